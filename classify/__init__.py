@@ -1,0 +1,1 @@
+"""The classifier: queries in, answers with their evidence out."""

@@ -1,0 +1,1 @@
+"""The retrain job and the head registry: stored vectors in, head versions out."""

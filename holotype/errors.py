@@ -1,0 +1,146 @@
+"""Every error a user can meet. The message says what happened, to which item, what to do.
+
+HolotypeError                  exit code 1: nothing useful could be done
+├── UsageError                 exit code 2: options that cannot be followed
+│   └── UnknownFilterKey       a --where key that no reference carries
+├── BrokenImage                one picture cannot be read; never ends a run
+├── EncoderError
+│   ├── UnknownBackbone        timm has no network of that name
+│   └── WeightsUnavailable     the hub cannot be reached, or a checkpoint does not fit
+├── StoreError
+│   ├── StoreLocked            another process owns the embedded store (carries the owner)
+│   ├── StoreUnavailable       the Qdrant server does not answer, after retries
+│   ├── StoreMoved             references changed while they were exported
+│   ├── GalleryMissing         the gallery does not exist yet
+│   ├── FingerprintMismatch    the gallery holds vectors of another embedding space
+│   └── InvalidReference       a vector or payload that must not reach the engine
+├── HeadError
+│   ├── NoActiveHead           nothing was trained yet
+│   ├── UnknownHead            no head has that version
+│   ├── HeadBusy               another retrain holds the lease
+│   └── TooFewReferences       there is nothing to train on
+└── ServiceError               a running service refused or failed (carries the status)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holotype.fingerprint import Fingerprint
+    from holotype.store.owner import Owner
+
+
+class HolotypeError(Exception):
+    """Root of the tree. `exit_code` is what a command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(HolotypeError):
+    """Options or arguments that cannot be followed."""
+
+    exit_code = 2
+
+
+class UnknownFilterKey(UsageError):
+    """A filter names a payload key that no reference of the gallery carries."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        self.key, self.known = key, known
+        names = ", ".join(known) or "none"
+        super().__init__(f"unknown filter key {key!r}: this gallery can be filtered by {names}")
+
+
+class BrokenImage(HolotypeError):
+    """One picture cannot be used. `reason` is a short sentence for reports.
+
+    It is an outcome of one file, never the end of a run.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class EncoderError(HolotypeError):
+    """The encoder cannot be built or used."""
+
+
+class UnknownBackbone(EncoderError):
+    """timm has no network of that name."""
+
+
+class WeightsUnavailable(EncoderError):
+    """Weights could not be fetched, or a checkpoint does not fit its backbone."""
+
+
+class StoreError(HolotypeError):
+    """The place where references live cannot be used as asked."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the embedded store. `owner` says who, and where it serves."""
+
+    def __init__(self, message: str, owner: Owner | None) -> None:
+        self.owner = owner
+        super().__init__(message)
+
+
+class StoreUnavailable(StoreError):
+    """The Qdrant server does not answer or refuses, after the retries that are safe."""
+
+
+class StoreMoved(StoreError):
+    """References were added or removed while they were being exported."""
+
+
+class GalleryMissing(StoreError):
+    """The gallery does not exist yet: nothing was ever added to it."""
+
+
+class FingerprintMismatch(StoreError):
+    """The gallery holds vectors of another embedding space than the one asked for."""
+
+    def __init__(self, gallery: str, stored: Fingerprint, wanted: Fingerprint) -> None:
+        self.stored, self.wanted = stored, wanted
+        changed = "; ".join(
+            f"{name}: stored {a!r}, this run {b!r}" for name, a, b in stored.differences(wanted)
+        )
+        super().__init__(
+            f"gallery {gallery!r} holds vectors of another embedding space ({changed}). "
+            f"Stored fingerprint {stored.id}, this run {wanted.id}. Use the settings the gallery "
+            "was made with, or name a new gallery (HOLOTYPE_GALLERY) and add the images to it."
+        )
+
+
+class InvalidReference(StoreError):
+    """A vector or payload that must not reach the engine; nothing was written."""
+
+
+class HeadError(HolotypeError):
+    """A head cannot be trained, found or used."""
+
+
+class NoActiveHead(HeadError):
+    """No head was trained yet for this gallery."""
+
+
+class UnknownHead(HeadError):
+    """No head of this gallery has that version."""
+
+
+class HeadBusy(HeadError):
+    """Another retrain is running on this gallery."""
+
+
+class TooFewReferences(HeadError):
+    """The gallery holds too few references or classes to train on."""
+
+
+class ServiceError(HolotypeError):
+    """A running service refused or failed. `status` is the HTTP status, 0 where none came."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)

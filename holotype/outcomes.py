@@ -1,0 +1,81 @@
+"""What became of one input file.
+
+Every file that a run meets ends in exactly one outcome, and every outcome that is not
+a success carries a reason that a person can act on. `ingest add`, `ingest watch` and
+the service's `POST /v1/references` all speak these words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """The outcomes that exist."""
+
+    ADDED = "added"
+    """Embedded, stored and flushed: it survives a crash from here on."""
+    ALREADY_PRESENT = "already_present"
+    """The same bytes are in the gallery under the same label; nothing was embedded."""
+    RELABELLED = "relabelled"
+    """Present under another label, replaced on request; nothing was embedded."""
+    KEPT = "kept"
+    """Present under another label, which was kept on request."""
+    WOULD_ADD = "would_add"
+    """A dry run would have added it."""
+    LABEL_CONFLICT = "label_conflict"
+    """Present under another label, and no policy was given: a failure."""
+    BROKEN = "broken"
+    """It cannot be read as a picture: a failure."""
+    FAILED = "failed"
+    """The picture is fine, storing it was refused: a failure."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the file needs a person's attention (exit code 3)."""
+        return self in {Outcome.LABEL_CONFLICT, Outcome.BROKEN, Outcome.FAILED}
+
+
+class OnConflict(StrEnum):
+    """What to do with a picture that is present under another label."""
+
+    ERROR = "error"
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """One line of a report."""
+
+    source: str
+    """The path as given."""
+    outcome: Outcome
+    label: str | None = None
+    """The label asked for."""
+    id: str | None = None
+    """The reference's id, where the bytes could be read."""
+    reason: str | None = None
+    """What happened and what to do, where the outcome is not a plain success."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def resolve_known(*, existing: str, label: str, policy: OnConflict) -> tuple[Outcome, str | None]:
+    """Outcome and reason for a picture that is already in the gallery as `existing`."""
+    if existing == label:
+        return Outcome.ALREADY_PRESENT, None
+    match policy:
+        case OnConflict.KEEP:
+            return Outcome.KEPT, f"present as {existing!r}, which was kept"
+        case OnConflict.REPLACE:
+            return Outcome.RELABELLED, f"was {existing!r}"
+        case OnConflict.ERROR:
+            return Outcome.LABEL_CONFLICT, (
+                f"the same picture is in the gallery as {existing!r}: "
+                "use --on-conflict keep or replace"
+            )

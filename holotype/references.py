@@ -1,0 +1,163 @@
+"""References, neighbours and the filters that select them. No torch, no qdrant."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from holotype.errors import UsageError
+
+Vectors = npt.NDArray[np.float32]
+
+REFERENCE_NAMESPACE = uuid.UUID("5f0a4c3e-6d0b-5b7e-9f43-0d6a6f0c7a11")
+"""Namespace of reference ids: UUIDv5(REFERENCE_NAMESPACE, hex sha256 of the file's bytes)."""
+
+BUILT_IN_KEYS = ("label", "group", "source")
+"""Payload keys, besides `meta.*`, that are indexed and can be filtered by."""
+
+META_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What a metadata key may look like: it becomes part of a payload path."""
+
+
+def reference_id(sha256: str) -> str:
+    """Id of the picture whose bytes have this hex sha256: same bytes, same reference."""
+    return str(uuid.uuid5(REFERENCE_NAMESPACE, sha256))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A labelled image in the gallery, without its vector."""
+
+    id: str
+    """UUID, from `reference_id`."""
+    label: str
+    sha256: str
+    """Hex sha256 of the file's bytes."""
+    source: str
+    """Where the picture came from: a path or a URL, for people; never read again."""
+    width: int
+    """Pixels, after EXIF orientation."""
+    height: int
+    added_at: str
+    """ISO 8601, UTC."""
+    changed_at: int = 0
+    """Microseconds since the epoch, UTC: the last change of this reference, set by the store."""
+    group: str | None = None
+    """References of one group are not independent (same specimen, burst, slide)."""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    """User metadata; values are strings."""
+
+    def with_label(self, label: str) -> Reference:
+        """The same reference under another label."""
+        return replace(self, label=label)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedReference:
+    """A reference on its way into the store."""
+
+    reference: Reference
+    vector: Vectors
+    """(D,) float32, unit length."""
+    thumbnail: bytes | None = None
+    """A small JPEG; stored in the payload, not indexed, never exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A reference returned for a query."""
+
+    reference: Reference
+    similarity: float
+    """Cosine in [-1, 1]."""
+    vector: Vectors | None = None
+    """(D,) float32, unit length, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorBatch:
+    """A page of an export. Row i of every array belongs to `ids[i]`."""
+
+    ids: list[str]
+    labels: list[str]
+    groups: list[str | None]
+    vectors: Vectors
+    """(N, D) float32, unit rows."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One filter condition: `key = value` or `key != value`.
+
+    `key` is `label`, `group`, `source` or `meta.<name>`.
+    """
+
+    key: str
+    op: Literal["=", "!="]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A filter. Conditions on different keys must all hold.
+
+    Several `=` on one key mean any of these values (all of them could never hold);
+    several `!=` on one key mean none of these values. A reference that lacks the key
+    fails `=` and passes `!=`.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions)
+
+    def by_key(self) -> dict[tuple[str, Literal["=", "!="]], list[str]]:
+        """Values grouped by (key, op), in the order in which they were given."""
+        grouped: dict[tuple[str, Literal["=", "!="]], list[str]] = {}
+        for c in self.conditions:
+            grouped.setdefault((c.key, c.op), []).append(c.value)
+        return grouped
+
+    @classmethod
+    def equal(cls, key: str, *values: str) -> Where:
+        """References whose `key` is one of `values`."""
+        return cls(tuple(Condition(key, "=", value) for value in values))
+
+    @classmethod
+    def parse(cls, expressions: Sequence[str]) -> Where:
+        """Read `key=value` and `key!=value`.
+
+        A bare key that is not built in means `meta.<key>`.
+
+        Raises:
+            UsageError: an expression has no operator, no key, or a malformed key.
+        """
+        return cls(tuple(_parse_condition(text) for text in expressions))
+
+
+EVERYTHING = Where()
+
+
+def _parse_condition(text: str) -> Condition:
+    key, equals, value = text.partition("=")
+    op: Literal["=", "!="] = "!=" if key.endswith("!") else "="
+    key = key.removesuffix("!").strip()
+    if not equals or not key:
+        raise UsageError(f"cannot read filter {text!r}: write key=value or key!=value")
+    name = key.removeprefix("meta.")
+    if key in BUILT_IN_KEYS:
+        return Condition(key, op, value.strip())
+    if not META_KEY.fullmatch(name):
+        raise UsageError(
+            f"filter key {name!r} is malformed: letters, digits, '_' and '-' (64 at most) are allowed"
+        )
+    return Condition(f"meta.{name}", op, value.strip())

@@ -1,0 +1,125 @@
+"""Settings: environment variables `HOLOTYPE_*`, overridden by command-line options.
+
+Built in the composition root of each command (`Settings.load(...)`), never at import.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from holotype.errors import UsageError
+
+DEFAULT_BACKBONE = "vit_small_patch14_dinov2.lvd142m"
+GALLERY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class Pooling(StrEnum):
+    """How a backbone's output becomes one vector."""
+
+    CLS = "cls"
+    """The class token (a CNN has none: its own global pooling is used)."""
+    MEAN = "mean"
+    """Mean over patch tokens or the feature map."""
+    CLS_MEAN = "cls+mean"
+    """Class token and mean patch token, concatenated: 2 D."""
+
+
+class Device(StrEnum):
+    """Where the backbone runs."""
+
+    AUTO = "auto"
+    """CUDA, then MPS, then CPU."""
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the forward pass."""
+
+    AUTO = "auto"
+    """bf16 autocast on CUDA, fp32 elsewhere (bf16 on a CPU without it is 6 times slower)."""
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def default_home() -> Path:
+    """The user's data folder for Holotype."""
+    from platformdirs import user_data_path
+
+    return user_data_path("holotype", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Field `x` is environment variable `HOLOTYPE_X`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOLOTYPE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    # The encoder
+    backbone: str = DEFAULT_BACKBONE
+    """Any timm name."""
+    checkpoint: Path | None = None
+    """Weights from a file instead of the hub."""
+    image_size: int | None = Field(default=None, ge=14, le=4096)
+    """Side of the network input, pixels; None: the backbone's native size (518 for DINOv2)."""
+    pooling: Pooling = Pooling.CLS
+    device: Device = Device.AUTO
+    precision: Precision = Precision.AUTO
+    batch_size: int = Field(default=32, ge=1, le=4096)
+    """Images per forward pass; halved and retried when the GPU runs out of memory."""
+    workers: int | None = Field(default=None, ge=1, le=256)
+    """Decoding threads; None: the number of cores."""
+
+    # The store
+    home: Path = Field(default_factory=default_home)
+    """Where the embedded store lives."""
+    gallery: str = "default"
+    qdrant_url: str | None = None
+    """A Qdrant server instead of the embedded store."""
+    qdrant_api_key: SecretStr | None = None
+    qdrant_grpc: bool = False
+    qdrant_timeout: float = Field(default=30.0, gt=0)
+    """Seconds per request."""
+    qdrant_shards: int = Field(default=1, ge=1)
+    qdrant_replicas: int = Field(default=1, ge=1)
+
+    # The service
+    server: str | None = None
+    """URL of a running service that commands should talk to."""
+    api_key: SecretStr | None = None
+    """Key that commands send to a service."""
+
+    @field_validator("gallery")
+    @classmethod
+    def _gallery_name(cls, value: str) -> str:
+        if not GALLERY_NAME.fullmatch(value):
+            raise ValueError(
+                "letters, digits, '_' and '-' are allowed, 63 at most, starting with a letter "
+                "or digit"
+            )
+        return value
+
+    @classmethod
+    def load(cls, **options: Any) -> Settings:
+        """Environment, then the options that were given (None: not given).
+
+        Raises:
+            UsageError: a value is out of range; the message names the setting.
+        """
+        try:
+            return cls(**{name: value for name, value in options.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "settings"
+            raise UsageError(
+                f"setting {name} (--{name.replace('_', '-')} or HOLOTYPE_{name.upper()}) "
+                f"is not usable: {first['msg']} (given: {first.get('input')!r})"
+            ) from error

@@ -1,0 +1,214 @@
+"""The store in the words of this project; both adapters satisfy one contract suite.
+
+Rules that every adapter keeps, tested in `tests/holotype/store/test_contract.py`:
+
+- A vector is (D,) float32, finite, of unit length (tolerance 1e-3), and a reference is
+  validated before the engine sees it: `InvalidReference` means that nothing of the call
+  was written.
+- A write has reached the disk (embedded) or was acknowledged by the server when the call
+  returns. Writes are idempotent: doing one twice is doing it once.
+- Every change of a reference sets its `changed_at`, so `state()` differs after it.
+- A filter on a key that is not indexed raises `UnknownFilterKey`; it never scans. The
+  built-in keys are always indexed, `meta.*` keys from the first reference that has one.
+- Errors are those of `holotype.errors`, never the engine's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from holotype.fingerprint import Fingerprint
+from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
+from holotype.references import (
+    EVERYTHING,
+    EmbeddedReference,
+    Neighbour,
+    Reference,
+    VectorBatch,
+    Vectors,
+    Where,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryState:
+    """What a head was trained on, cheap to read: it differs after any change.
+
+    An addition and a relabelling raise `last_change`; a removal changes a count. The pair
+    stays a complete change detector where clocks differ by less than the time between two
+    changes that leave every count as it was.
+    """
+
+    counts: Mapping[str, int]
+    """References per label."""
+    last_change: int
+    """Largest `changed_at`, microseconds since the epoch; 0 for an empty gallery."""
+
+    @property
+    def total(self) -> int:
+        """Number of references."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some references in id order, and where to go on."""
+
+    references: list[Reference]
+    next_after: str | None
+    """Pass it as `after` for the next page; None at the end."""
+
+
+class VectorStore(Protocol):
+    """References and heads of one gallery in one embedding space.
+
+    A context manager: leaving it closes the store and gives its lock back.
+    """
+
+    @property
+    def gallery(self) -> str:
+        """The gallery's name."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The embedding space, as stored with the gallery."""
+        ...
+
+    def __enter__(self) -> VectorStore: ...
+    def __exit__(self, *_: object) -> None: ...
+    def close(self) -> None:
+        """Flush and let go; calling it twice is fine."""
+        ...
+
+    # -- references -----------------------------------------------------------------
+
+    def add(self, references: Sequence[EmbeddedReference]) -> None:
+        """Upsert, durably. Bounded batches are the adapter's business.
+
+        Raises:
+            InvalidReference: one of them is malformed; none was written.
+        """
+        ...
+
+    def existing(self, ids: Sequence[str]) -> dict[str, str]:
+        """Label of each of these ids that is in the gallery; absent ids are left out."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """The references with these ids, in the order given; absent ids are left out."""
+        ...
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """JPEG thumbnail of each id that has one."""
+        ...
+
+    def neighbours(
+        self,
+        vectors: Vectors,
+        *,
+        k: int,
+        where: Where = EVERYTHING,
+        with_vectors: bool = False,
+    ) -> list[list[Neighbour]]:
+        """The k nearest references of each query by cosine, under the filter.
+
+        Args:
+            vectors: (Q, D) float32, unit rows.
+            k: at least 1; fewer come back where the filter leaves fewer.
+            where: applied inside the search, not after it.
+            with_vectors: also return each neighbour's vector.
+
+        Returns:
+            Q lists, each by descending similarity.
+        """
+        ...
+
+    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+        """All vectors with their labels, in batches, in id order.
+
+        Raises:
+            StoreMoved: the count before and after differ; what was yielded is not a
+                consistent picture.
+        """
+        ...
+
+    def list_references(
+        self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
+    ) -> Page:
+        """References in id order, a page at a time."""
+        ...
+
+    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+        """References per value of an indexed key, exact, by descending count then value."""
+        ...
+
+    def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
+        """Exact number of references, optionally only those changed after a `changed_at`."""
+        ...
+
+    def state(self) -> GalleryState:
+        """What a retrain compares with (see `GalleryState`)."""
+        ...
+
+    def filter_keys(self) -> list[str]:
+        """Keys that `where` may use: built-in ones and every `meta.*` in use, sorted."""
+        ...
+
+    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """Give another label to these ids, or to all that match a non-empty filter.
+
+        Returns:
+            How many references there were to change.
+        """
+        ...
+
+    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """Remove these ids, or all that match a non-empty filter; returns how many."""
+        ...
+
+    # -- heads ----------------------------------------------------------------------
+
+    def save_head(self, head: StoredHead) -> None:
+        """Store blocks, then the record. Does not make it active."""
+        ...
+
+    def heads(self) -> list[HeadRecord]:
+        """Complete head versions, oldest first."""
+        ...
+
+    def load_head(self, version: str) -> StoredHead:
+        """A head version with its numbers.
+
+        Raises:
+            UnknownHead: no such version, or its write was torn.
+        """
+        ...
+
+    def remove_head(self, version: str) -> None:
+        """Forget a version; absent is fine. The active version is refused (`HeadError`)."""
+        ...
+
+    def active_head(self) -> ActiveHead | None:
+        """The pointer, None before the first head."""
+        ...
+
+    def set_active_head(self, active: ActiveHead) -> None:
+        """Move the pointer: one write, seen whole or not at all."""
+        ...
+
+    # -- leases ---------------------------------------------------------------------
+
+    def acquire_lease(self, name: str, *, holder: str, seconds: float) -> Lease:
+        """Take a lease, or renew one that `holder` has; returns who holds it now.
+
+        The caller compares `lease.holder` with its own: another name means that the lease
+        is taken. A lease past `expires_at` is free.
+        """
+        ...
+
+    def release_lease(self, name: str, *, holder: str) -> None:
+        """Give a lease back; somebody else's lease is left alone."""
+        ...

@@ -1,0 +1,1 @@
+"""The ingest worker: files in, references out."""
