@@ -158,6 +158,6 @@ def _parse_condition(text: str) -> Condition:
         return Condition(key, op, value.strip())
     if not META_KEY.fullmatch(name):
         raise UsageError(
-            f"filter key {name!r} is malformed: letters, digits, '_' and '-' (64 at most) are allowed"
+            f"filter key {name!r} is malformed: up to 64 letters, digits, '_' and '-' are allowed"
         )
     return Condition(f"meta.{name}", op, value.strip())

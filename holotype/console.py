@@ -1,0 +1,220 @@
+"""What the three command lines share: exit codes, streams, progress, setting options.
+
+Data goes to standard output, everything else to standard error. A command's exit code is
+0 (all done), 3 (done, but some items failed), 2 (wrong usage) or 1 (nothing useful could
+be done).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+import time
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holotype.errors import HolotypeError
+
+EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
+
+_ENCODER = "Encoder"
+_STORE = "Store"
+_SERVICE = "Service"
+
+
+def _option(panel: str, name: str, help_text: str) -> Any:
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        envvar=f"HOLOTYPE_{name.upper()}",
+        help=help_text,
+        rich_help_panel=panel,
+        show_default=False,
+    )
+
+
+# One definition of every setting that is an option of some command. Types are the loose ones
+# of the command line; `Settings.load` validates.
+_OPTIONS: dict[str, tuple[str, type, str]] = {
+    "backbone": (_ENCODER, str, "Any timm network (default: vit_small_patch14_dinov2.lvd142m)."),
+    "checkpoint": (_ENCODER, Path, "Weights from this file instead of the hub."),
+    "image_size": (_ENCODER, int, "Side of the network input in pixels (default: native)."),
+    "pooling": (_ENCODER, str, "cls, mean or cls+mean (default: cls)."),
+    "device": (_ENCODER, str, "auto, cuda, mps or cpu (default: auto)."),
+    "precision": (_ENCODER, str, "auto, fp32 or bf16 (default: auto; bf16 on CUDA only)."),
+    "batch_size": (_ENCODER, int, "Images per forward pass (default: 32)."),
+    "workers": (_ENCODER, int, "Decoding threads (default: number of cores)."),
+    "home": (_STORE, Path, "Where the embedded store lives."),
+    "gallery": (_STORE, str, "Name of the gallery (default: default)."),
+    "qdrant_url": (_STORE, str, "A Qdrant server instead of the embedded store."),
+    "server": (_SERVICE, str, "URL of a running service to talk to."),
+}
+ENCODER_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _ENCODER)
+STORE_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _STORE)
+SERVICE_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _SERVICE)
+
+
+def takes_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options `names` and one keyword argument `settings` made of them.
+
+    The command's own signature declares `settings: Settings`; typer sees the options instead.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        # Commands import Settings for type checkers only: building it costs pydantic.
+        hints = typing.get_type_hints(command, localns={"Settings": Any}, include_extras=True)
+        own = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name])
+            for p in inspect.signature(command).parameters.values()
+            if p.name != "settings"
+        ]
+        options = [_parameter(name) for name in names]
+
+        # The command line is the one place where arguments are passed through by name.
+        @functools.wraps(command)
+        def with_settings(**values: Any) -> Any:
+            from holotype.settings import Settings
+
+            settings = Settings.load(**{name: values.pop(name) for name in names})
+            return command(settings=settings, **values)
+
+        del with_settings.__wrapped__  # type: ignore[attr-defined]  # typer would look through it
+        parameters = [*own, *options]
+        with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_settings
+
+    return decorate
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    panel, kind, help_text = _OPTIONS[name]
+    annotation = Annotated[kind | None, _option(panel, name, help_text)]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line; errors become one message and an exit code.
+
+    `--debug` anywhere on the line shows the traceback instead.
+    """
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments)
+    except HolotypeError as error:
+        if debug:
+            raise
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("interrupted: everything reported as done is kept; the same command goes on from there")
+        sys.exit(130)
+
+
+def say(message: str) -> None:
+    """One line for people, on standard error."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def out(text: str) -> None:
+    """One line of data, on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def out_json(data: Any) -> None:
+    """One line of JSON on standard output."""
+    out(json.dumps(data, ensure_ascii=False))
+
+
+class Progress:
+    """Counts done of total; drawn by `progress`."""
+
+    def __init__(self, update: Callable[[int, int | None], None]) -> None:
+        self._update = update
+        self._done = 0
+        self._total: int | None = None
+
+    def set_total(self, total: int) -> None:
+        """How many there will be, once that is known."""
+        self._total = total
+        self._update(self._done, self._total)
+
+    def advance(self, n: int = 1) -> None:
+        """Some more are done."""
+        self._done += n
+        self._update(self._done, self._total)
+
+
+@contextmanager
+def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """A bar with rate and remaining time on a terminal, a line every few seconds elsewhere."""
+    if quiet:
+        yield Progress(lambda _done, _total: None)
+    elif sys.stderr.isatty():
+        with _bar(what, unit) as bar:
+            yield bar
+    else:
+        yield Progress(_plain_lines(what, unit))
+
+
+@contextmanager
+def _bar(what: str, unit: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Items per second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} {unit}/s" if task.speed else "")
+
+    bar = RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield Progress(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _plain_lines(
+    what: str, unit: str, *, every_s: float = 5.0
+) -> Callable[[int, int | None], None]:
+    started = time.monotonic()
+    last = started
+
+    def update(done: int, total: int | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < every_s:
+            return
+        last = now
+        rate = done / (now - started)
+        of = f"/{total}" if total else ""
+        left = f", {max(total - done, 0) / rate:.0f} s left" if total and rate else ""
+        say(f"{what}: {done}{of}, {rate:.1f} {unit}/s{left}")
+
+    return update
