@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -95,7 +95,7 @@ def takes_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 def _parameter(name: str) -> inspect.Parameter:
     panel, kind, help_text = _OPTIONS[name]
-    annotation = Annotated[kind | None, _option(panel, name, help_text)]
+    annotation: Any = Annotated[cast("Any", kind) | None, _option(panel, name, help_text)]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
