@@ -84,7 +84,7 @@ def takes_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., 
             settings = Settings.load(**{name: values.pop(name) for name in names})
             return command(settings=settings, **values)
 
-        del with_settings.__wrapped__  # type: ignore[attr-defined]  # typer would look through it
+        del with_settings.__wrapped__  # typer would look through it
         parameters = [*own, *options]
         with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
