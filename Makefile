@@ -1,0 +1,45 @@
+# make demo and make test are the two commands of the README; each sets everything up.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint bench bench-accuracy serve browser clean
+.DEFAULT_GOAL := setup
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)        ## the main job, on real images
+	$(BIN)/python -m demo
+
+test: $(READY) browser  ## every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)       ## every measurement that needs no GPU
+	$(BIN)/python -m benchmarks
+
+bench-accuracy: $(READY)
+	$(BIN)/python -m benchmarks.accuracy
+
+serve: $(READY)       ## the page, with the demo gallery
+	$(BIN)/python -m demo --serve
+
+# The page's tests drive a real browser. Where none can be installed they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "no chromium: the browser tests will be skipped (install the package 'chromium')"
+
+clean:
+	rm -rf $(VENV) .demo .bench
