@@ -42,6 +42,8 @@ COPY holotype ./holotype
 COPY ingest ./ingest
 COPY classify ./classify
 COPY head ./head
+# Versions are pinned by constraints.txt, which the linter does not read.
+# hadolint ignore=DL3013
 RUN python -m pip install -c constraints.txt . \
     && useradd --create-home --uid 10001 holotype \
     && install -d -o holotype -g holotype /models /data /inbox
@@ -50,7 +52,7 @@ COPY deploy/crontab /etc/holotype/crontab
 # Weights are downloaded once, into a volume.
 ENV HF_HOME=/models \
     HOLOTYPE_HOME=/data
-USER holotype
+USER 10001
 VOLUME ["/models", "/data"]
 EXPOSE 8000
 CMD ["classify", "serve", "--host", "0.0.0.0", "--port", "8000"]
