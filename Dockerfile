@@ -32,6 +32,8 @@ RUN case "${TARGETARCH}" in \
 
 WORKDIR /app
 COPY constraints.txt ./
+# Versions are pinned, by constraints.txt, which the linter does not read.
+# hadolint ignore=DL3013
 RUN version="$(sed -n 's/^torch==//p' constraints.txt)" \
     && vision="$(sed -n 's/^torchvision==//p' constraints.txt)" \
     && python -m pip install ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} \
@@ -42,7 +44,6 @@ COPY holotype ./holotype
 COPY ingest ./ingest
 COPY classify ./classify
 COPY head ./head
-# Versions are pinned by constraints.txt, which the linter does not read.
 # hadolint ignore=DL3013
 RUN python -m pip install -c constraints.txt . \
     && useradd --create-home --uid 10001 holotype \
