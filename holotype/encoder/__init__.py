@@ -1,0 +1,28 @@
+"""The encoder: backbone plus preprocessing, image in, vectors out.
+
+Importing this package loads neither torch nor timm; `load_encoder` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holotype.encoder.protocol import Encoder
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
+
+__all__ = ["Encoder", "load_encoder"]
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Build the encoder that the settings describe; takes seconds (torch, weights).
+
+    Raises:
+        UnknownBackbone: timm has no network of that name.
+        WeightsUnavailable: no weights could be fetched, or a checkpoint does not fit.
+        UsageError: device, precision, image size or pooling cannot be had.
+    """
+    from holotype.encoder.build import build_encoder
+
+    return build_encoder(settings)

@@ -1,0 +1,156 @@
+"""Bytes of a file in, an upright RGB picture out, or one short reason why not.
+
+Rules (their version is `recipe.DECODER_RULES`):
+
+- JPEG, PNG, WebP, TIFF, BMP, GIF and HEIC/HEIF, told apart by their signature and never by
+  a file name. Of several frames or pages the first one counts.
+- The EXIF (or XMP) orientation is applied; width and height are those of the upright picture.
+- Colour follows `holotype.images.colour`.
+- A picture of more than `MAX_PIXELS` is refused from its header, before any pixel is decoded.
+- A file that ends early is refused, even where a part of the picture could be shown: half a
+  specimen is not the specimen.
+- A JPEG may be decoded at 1/2, 1/4 or 1/8 where the caller says which side suffices.
+
+Plugins are called directly instead of through `Image.open`, so Pillow's process-wide settings
+(`MAX_IMAGE_PIXELS`, registered formats) are neither changed nor relied upon, and no other
+parser ever sees the bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import ExifTags
+from PIL.Image import DecompressionBombError, Image, Transpose
+
+from holotype.errors import BrokenImage
+from holotype.images.colour import to_rgb
+from holotype.images.formats import Format, ends_early, open_lazily, sniff
+
+MAX_PIXELS = 89_478_485
+"""Width times height. Pillow warns of a decompression bomb above this; here it is an error."""
+
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+# What parsers raise on bytes that are not what they claim to be. Pillow's plugins document
+# OSError and SyntaxError; the others are what their arithmetic and unpacking run into when
+# fields lie (found by the mutation test), and none of them can mean a bug of the caller here.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    DecompressionBombError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """An upright picture in RGB."""
+
+    image: Image
+    """Mode RGB; smaller than width x height by `reduction` where the decoder reduced."""
+    width: int
+    """Pixels of the original, upright."""
+    height: int
+    """Pixels of the original, upright."""
+    reduction: int = 1
+    """1, 2, 4 or 8: side of the original pixels that one pixel of `image` stands for."""
+
+
+def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
+    """Read a picture.
+
+    Args:
+        data: the whole file.
+        at_least: both sides of the result may be as small as this (pixels), never smaller
+            unless the picture is. None: full size.
+
+    Raises:
+        BrokenImage: with a short reason.
+    """
+    kind = sniff(data)
+    try:
+        return _decode(kind, data, at_least)
+    except BrokenImage:
+        raise
+    except _DAMAGED as error:
+        raise BrokenImage(_reason(kind, data, error)) from error
+
+
+def _decode(kind: Format, data: bytes, at_least: int | None) -> DecodedImage:
+    with open_lazily(kind, BytesIO(data)) as image:
+        width, height = image.size
+        _check_size(width, height)
+        reduction = _reduce(kind, image, at_least)
+        image.load()
+        # The TIFF reader has turned the picture itself by now, the HEIF reader when it opened.
+        orientation = _orientation(image) if kind not in {Format.TIFF, Format.HEIF} else 1
+        if kind is Format.TIFF:
+            width, height = image.size
+        rgb = to_rgb(image)
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    return DecodedImage(rgb, width, height, reduction)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise BrokenImage(f"damaged: the header says {width} x {height} pixels")
+    if width * height > MAX_PIXELS:
+        raise BrokenImage(
+            f"too large: {width} x {height} pixels, at most {MAX_PIXELS // 10**6} million are read"
+        )
+
+
+def _reduce(kind: Format, image: Image, at_least: int | None) -> int:
+    """Let the JPEG decoder skip what a smaller picture does not need; returns the factor."""
+    if kind is not Format.JPEG or at_least is None:
+        return 1
+    before = image.width
+    drafted = image.draft(None, (at_least, at_least))
+    if drafted is None:
+        return 1
+    _mode, (_left, _top, right, _bottom) = drafted
+    return round(before / right)
+
+
+def _orientation(image: Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGED:
+        return 1  # unreadable metadata does not make the pixels unreadable
+    return value if isinstance(value, int) else 1
+
+
+def _reason(kind: Format, data: bytes, error: BaseException) -> str:
+    if isinstance(error, DecompressionBombError):
+        return "too large: it would unpack to more pixels than are read"
+    if "truncated" in str(error) or ends_early(kind, data):
+        return f"truncated {kind}: the file ends before the picture does"
+    detail = str(error).strip().splitlines()
+    return f"damaged {kind}: {detail[0][:120] if detail else type(error).__name__}"

@@ -1,0 +1,80 @@
+"""The preprocessing of a backbone: everything between a decoded picture and the network.
+
+The same words as timm's data configuration, so that a recipe can be read beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from PIL.Image import Resampling
+
+DECODER_RULES = 1
+"""Version of the rules in `holotype.images.decode` and `colour`; part of the fingerprint.
+
+Raise it when a change gives other pixels for the same file.
+"""
+
+CROP_MODES = ("center", "squash", "border")
+"""timm's modes: resize the short side and cut the middle; distort to the square; pad."""
+
+INTERPOLATIONS = MappingProxyType(
+    {
+        "nearest": Resampling.NEAREST,
+        "bilinear": Resampling.BILINEAR,
+        "bicubic": Resampling.BICUBIC,
+        "box": Resampling.BOX,
+        "hamming": Resampling.HAMMING,
+        "lanczos": Resampling.LANCZOS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a decoded picture becomes the square input of a backbone.
+
+    Raises:
+        ValueError: a crop mode or an interpolation that is not known.
+    """
+
+    image_size: int
+    """Side S of the square, pixels."""
+    crop_pct: float
+    """Part of the resized side that the centre crop keeps, in (0, 1]."""
+    interpolation: str
+    """A key of `INTERPOLATIONS`."""
+    crop_mode: str
+    """One of `CROP_MODES`."""
+    mean: tuple[float, float, float]
+    """Subtracted after scaling to [0, 1]; RGB."""
+    std: tuple[float, float, float]
+    """Divided by after that; RGB."""
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"unknown interpolation {self.interpolation!r}")
+        if self.crop_mode not in CROP_MODES:
+            raise ValueError(f"unknown crop mode {self.crop_mode!r}")
+        if not 0 < self.crop_pct <= 1:
+            raise ValueError(f"crop_pct must lie in (0, 1], not {self.crop_pct}")
+
+    @property
+    def resized_side(self) -> int:
+        """Side that the resize aims at before the crop, pixels (timm rounds down)."""
+        return math.floor(self.image_size / self.crop_pct)
+
+    @property
+    def resampling(self) -> Resampling:
+        """Pillow's name of the interpolation."""
+        return INTERPOLATIONS[self.interpolation]
+
+    def describe(self) -> str:
+        """One line for the fingerprint."""
+        mean, std = (",".join(f"{v:g}" for v in values) for values in (self.mean, self.std))
+        return (
+            f"resize {self.resized_side} {self.interpolation}, {self.crop_mode} crop "
+            f"{self.image_size}, mean {mean}, std {std}, decoder {DECODER_RULES}"
+        )

@@ -1,0 +1,72 @@
+"""Resize and crop in one step: the square that the backbone sees.
+
+The plain recipe resizes the whole picture and then cuts the square out of it. Pillow can
+resample just the part that survives, with the same filter positions and with the pixels
+around it, so the result is the same to the last bit and the intermediate picture is never
+made (`tests/holotype/images/test_square.py` compares with torchvision's two steps).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from holotype.images.recipe import Recipe
+
+Pixels = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+
+
+def square(
+    image: Image.Image, recipe: Recipe, *, original: Size | None = None, reduction: int = 1
+) -> Pixels:
+    """Bring a picture to the backbone's input.
+
+    Args:
+        image: mode RGB.
+        recipe: size, crop and filter.
+        original: width and height before the decoder reduced the picture; None: not reduced.
+        reduction: side of the original pixels that one pixel of `image` stands for.
+
+    Returns:
+        (S, S, 3) uint8, RGB.
+    """
+    width, height = original or image.size
+    resized = _resized(width, height, recipe)
+    if recipe.crop_mode == "border":
+        return np.asarray(_padded(image, resized, recipe))
+    side = recipe.image_size
+    left, top = (round((extent - side) / 2) for extent in resized)
+    x = width / resized[0] / reduction  # pixels of `image` per pixel of the resized picture
+    y = height / resized[1] / reduction
+    box = (
+        left * x,
+        top * y,
+        min((left + side) * x, image.width),
+        min((top + side) * y, image.height),
+    )
+    return np.asarray(image.resize((side, side), recipe.resampling, box=box))
+
+
+def _resized(width: int, height: int, recipe: Recipe) -> Size:
+    """Size of the whole picture after the recipe's resize, by torchvision's and timm's rounding."""
+    side = recipe.resized_side
+    if recipe.crop_mode == "squash":
+        return side, side
+    if recipe.crop_mode == "border":
+        ratio = max(width, height) / side
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+    if width <= height:
+        return side, int(side * height / width)
+    return int(side * width / height), side
+
+
+def _padded(image: Image.Image, resized: Size, recipe: Recipe) -> Image.Image:
+    """The whole picture in the middle of a square of the recipe's mean colour."""
+    side = recipe.image_size
+    red, green, blue = (round(255 * value) for value in recipe.mean)
+    canvas = Image.new("RGB", (side, side), (red, green, blue))
+    whole = image.resize(resized, recipe.resampling)
+    canvas.paste(whole, ((side - resized[0]) // 2, (side - resized[1]) // 2))
+    return canvas
