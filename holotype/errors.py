@@ -12,6 +12,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── StoreUnavailable       the Qdrant server does not answer, after retries
 │   ├── StoreMoved             references changed while they were exported
 │   ├── GalleryMissing         the gallery does not exist yet
+│   ├── EmptyGallery           there is no reference to answer from, or none under the filter
 │   ├── FingerprintMismatch    the gallery holds vectors of another embedding space
 │   └── InvalidReference       a vector or payload that must not reach the engine
 ├── HeadError
@@ -97,6 +98,10 @@ class StoreMoved(StoreError):
 
 class GalleryMissing(StoreError):
     """The gallery does not exist yet: nothing was ever added to it."""
+
+
+class EmptyGallery(StoreError):
+    """The gallery holds no reference, or none that the filter leaves."""
 
 
 class FingerprintMismatch(StoreError):

@@ -1,0 +1,5 @@
+"""`python -m classify`."""
+
+from classify.cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""What the commands do once their options are read: open, check, run, print, exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from holotype.store.factory import open_store
+
+from classify.classifier import Classifier
+from classify.queries import find_sources
+from classify.query import classify_images
+from classify.render import Renderer
+from holotype import console
+from holotype.encoder import load_encoder
+from holotype.errors import FingerprintMismatch
+
+if TYPE_CHECKING:
+    from classify.answers import QueryResult
+    from classify.options import QueryOptions
+    from holotype.encoder.protocol import Encoder
+    from holotype.settings import Settings
+    from holotype.store.port import VectorStore
+
+
+def run_query(
+    images: list[str],
+    settings: Settings,
+    options: QueryOptions,
+    *,
+    evidence: int,
+    as_json: bool,
+) -> int:
+    """`classify query`: print a result per image as it is known; returns the exit code."""
+    sources = list(find_sources(images, stdin=sys.stdin.buffer.read))
+    with open_store(settings, fingerprint=None, command="classify query") as store:
+        classifier = Classifier(store)
+        classifier.candidates(options)  # what cannot be answered is said before weights load
+        encoder = load_encoder(settings)
+        _require_same_space(store, encoder)
+        results = classify_images(
+            sources,
+            encoder=encoder,
+            classifier=classifier,
+            options=options,
+            batch_size=settings.batch_size,
+            workers=settings.workers or os.cpu_count() or 1,
+        )
+        show = _json_line if as_json else Renderer(evidence=evidence).show
+        return print_results(results, total=len(sources), show=show)
+
+
+def print_results(
+    results: Iterable[QueryResult], *, total: int, show: Callable[[QueryResult], None]
+) -> int:
+    """Show each result, name each problem and each new notice; returns the exit code."""
+    said: set[str] = set()
+    failed = 0
+    with console.progress("classified", "images", quiet=sys.stdout.isatty()) as progress:
+        progress.set_total(total)
+        for result in results:
+            show(result)
+            progress.advance()
+            if result.answer is None:
+                failed += 1
+                console.say(f"not classified: {result.query}: {result.problem}")
+                continue
+            for notice in result.answer.notices:
+                if notice not in said:
+                    said.add(notice)
+                    console.say(f"notice: {notice}")
+    if failed and total > 1:
+        console.say(f"{failed} of {total} images could not be classified")
+    if not failed:
+        return console.EXIT_DONE
+    return console.EXIT_SOME_FAILED if failed < total else console.EXIT_NOTHING_DONE
+
+
+def _json_line(result: QueryResult) -> None:
+    console.out_json(result.to_dict())
+    sys.stdout.flush()
+
+
+def _require_same_space(store: VectorStore, encoder: Encoder) -> None:
+    if store.fingerprint != encoder.fingerprint:
+        raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)

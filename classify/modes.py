@@ -1,0 +1,23 @@
+"""The choices that a query has, as words of the command line. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """Who answers."""
+
+    KNN = "knn"
+    """The nearest references vote; they are the evidence."""
+    LINEAR = "linear"
+    """The active head."""
+
+
+class Vote(StrEnum):
+    """How neighbours become a label."""
+
+    MAJORITY = "majority"
+    """One neighbour, one vote."""
+    WEIGHTED = "weighted"
+    """softmax(similarity / temperature) over the neighbours."""
