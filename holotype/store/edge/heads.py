@@ -1,0 +1,174 @@
+"""The half of the port that is about heads and leases, over one shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import qdrant_edge as qe
+
+from holotype.errors import HeadError, UnknownHead
+from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
+from holotype.references import Vectors
+from holotype.store import head_payload as points
+from holotype.store.edge.filters import equals
+from holotype.store.edge.shard import Shard
+from holotype.store.validate import check_head
+
+_POINTS_PER_CALL = 1024
+
+
+class EdgeHeads:
+    """Versions, the active pointer, and leases."""
+
+    def __init__(self, shard: Shard, *, dimension: int) -> None:
+        """Work on an open shard of (`dimension` + 1)-dimensional vectors, distance Dot."""
+        self._heads = shard
+        self._dimension = dimension
+        self._nothing = np.zeros(dimension + 1, dtype=np.float32)
+
+    def save_head(self, head: StoredHead) -> None:
+        """See `VectorStore.save_head`."""
+        check_head(head, self._dimension)
+        version = head.record.version
+        with self._heads.guard:
+            self._forget(version)  # a retry may come after a torn write of other shapes
+            rows: list[qe.Point] = []
+            for row in points.rows_of(head):
+                rows.append(_point(row.id, row.vector, row.payload))
+                if len(rows) == _POINTS_PER_CALL:
+                    self._upsert(rows)
+                    rows = []
+            self._upsert(rows)
+            record = points.with_block_rows(head)
+            record_id = points.point_id(points.HEAD, version)
+            self._upsert([_point(record_id, self._nothing, points.record_payload(record))])
+            self._heads.flush()
+
+    def heads(self) -> list[HeadRecord]:
+        """See `VectorStore.heads`."""
+        with self._heads.guard:
+            stored = self._heads.facet(points.VERSION, equals(points.KIND, points.ROW))
+            records = [record for record in self._records() if _is_whole(record, stored)]
+        return sorted(records, key=lambda record: record.version)
+
+    def load_head(self, version: str) -> StoredHead:
+        """See `VectorStore.load_head`."""
+        with self._heads.guard:
+            record = self._record(version)
+            if record is None:
+                raise UnknownHead(f"no head has version {version!r}: `retrain list` shows them")
+            blocks = {name: self._block(ids) for name, ids in points.row_ids(record).items()}
+        whole = {name: block for name, block in blocks.items() if block is not None}
+        if len(whole) < len(blocks):
+            raise UnknownHead(
+                f"head {version!r} was not stored completely: run `retrain` for a new one"
+            )
+        return StoredHead(record=record, blocks=whole)
+
+    def remove_head(self, version: str) -> None:
+        """See `VectorStore.remove_head`."""
+        with self._heads.guard:
+            active = self.active_head()
+            if active is not None and active.version == version:
+                raise HeadError(f"head {version!r} is active: promote another one first")
+            self._forget(version)
+            self._heads.flush()
+
+    def active_head(self) -> ActiveHead | None:
+        """See `VectorStore.active_head`."""
+        payload = self._payload(points.point_id(points.ACTIVE))
+        return None if payload is None else points.active_from(payload)
+
+    def set_active_head(self, active: ActiveHead) -> None:
+        """See `VectorStore.set_active_head`."""
+        with self._heads.guard:
+            if all(record.version != active.version for record in self.heads()):
+                raise UnknownHead(f"no complete head has version {active.version!r}")
+            pointer = points.point_id(points.ACTIVE)
+            self._upsert([_point(pointer, self._nothing, points.active_payload(active))])
+            self._heads.flush()
+
+    def acquire_lease(self, name: str, *, holder: str, seconds: float) -> Lease:
+        """See `VectorStore.acquire_lease`.
+
+        There is one owner process, so reading and writing under the guard is atomic.
+        """
+        with self._heads.guard:
+            now = time.time()
+            current = self._lease(name)
+            if current is not None and current.holder != holder and current.expires_at > now:
+                return current
+            lease = Lease(name=name, holder=holder, expires_at=now + seconds)
+            lease_id = points.point_id(points.LEASE, name)
+            self._upsert([_point(lease_id, self._nothing, points.lease_payload(lease))])
+            self._heads.flush()
+            return lease
+
+    def release_lease(self, name: str, *, holder: str) -> None:
+        """See `VectorStore.release_lease`."""
+        with self._heads.guard:
+            current = self._lease(name)
+            if current is None or current.holder != holder:
+                return
+            lease_id = points.point_id(points.LEASE, name)
+            self._heads.update(qe.UpdateOperation.delete_points([lease_id]))
+            self._heads.flush()
+
+    # -- inside ---------------------------------------------------------------------
+
+    def _upsert(self, some: list[qe.Point]) -> None:
+        if some:
+            self._heads.update(qe.UpdateOperation.upsert_points(some))
+
+    def _forget(self, version: str) -> None:
+        # The record first: without it, rows that a crash leaves behind belong to nothing.
+        record = points.point_id(points.HEAD, version)
+        if self._heads.count(equals(points.VERSION, version)):
+            self._heads.update(qe.UpdateOperation.delete_points([record]))
+            self._heads.update(
+                qe.UpdateOperation.delete_points_by_filter(equals(points.VERSION, version))
+            )
+
+    def _records(self) -> Iterator[HeadRecord]:
+        following: str | None = None
+        while True:
+            found, following = self._heads.scroll(
+                qe.ScrollRequest(
+                    offset=following,
+                    limit=_POINTS_PER_CALL,
+                    filter=equals(points.KIND, points.HEAD),
+                    with_payload=True,
+                )
+            )
+            yield from (points.record_from(record.payload or {}) for record in found)
+            if following is None:
+                return
+
+    def _record(self, version: str) -> HeadRecord | None:
+        payload = self._payload(points.point_id(points.HEAD, version))
+        return None if payload is None else points.record_from(payload)
+
+    def _lease(self, name: str) -> Lease | None:
+        payload = self._payload(points.point_id(points.LEASE, name))
+        return None if payload is None else points.lease_from(payload)
+
+    def _payload(self, point: str) -> qe.Payload | None:
+        found = self._heads.retrieve([point], payload=True).get(point)
+        return None if found is None else found.payload or {}
+
+    def _block(self, ids: list[str]) -> Vectors | None:
+        vectors: dict[str, object] = {}
+        for start in range(0, len(ids), _POINTS_PER_CALL):
+            some = self._heads.retrieve(ids[start : start + _POINTS_PER_CALL], vectors=True)
+            vectors |= {row: record.vector for row, record in some.items()}
+        return points.block_of(ids, vectors, columns=self._dimension + 1)
+
+
+def _is_whole(record: HeadRecord, stored: dict[str, int]) -> bool:
+    return stored.get(record.version, 0) == sum(record.block_rows.values())
+
+
+def _point(point: str, vector: Vectors, payload: qe.Payload) -> qe.Point:
+    return qe.Point(point, vector, payload)  # type: ignore[arg-type]  # numpy is taken as it is

@@ -1,0 +1,309 @@
+"""The half of the port that is about references, over one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+import numpy as np
+import qdrant_edge as qe
+
+from holotype.errors import StoreMoved
+from holotype.references import (
+    EVERYTHING,
+    EmbeddedReference,
+    Neighbour,
+    Reference,
+    VectorBatch,
+    Vectors,
+    Where,
+)
+from holotype.store.changes import ChangeClock
+from holotype.store.edge.filters import ids_filter, to_filter
+from holotype.store.edge.shard import Shard
+from holotype.store.payload import (
+    CHANGED_AT,
+    EXPORTED_KEYS,
+    KEYWORD_KEYS,
+    THUMBNAIL,
+    from_payload,
+    meta_keys,
+    thumbnail_of,
+    to_payload,
+)
+from holotype.store.port import GalleryState, Page
+from holotype.store.validate import (
+    check_filter,
+    check_key,
+    check_label,
+    check_query,
+    check_references,
+    check_selection,
+    valid_ids,
+)
+
+T = TypeVar("T")
+
+POINTS_PER_CALL: Final = 1024
+"""Bounds the time that one call holds the interpreter lock (about 30 ms of writing)."""
+
+QUERIES_PER_CALL: Final = 32
+"""Same, for searching: 32 exact queries over 100,000 references take about 40 ms."""
+
+_WITHOUT_THUMBNAIL = qe.PayloadSelector.Exclude([THUMBNAIL])
+
+
+class EdgeReferences:
+    """Adding, finding, changing and exporting references."""
+
+    def __init__(self, shard: Shard, *, dimension: int, exact: bool) -> None:
+        """Work on an open shard.
+
+        Args:
+            shard: made by `create_references`, or reopened.
+            dimension: D.
+            exact: compare a query with every reference; False: use the index, if built.
+        """
+        self._references = shard
+        self._dimension = dimension
+        self._search = qe.SearchParams(exact=exact)
+        indexed = shard.indexed_keys()
+        self._filter_keys = {*KEYWORD_KEYS, *(key for key in indexed if key.startswith("meta."))}
+        self._clock = ChangeClock(self._last_change())
+
+    # -- writing --------------------------------------------------------------------
+
+    def add(self, references: Sequence[EmbeddedReference]) -> None:
+        """See `VectorStore.add`."""
+        items = check_references(references, self._dimension)
+        if not items:
+            return
+        with self._references.guard:
+            for key in sorted(meta_keys(items) - self._filter_keys):
+                self._references.index(key, qe.PayloadSchemaType.Keyword)
+                self._filter_keys.add(key)
+            changed_at = self._clock.next()
+            for some in _chunks(items, POINTS_PER_CALL):
+                points = [
+                    qe.Point(i.reference.id, i.vector, to_payload(i, changed_at=changed_at))  # type: ignore[arg-type]  # numpy arrays are taken as they are, without a detour over lists
+                    for i in some
+                ]
+                self._references.update(qe.UpdateOperation.upsert_points(points))
+            self._references.flush()
+
+    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """See `VectorStore.relabel`."""
+        check_label(label)
+        changed = 0
+        with self._references.guard:
+            payload = {"label": label, CHANGED_AT: self._clock.next()}
+            for page in self._selected(ids, where, not_labelled=label):
+                self._references.update(qe.UpdateOperation.set_payload([*page], payload))
+                changed += len(page)
+            self._references.flush()
+        return changed
+
+    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """See `VectorStore.remove`."""
+        removed = 0
+        with self._references.guard:
+            for page in self._selected(ids, where):
+                self._references.update(qe.UpdateOperation.delete_points([*page]))
+                removed += len(page)
+            self._references.flush()
+        return removed
+
+    # -- finding --------------------------------------------------------------------
+
+    def existing(self, ids: Sequence[str]) -> dict[str, str]:
+        """See `VectorStore.existing`."""
+        found = self._payloads(ids, qe.PayloadSelector.Include(["label"]))
+        return {point_id: payload["label"] for point_id, payload in found}
+
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """See `VectorStore.get`."""
+        return [from_payload(*found) for found in self._payloads(ids, _WITHOUT_THUMBNAIL)]
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `VectorStore.thumbnails`."""
+        found = self._payloads(ids, qe.PayloadSelector.Include([THUMBNAIL]))
+        pictures = ((point_id, thumbnail_of(payload)) for point_id, payload in found)
+        return {point_id: jpeg for point_id, jpeg in pictures if jpeg is not None}
+
+    def neighbours(
+        self,
+        vectors: Vectors,
+        *,
+        k: int,
+        where: Where = EVERYTHING,
+        with_vectors: bool = False,
+    ) -> list[list[Neighbour]]:
+        """See `VectorStore.neighbours`."""
+        queries = check_query(vectors, dimension=self._dimension, k=k)
+        check_filter(where, self._filter_keys)
+        matching = to_filter(where)
+        requests = [
+            qe.QueryRequest(
+                limit=k,
+                query=qe.Query.Nearest(query),
+                filter=matching,
+                with_payload=_WITHOUT_THUMBNAIL,
+                with_vector=with_vectors,
+                params=self._search,
+            )
+            for query in queries
+        ]
+        answers = (
+            a for some in _chunks(requests, QUERIES_PER_CALL) for a in self._references.query(some)
+        )
+        return [_neighbours(answer) for answer in answers]
+
+    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+        """See `VectorStore.export`."""
+        check_filter(where, self._filter_keys)  # now, not when the first batch is asked for
+        return self._export(to_filter(where), batch_size)
+
+    def list_references(
+        self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
+    ) -> Page:
+        """See `VectorStore.list_references`."""
+        check_filter(where, self._filter_keys)
+        start = valid_ids([] if after is None else [after])
+        records, following = self._references.scroll(
+            qe.ScrollRequest(
+                offset=start[0] if start else None,
+                limit=limit + len(start),  # a page starts with `after` itself, if it is still there
+                filter=to_filter(where),
+                with_payload=_WITHOUT_THUMBNAIL,
+            )
+        )
+        found = [_reference(record) for record in records if str(record.id) != after]
+        page = found[:limit]
+        more = following is not None or len(found) > limit
+        return Page(page, page[-1].id if more and page else None)
+
+    # -- counting -------------------------------------------------------------------
+
+    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+        """See `VectorStore.counts`."""
+        check_key(key, self._filter_keys)
+        check_filter(where, self._filter_keys)
+        found = self._references.facet(key, to_filter(where))
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
+        """See `VectorStore.count`."""
+        check_filter(where, self._filter_keys)
+        return self._references.count(to_filter(where, changed_after=changed_after))
+
+    def state(self) -> GalleryState:
+        """See `VectorStore.state`."""
+        with self._references.guard:
+            return GalleryState(counts=self.counts(), last_change=self._last_change())
+
+    def filter_keys(self) -> list[str]:
+        """See `VectorStore.filter_keys`."""
+        return sorted(self._filter_keys)
+
+    # -- inside ---------------------------------------------------------------------
+
+    def _last_change(self) -> int:
+        newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)
+        selector = qe.PayloadSelector.Include([CHANGED_AT])
+        request = qe.ScrollRequest(limit=1, with_payload=selector, order_by=newest)
+        records, _ = self._references.scroll(request)
+        return int((records[0].payload or {})[CHANGED_AT]) if records else 0
+
+    def _payloads(
+        self, ids: Sequence[str], selector: qe.PayloadSelector
+    ) -> Iterator[tuple[str, qe.Payload]]:
+        for some in _chunks(valid_ids(ids), POINTS_PER_CALL):
+            found = self._references.retrieve(some, payload=selector)
+            for point_id in some:
+                if point_id in found:
+                    yield point_id, found[point_id].payload or {}
+
+    def _selected(
+        self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
+    ) -> Iterator[list[str]]:
+        """Pages of ids that are there, chosen by ids or by a non-empty filter."""
+        chosen = check_selection(ids, where)
+        check_filter(where, self._filter_keys)
+        if where:
+            condition = to_filter(where, not_labelled=not_labelled)
+            yield from self._matching_ids(condition)
+        for some in _chunks(chosen, POINTS_PER_CALL):
+            yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
+
+    def _matching_ids(self, matching: qe.Filter | None) -> Iterator[list[str]]:
+        # Pages go up by id, so changing or removing a page does not disturb the next.
+        for records in self._pages(matching, POINTS_PER_CALL):
+            yield [str(record.id) for record in records]
+
+    def _export(self, matching: qe.Filter | None, batch_size: int) -> Iterator[VectorBatch]:
+        before = self._references.count(matching)
+        exported = 0
+        for records in self._pages(matching, batch_size, EXPORTED_KEYS):
+            exported += len(records)
+            yield _batch(records)
+        after = self._references.count(matching)
+        if not before == exported == after:
+            raise StoreMoved(
+                f"references changed while they were exported ({before} before, {exported} "
+                f"exported, {after} after): run it again when nothing is being added"
+            )
+
+    def _pages(
+        self, matching: qe.Filter | None, size: int, keys: Sequence[str] = ()
+    ) -> Iterator[list[qe.Record]]:
+        """Non-empty pages in id order; with vectors where payload `keys` are asked for."""
+        following: str | None = None
+        while True:
+            records, following = self._references.scroll(
+                qe.ScrollRequest(
+                    offset=following,
+                    limit=size,
+                    filter=matching,
+                    with_payload=qe.PayloadSelector.Include(list(keys)) if keys else False,
+                    with_vector=bool(keys),
+                )
+            )
+            if records:
+                yield records
+            if following is None:
+                return
+
+
+def _reference(record: qe.Record | qe.ScoredPoint) -> Reference:
+    return from_payload(str(record.id), record.payload or {})
+
+
+def _neighbours(answer: list[qe.ScoredPoint]) -> list[Neighbour]:
+    found = [
+        Neighbour(
+            reference=_reference(point),
+            # The engine's rounding can leave [-1, 1] by 1e-7.
+            similarity=min(1.0, max(-1.0, point.score)),
+            vector=None if point.vector is None else np.array(point.vector, dtype=np.float32),
+        )
+        for point in answer
+    ]
+    # Equal similarities in id order, so that an answer is the same every time.
+    return sorted(found, key=lambda n: (-n.similarity, n.reference.id))
+
+
+def _batch(records: list[qe.Record]) -> VectorBatch:
+    payloads = [record.payload or {} for record in records]
+    return VectorBatch(
+        ids=[str(record.id) for record in records],
+        labels=[payload["label"] for payload in payloads],
+        groups=[payload.get("group") for payload in payloads],
+        vectors=np.array([record.vector for record in records], dtype=np.float32),
+    )
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some

@@ -1,0 +1,149 @@
+"""One shard of Qdrant Edge, made safe to use.
+
+Everything that the engine does badly on its own is dealt with here and nowhere else:
+
+- its errors are bare `Exception`; they become `StoreError` with what was being done;
+- a process that was forked while the shard was open hangs on its first query and keeps
+  the engine's lock; here it gets an error instead;
+- calls are taken one at a time (the engine holds the interpreter lock anyway), and
+  `guard` lets a caller make several calls one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import qdrant_edge as qe
+
+from holotype.errors import StoreError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NEVER_KB = 2**40
+"""Size from which the engine would build an index: never on its own, because building one
+freezes the whole process."""
+
+
+class Shard:
+    """An open shard. `name` is for messages: `references` or `heads`."""
+
+    def __init__(self, engine: qe.EdgeShard, name: str) -> None:
+        self.guard = threading.RLock()
+        self._engine: qe.EdgeShard | None = engine
+        self._name = name
+        self._pid = os.getpid()
+
+    @classmethod
+    def create(cls, folder: Path, name: str, *, size: int, distance: qe.Distance) -> Shard:
+        """A new shard of `size`-dimensional vectors in `folder`, which holds none yet."""
+        config = qe.EdgeConfig(
+            vectors=qe.EdgeVectorParams(size=size, distance=distance),
+            optimizers=qe.EdgeOptimizersConfig(indexing_threshold=NEVER_KB),
+            wal_enabled=True,
+        )
+        return cls(_translate(f"create {name}", qe.EdgeShard.create, str(folder), config), name)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Shard:
+        """Reopen what `create` made; replays what a killed process had not flushed."""
+        return cls(_translate(f"open {name}", qe.EdgeShard.load, str(folder)), name)
+
+    def index(self, key: str, schema: qe.PayloadSchemaType) -> None:
+        """Index a payload key, for the points that are there and those to come."""
+        self.update(qe.UpdateOperation.create_field_index(key, schema))
+
+    def indexed_keys(self) -> set[str]:
+        """Payload keys that have an index."""
+        with self.guard:
+            return set(_translate(f"inspect {self._name}", self._open().info).payload_schema)
+
+    def update(self, operation: qe.UpdateOperation) -> None:
+        """Apply one operation. It is logged, and on the disk after the next `flush`."""
+        with self.guard:
+            _translate(f"write to {self._name}", self._open().update, operation)
+
+    def flush(self) -> None:
+        """Bring every write so far to the disk."""
+        with self.guard:
+            _translate(f"flush {self._name}", self._open().flush)
+
+    def query(self, requests: Sequence[qe.QueryRequest]) -> list[list[qe.ScoredPoint]]:
+        """Answers to several queries in one pass, in order."""
+        with self.guard:
+            batch = qe.QueryBatchRequest(list(requests))
+            return _translate(f"search {self._name}", self._open().query_batch, batch)
+
+    def scroll(self, request: qe.ScrollRequest) -> tuple[list[qe.Record], str | None]:
+        """A page of records in id order (or as ordered), and the id that comes next."""
+        with self.guard:
+            records, following = _translate(f"read {self._name}", self._open().scroll, request)
+            return records, None if following is None else str(following)
+
+    def retrieve(
+        self,
+        ids: Sequence[str],
+        *,
+        payload: bool | qe.PayloadSelector = False,
+        vectors: bool = False,
+    ) -> dict[str, qe.Record]:
+        """Those of `ids` that are there."""
+        with self.guard:
+            engine = self._open()
+            found = _translate(f"read {self._name}", engine.retrieve, list(ids), payload, vectors)
+            return {str(record.id): record for record in found}
+
+    def count(self, matching: qe.Filter | None = None) -> int:
+        """Exact number of points that match."""
+        with self.guard:
+            request = qe.CountRequest(exact=True, filter=matching)
+            return _translate(f"count {self._name}", self._open().count, request)
+
+    def facet(self, key: str, matching: qe.Filter | None = None) -> dict[str, int]:
+        """Exact number of matching points per value of an indexed keyword."""
+        with self.guard:
+            limit = max(1, self.count(matching))  # there are never more values than points
+            request = qe.FacetRequest(key, limit=limit, exact=True, filter=matching)
+            hits = _translate(f"count {self._name}", self._open().facet, request).hits
+            # Values that no point carries any longer stay in the index, with a count of 0.
+            return {str(hit.value): hit.count for hit in hits if hit.count}
+
+    def close(self) -> None:
+        """Flush and let go; calling it twice is fine, in a forked child it does nothing."""
+        with self.guard:
+            engine = self._engine
+            if engine is None or os.getpid() != self._pid:
+                return
+            self._engine = None
+            _translate(f"close {self._name}", engine.flush)
+            _translate(f"close {self._name}", engine.close)
+
+    def _open(self) -> qe.EdgeShard:
+        if os.getpid() != self._pid:
+            raise StoreError(
+                f"the embedded store was opened by process {self._pid} and cannot be used in "
+                f"process {os.getpid()}, which was forked from it: start workers with "
+                "`spawn`, or open the store after them"
+            )
+        if self._engine is None:
+            raise StoreError("the embedded store is closed: open it again")
+        return self._engine
+
+
+def _translate(doing: str, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call the engine; its errors become `StoreError`.
+
+    The one place where `Exception` is caught: the engine raises exactly that class for
+    everything (a full disk, a damaged file, a refused operation), so nothing narrower can
+    be named. Its subclasses are mistakes of ours and pass through.
+    """
+    try:
+        return call(*args, **kwargs)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise StoreError(f"cannot {doing} in the embedded store: {error}") from error

@@ -1,0 +1,117 @@
+"""`EdgeStore`: the `VectorStore` port on Qdrant Edge, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holotype.errors import FingerprintMismatch, GalleryMissing
+from holotype.fingerprint import Fingerprint
+from holotype.store.edge.heads import EdgeHeads
+from holotype.store.edge.references import EdgeReferences
+from holotype.store.edge.space import Space, create_space, open_space, read_fingerprint
+from holotype.store.lock import OwnerLock
+from holotype.store.owner import Owner
+
+
+class EdgeStore(EdgeReferences, EdgeHeads):
+    """References and heads of one embedded gallery, owned until `close`.
+
+    Safe for use by several threads. Not to be used in a forked process (`StoreError`).
+    """
+
+    def __init__(self, *, gallery: str, space: Space, lock: OwnerLock, exact: bool = True) -> None:
+        """Put an open space and its lock together; commands use `open`."""
+        dimension = space.fingerprint.dimension
+        EdgeReferences.__init__(self, space.references, dimension=dimension, exact=exact)
+        EdgeHeads.__init__(self, space.heads, dimension=dimension)
+        self._gallery = gallery
+        self._space = space
+        self._lock = lock
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        gallery: str,
+        *,
+        fingerprint: Fingerprint | None,
+        command: str,
+        create: bool = False,
+        url: str | None = None,
+    ) -> EdgeStore:
+        """Own and open a gallery.
+
+        Args:
+            home: holds a folder per gallery; made if need be where `create` is set.
+            gallery: the gallery's name.
+            fingerprint: the embedding space that this run makes vectors of; None: whatever
+                is there, for work that embeds nothing.
+            command: what this process is doing, for those whom the lock turns away.
+            create: make the gallery if it is not there; takes a fingerprint.
+            url: where this process serves, if it is a service.
+
+        Raises:
+            GalleryMissing: it is not there, and was not to be (or could not be) made.
+            StoreLocked: another process owns it.
+            FingerprintMismatch: it holds vectors of another space.
+        """
+        folder = home / gallery
+        may_create = create and fingerprint is not None
+        if may_create:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif read_fingerprint(folder) is None:
+            raise _missing(gallery)
+        lock = OwnerLock.acquire(folder, command=command, url=url)
+        try:
+            space = _open_or_create(folder, gallery, fingerprint, create=may_create)
+            return cls(gallery=gallery, space=space, lock=lock)
+        except BaseException:  # whatever it is: not opened means not owned
+            lock.release()
+            raise
+
+    @property
+    def gallery(self) -> str:
+        """See `VectorStore.gallery`."""
+        return self._gallery
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """See `VectorStore.fingerprint`."""
+        return self._space.fingerprint
+
+    @property
+    def owner(self) -> Owner:
+        """The record that this process left beside the lock."""
+        return self._lock.owner
+
+    def __enter__(self) -> EdgeStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """See `VectorStore.close`. The lock goes back last, and whatever happens."""
+        try:
+            self._space.close()
+        finally:
+            self._lock.release()
+
+
+def _open_or_create(
+    folder: Path, gallery: str, fingerprint: Fingerprint | None, *, create: bool
+) -> Space:
+    stored = read_fingerprint(folder)
+    if stored is None:
+        if fingerprint is None or not create:
+            raise _missing(gallery)
+        return create_space(folder, fingerprint)
+    if fingerprint is not None and fingerprint != stored:
+        raise FingerprintMismatch(gallery, stored, fingerprint)
+    return open_space(folder, stored)
+
+
+def _missing(gallery: str) -> GalleryMissing:
+    return GalleryMissing(
+        f"gallery {gallery!r} does not exist yet: add references with `ingest add`"
+    )

@@ -1,0 +1,46 @@
+"""Small JSON files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace `path` atomically and durably: a reader sees the old file or the new one."""
+    scratch = path.with_name(f"{path.name}.new")
+    with scratch.open("w", encoding="utf-8") as file:
+        json.dump(data, file, indent=2, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`; None where there is no such file.
+
+    Raises:
+        ValueError: the file is there but holds no JSON object.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004  as for bad JSON
+    return data
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable (a rename is not, until its folder is synced)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
