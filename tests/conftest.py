@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from holotype.fingerprint import Fingerprint
+    from holotype.store.port import VectorStore
+    from tests.references import Pictures
 
 # Before anything imports torch or numpy: two test workers on two cores, one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,3 +27,58 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLOTYPE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def fingerprint() -> Fingerprint:
+    """The embedding space of `ColourEncoder`, so that a test may mix it with the store."""
+    from tests.fakes import ColourEncoder
+
+    return ColourEncoder().fingerprint
+
+
+@pytest.fixture
+def open_store(fingerprint: Fingerprint) -> Iterator[Callable[..., VectorStore]]:
+    """Opens the embedded gallery of this test, creating it: `open_store(gallery="other")`.
+
+    Keyword arguments are those of `Settings.load`, and `fingerprint`, `command`, `create`,
+    `url`. Everything opened is closed when the test ends.
+    """
+    from holotype.settings import Settings
+    from holotype.store import factory
+
+    with contextlib.ExitStack() as opened:
+
+        def open_it(
+            *,
+            fingerprint: Fingerprint | None = fingerprint,
+            command: str = "a test",
+            create: bool = True,
+            url: str | None = None,
+            **settings: Any,
+        ) -> VectorStore:
+            store = factory.open_store(
+                Settings.load(**settings),
+                fingerprint=fingerprint,
+                command=command,
+                create=create,
+                url=url,
+            )
+            opened.callback(store.close)
+            return store
+
+        yield open_it
+
+
+@pytest.fixture
+def store(open_store: Callable[..., VectorStore]) -> VectorStore:
+    """An empty embedded gallery."""
+    return open_store()
+
+
+@pytest.fixture
+def pictures(fingerprint: Fingerprint) -> Pictures:
+    """Makes references that fit `store`."""
+    from tests.references import Pictures
+
+    return Pictures(fingerprint.dimension)
