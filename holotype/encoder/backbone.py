@@ -1,0 +1,136 @@
+"""timm networks by name: checked, with weights from the hub or from a file, at a given size."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import httpx
+from torch import nn
+
+from holotype.encoder.guarded import timm
+from holotype.encoder.weights import read_checkpoint
+from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
+
+_ELSEWHERE = ("hf-hub:", "hf_hub:", "local-dir:")  # timm's schemes for unregistered networks
+
+# What an unreachable or refusing hub ends in, by the layers below timm: sockets and files,
+# the HTTP client of the hub library, and timm's own "no pretrained weights exist".
+_HUB_FAILURES = (OSError, httpx.HTTPError, RuntimeError, ValueError)
+
+
+def load_backbone(name: str, checkpoint: Path | None) -> nn.Module:
+    """A network without classifier, in evaluation mode, at its native size, on the CPU.
+
+    Raises:
+        UnknownBackbone: timm has no network of that name.
+        WeightsUnavailable: see `holotype.errors`.
+    """
+    if not name.startswith(_ELSEWHERE):
+        check_name(name)
+    network = _from_hub(name) if checkpoint is None else _from_file(name, checkpoint)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def check_name(name: str) -> None:
+    """Raise `UnknownBackbone`, with the names nearest to it, unless timm knows the network."""
+    architecture, tag = timm.models.split_model_name_tag(name)
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise UnknownBackbone(f"timm has no network {architecture!r}{_suggest(near)}")
+    tags = [
+        timm.models.split_model_name_tag(n)[1] for n in timm.list_pretrained(f"{architecture}.*")
+    ]
+    if tag and tag not in tags:
+        known = [f"{architecture}.{t}" for t in tags] or [architecture]
+        raise UnknownBackbone(f"timm has no weights {tag!r} for {architecture}{_suggest(known)}")
+
+
+def set_image_size(network: nn.Module, size: int) -> None:
+    """Make a network take size x size pixels, resampling position embeddings where it has them.
+
+    Raises:
+        UsageError: the network cannot take that size.
+    """
+    native = network_config(network)["input_size"][-1]
+    if size == native:
+        return
+    patch = _patch_size(network)
+    if patch and size % patch:
+        low = size // patch * patch
+        raise UsageError(
+            f"image size {size} does not divide into patches of {patch} pixels: "
+            f"use {max(low, patch)} or {low + patch}"
+        )
+    if not network_config(network).get("fixed_input_size"):
+        return
+    resize = getattr(network, "set_input_size", None)
+    if resize is None:
+        raise UsageError(f"this backbone only takes {native} pixels: leave --image-size out")
+    try:
+        resize(img_size=(size, size))
+    except (AssertionError, ValueError, RuntimeError) as error:
+        raise UsageError(f"this backbone cannot take {size} pixels: {error}") from error
+
+
+def network_config(network: nn.Module) -> dict[str, Any]:
+    """What timm says of a network's weights: input size, mean, std and so on."""
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    return config
+
+
+def _patch_size(network: nn.Module) -> int | None:
+    size = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    return int(size[0]) if isinstance(size, tuple) else size
+
+
+def _suggest(names: list[str]) -> str:
+    if not names:
+        return ": `timm.list_models()` lists all"
+    return f": did you mean {', '.join(names[:5])}?"
+
+
+def _from_hub(name: str) -> nn.Module:
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
+    except _HUB_FAILURES as error:
+        raise WeightsUnavailable(
+            f"the weights of {name} could not be fetched ({_short(error)}). Without network, "
+            "fetch the weights file elsewhere and give it: --checkpoint FILE "
+            "(or HOLOTYPE_CHECKPOINT), a .safetensors or .pth for this backbone"
+        ) from error
+    return network
+
+
+def _from_file(name: str, path: Path) -> nn.Module:
+    state = read_checkpoint(path)
+    for classifier in _classifiers(name):
+        # No class of another label set is wanted; without them timm checks every other tensor.
+        state.pop(f"{classifier}.weight", None)
+        state.pop(f"{classifier}.bias", None)
+    overlay = {"state_dict": state, "num_classes": 0}
+    try:
+        network: nn.Module = timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0
+        )
+    except (RuntimeError, KeyError) as error:
+        raise WeightsUnavailable(
+            f"checkpoint {path} does not fit backbone {name}: {_short(error)}. "
+            "Name the backbone that the file was made for with --backbone"
+        ) from error
+    network_config(network).pop("state_dict")  # or the file's tensors would stay in memory
+    return network
+
+
+def _classifiers(name: str) -> tuple[str, ...]:
+    config = timm.get_pretrained_cfg(name)
+    named = getattr(config, "classifier", None) or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _short(error: BaseException) -> str:
+    """The telling part of a library's long message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:3]) if lines else type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

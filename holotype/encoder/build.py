@@ -1,0 +1,60 @@
+"""Settings to encoder: the composition of this package's parts."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from holotype.encoder import pooling
+from holotype.encoder.backbone import load_backbone, network_config, set_image_size
+from holotype.encoder.guarded import timm
+from holotype.encoder.network import EmbeddingNetwork
+from holotype.encoder.placement import choose_placement
+from holotype.encoder.timm_encoder import TimmEncoder
+from holotype.encoder.weights import weights_sha256
+from holotype.fingerprint import Fingerprint
+from holotype.images.recipe import Recipe
+from holotype.settings import Settings
+
+
+def build_encoder(settings: Settings) -> TimmEncoder:
+    """See `holotype.encoder.load_encoder`."""
+    placement = choose_placement(settings.device, settings.precision)
+    backbone = load_backbone(settings.backbone, settings.checkpoint)
+    # Before the size changes: resampled position embeddings would differ in their last bits
+    # between machines, and the size has its own place in the fingerprint.
+    digest = weights_sha256(backbone)
+    recipe = recipe_of(backbone, settings.image_size)
+    set_image_size(backbone, recipe.image_size)
+    network = EmbeddingNetwork(backbone, recipe, settings.pooling)
+    fingerprint = Fingerprint(
+        backbone=network_config(backbone)["architecture"],
+        weights_sha256=digest,
+        image_size=recipe.image_size,
+        preprocessing=recipe.describe(),
+        pooling=pooling.pooling_name(backbone, settings.pooling),
+        normalisation="l2",
+        dimension=pooling.dimension(backbone, settings.pooling),
+    )
+    network.eval().to(placement.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
+    return TimmEncoder(
+        network,
+        fingerprint=fingerprint,
+        recipe=recipe,
+        placement=placement,
+        batch_size=settings.batch_size,
+    )
+
+
+def recipe_of(backbone: nn.Module, image_size: int | None = None) -> Recipe:
+    """The evaluation preprocessing that timm declares for these weights."""
+    config = timm.data.resolve_model_data_config(backbone)
+    return Recipe(
+        image_size=image_size or config["input_size"][-1],
+        crop_pct=config["crop_pct"],
+        interpolation=config["interpolation"],
+        crop_mode=config["crop_mode"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )

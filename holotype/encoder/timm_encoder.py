@@ -1,0 +1,106 @@
+"""The encoder that runs a timm backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from holotype.encoder.network import EmbeddingNetwork
+from holotype.encoder.placement import Placement
+from holotype.errors import EncoderError
+from holotype.fingerprint import Fingerprint
+from holotype.images.recipe import Recipe
+from holotype.images.square import Pixels
+from holotype.references import Vectors
+
+
+class TimmEncoder:
+    """See `holotype.encoder.protocol.Encoder`. One thread at a time calls `encode`."""
+
+    def __init__(
+        self,
+        network: EmbeddingNetwork,
+        *,
+        fingerprint: Fingerprint,
+        recipe: Recipe,
+        placement: Placement,
+        batch_size: int,
+    ) -> None:
+        self._network = network
+        self._fingerprint = fingerprint
+        self._recipe = recipe
+        self._placement = placement
+        self._batch_size = batch_size
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The embedding space of its vectors."""
+        return self._fingerprint
+
+    @property
+    def recipe(self) -> Recipe:
+        """How pictures must be prepared for `encode`."""
+        return self._recipe
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of a vector."""
+        return self._fingerprint.dimension
+
+    @property
+    def device(self) -> str:
+        """`cpu`, `cuda` or `mps`."""
+        return self._placement.device.type
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per forward pass; smaller than asked for once memory ran out."""
+        return self._batch_size
+
+    def encode(self, pixels: Sequence[Pixels]) -> Vectors:
+        """See `holotype.encoder.protocol.Encoder.encode`."""
+        parts: list[torch.Tensor] = []
+        start = 0
+        while start < len(pixels):
+            batch = pixels[start : start + self._batch_size]
+            try:
+                parts.append(self._forward(batch))
+            except torch.OutOfMemoryError as error:
+                self._batch_size = self._halved(len(batch), error)
+            else:
+                start += len(batch)
+        if not parts:
+            return np.empty((0, self.dimension), np.float32)
+        # One copy back for all batches: the device never waits for the host in between.
+        vectors: Vectors = torch.cat(parts).cpu().numpy()
+        return vectors
+
+    @torch.inference_mode()
+    def _forward(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        batch = self._to_device(pixels)
+        with torch.autocast(
+            self._placement.device.type, torch.bfloat16, enabled=self._placement.bf16
+        ):
+            vectors: torch.Tensor = self._network(batch)
+        return vectors
+
+    def _to_device(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        """(N, S, S, 3) uint8 on the device; pinned and asynchronous on CUDA."""
+        side = self._recipe.image_size
+        shape = (len(pixels), side, side, 3)
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self._placement.is_cuda)
+        np.stack(pixels, out=batch.numpy())
+        return batch.to(self._placement.device, non_blocking=self._placement.is_cuda)
+
+    def _halved(self, size: int, error: torch.OutOfMemoryError) -> int:
+        if size == 1:
+            raise EncoderError(
+                f"the {self.device} device has no memory for a single picture of "
+                f"{self._recipe.image_size} pixels: use --device cpu, a smaller --image-size "
+                "or a smaller --backbone"
+            ) from error
+        if self._placement.is_cuda:
+            torch.cuda.empty_cache()
+        return size // 2
