@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     """A Qdrant server instead of the embedded store."""
     qdrant_api_key: SecretStr | None = None
     qdrant_grpc: bool = False
+    """gRPC instead of REST for the calls that have it."""
+    qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535)
+    """Port of gRPC on the host of `qdrant_url`."""
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds per request."""
     qdrant_shards: int = Field(default=1, ge=1)

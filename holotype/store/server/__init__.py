@@ -1,0 +1,16 @@
+"""The store on a Qdrant server, or a cluster of them. Imported only when one is set.
+
+- `connect`: a client from the settings
+- `errors`, `retries`: every call is repeated where that is safe, and translated where it fails
+- `batches`: requests of bounded size
+- `filters`: `Where` in Qdrant's language
+- `galleries`: collections, alias, indexes and the stored fingerprint
+- `collection`: the operations on one collection
+- `references`, `heads`: the two halves of the port, each over one collection
+- `store`: `ServerStore`, which puts them together
+"""
+
+from holotype.store.server.retries import RetryPolicy
+from holotype.store.server.store import ServerStore, open_server_store, open_with_client
+
+__all__ = ["RetryPolicy", "ServerStore", "open_server_store", "open_with_client"]

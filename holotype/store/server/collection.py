@@ -1,0 +1,196 @@
+"""One collection: the few operations that both halves of the port are made of.
+
+Every call goes through `Calls` (repeated, translated), every write waits for the server, and
+every request is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from qdrant_client import QdrantClient
+from qdrant_client.http import models
+
+from holotype.store.server.batches import chunks, point_batches
+from holotype.store.server.retries import Calls
+
+IDS_PER_CALL: Final = 1000
+PAGE: Final = 1000
+"""Points of one scroll answer: 1,000 x 384-d vectors are 8 MB of JSON."""
+
+_FACET_LIMIT: Final = 10_000
+"""Values asked for at first; ten times as many whenever an answer is full."""
+
+_MAJORITY: Final = models.ReadConsistencyType.MAJORITY
+_STRONG: Final = models.WriteOrdering.STRONG
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection and the calls to it. `agreed` operations go through the shard's leader.
+
+    On a cluster with replicas, an agreed write is ordered with all others, and an agreed read
+    asks a majority: leases and the active head need both. One server makes no difference.
+    """
+
+    client: QdrantClient
+    calls: Calls
+    name: str
+
+    # -- writing --------------------------------------------------------------------
+
+    def upsert(self, points: Iterable[models.PointStruct], what: str) -> None:
+        """Write points in bounded batches; each is on the server when the next begins."""
+        for batch in point_batches(points):
+            self.calls(
+                f"storing {len(batch)} {what}",
+                partial(self.client.upsert, self.name, batch, wait=True),
+            )
+
+    def upsert_agreed(
+        self, point: models.PointStruct, what: str, *, only_if: models.Filter | None = None
+    ) -> None:
+        """Write one point; where it is there already, only if it matches `only_if`."""
+        self.calls(
+            f"storing {what}",
+            lambda: self.client.upsert(
+                self.name, [point], wait=True, ordering=_STRONG, update_filter=only_if
+            ),
+        )
+
+    def set_payload(self, payload: dict[str, Any], matching: models.Filter, what: str) -> None:
+        """Overwrite these payload keys of every point that matches."""
+        # A filter, not ids: the server refuses ids that somebody removed in between.
+        selector = models.FilterSelector(filter=matching)
+        self.calls(
+            f"changing {what}",
+            lambda: self.client.set_payload(self.name, payload, selector, wait=True),
+        )
+
+    def delete(self, matching: models.Filter, what: str) -> None:
+        """Remove every point that matches."""
+        selector = models.FilterSelector(filter=matching)
+        self.calls(
+            f"removing {what}",
+            lambda: self.client.delete(self.name, selector, wait=True, ordering=_STRONG),
+        )
+
+    # -- reading --------------------------------------------------------------------
+
+    def retrieve(
+        self,
+        ids: Sequence[str],
+        *,
+        payload: models.WithPayloadInterface = True,
+        vectors: bool = False,
+        per_call: int = IDS_PER_CALL,
+    ) -> dict[str, models.Record]:
+        """The points with these ids; absent ones are left out."""
+        found: dict[str, models.Record] = {}
+        for some in chunks(ids, per_call):
+            records = self.calls(
+                f"reading {len(some)} ids",
+                partial(
+                    self.client.retrieve,
+                    self.name,
+                    some,
+                    with_payload=payload,
+                    with_vectors=vectors,
+                ),
+            )
+            found |= {str(record.id): record for record in records}
+        return found
+
+    def payload_agreed(self, point_id: str, what: str) -> dict[str, Any] | None:
+        """The payload of one point as a majority has it; None where there is none."""
+        records = self.calls(
+            f"reading {what}",
+            lambda: self.client.retrieve(self.name, [point_id], consistency=_MAJORITY),
+        )
+        return (records[0].payload or {}) if records else None
+
+    def pages(
+        self,
+        matching: models.Filter | None,
+        *,
+        size: int = PAGE,
+        payload: models.WithPayloadInterface = False,
+        vectors: bool = False,
+    ) -> Iterator[list[models.Record]]:
+        """Every matching point in id order, in non-empty pages."""
+        following: models.ExtendedPointId | None = None
+        while True:
+            records, following = self.scroll(
+                matching, limit=size, start=following, payload=payload, vectors=vectors
+            )
+            if records:
+                yield records
+            if following is None:
+                return
+
+    def scroll(
+        self,
+        matching: models.Filter | None,
+        *,
+        limit: int,
+        start: models.ExtendedPointId | None = None,
+        payload: models.WithPayloadInterface = False,
+        vectors: bool = False,
+    ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+        """One page in id order from `start` on, and where the next begins."""
+        return self.calls(
+            "reading a page",
+            lambda: self.client.scroll(
+                self.name,
+                scroll_filter=matching,
+                limit=limit,
+                offset=start,
+                with_payload=payload,
+                with_vectors=vectors,
+            ),
+        )
+
+    def largest(self, key: str) -> int:
+        """Largest value of an indexed integer key, 0 where there are no points."""
+        order = models.OrderBy(key=key, direction=models.Direction.DESC)
+        records, _ = self.calls(
+            f"reading the largest {key}",
+            lambda: self.client.scroll(self.name, limit=1, order_by=order, with_payload=[key]),
+        )
+        return int((records[0].payload or {})[key]) if records else 0
+
+    def search(self, requests: list[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        """One list of points per request, best first."""
+        answers = self.calls(
+            f"searching for {len(requests)} queries",
+            lambda: self.client.query_batch_points(self.name, requests),
+        )
+        return [answer.points for answer in answers]
+
+    def count(self, matching: models.Filter | None = None) -> int:
+        """Exact number of points."""
+        return self.calls(
+            "counting", lambda: self.client.count(self.name, count_filter=matching, exact=True)
+        ).count
+
+    def facet(self, key: str, matching: models.Filter | None = None) -> dict[str, int]:
+        """Exact number of points per value of an indexed keyword key."""
+        limit = _FACET_LIMIT
+        while True:
+            hits = self.calls(
+                f"counting by {key}",
+                partial(
+                    self.client.facet,
+                    self.name,
+                    key,
+                    facet_filter=matching,
+                    limit=limit,
+                    exact=True,
+                ),
+            ).hits
+            if len(hits) < limit:
+                return {str(hit.value): hit.count for hit in hits}
+            limit *= 10

@@ -1,0 +1,181 @@
+"""Galleries as collections: `<gallery>--<fingerprint id>`, an alias, and a heads' collection.
+
+    pollen                     alias of the active space
+    pollen--3f2a90c1b7de       references: Cosine, D
+    pollen--3f2a90c1b7de--heads  heads and leases: Dot, D + 1
+
+The full fingerprint is in the metadata of the references' collection, so that opening a
+gallery by its alias alone tells the space.
+
+Creating goes: heads' collection, references' collection, indexes, alias. The alias comes
+last, so a gallery that can be found is complete; a creation that was cut off is finished by
+the next one. Two creators of the same space meet in the same collections. Of two that create
+one gallery in *different* spaces, the later alias wins and the other is told by
+`FingerprintMismatch`: each looks at the alias again after setting it (the server has no
+conditional alias, so one whose look falls before the other's write is told on its next start).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import QdrantClient
+from qdrant_client.http import models
+
+from holotype.errors import FingerprintMismatch, GalleryMissing, StoreError
+from holotype.fingerprint import Fingerprint
+from holotype.store.head_payload import KIND, VERSION
+from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
+from holotype.store.server.errors import AlreadyThere, shown_url
+from holotype.store.server.retries import Calls
+
+METADATA_KEY = "holotype"
+
+KEYWORD = models.PayloadSchemaType.KEYWORD
+REFERENCE_INDEXES: Mapping[str, models.PayloadSchemaType] = {
+    **dict.fromkeys(KEYWORD_KEYS, KEYWORD),
+    CHANGED_AT: models.PayloadSchemaType.INTEGER,
+}
+# Leases are changed under a condition on these; a server in strict mode demands the indexes.
+HEAD_INDEXES: Mapping[str, models.PayloadSchemaType] = {
+    KIND: KEYWORD,
+    VERSION: KEYWORD,
+    "holder": KEYWORD,
+    "expires_at": models.PayloadSchemaType.FLOAT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the collections of a new gallery are spread over a cluster."""
+
+    shards: int = 1
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Galleries:
+    """Finds and makes the collections of one gallery."""
+
+    client: QdrantClient
+    calls: Calls
+    layout: Layout = Layout()
+
+    def open(self, fingerprint: Fingerprint | None, *, create: bool) -> Fingerprint:
+        """The gallery's space, complete with its indexes.
+
+        Raises:
+            GalleryMissing: there is none, and it should not or cannot be created.
+            FingerprintMismatch: it is another space than `fingerprint`.
+        """
+        stored = self._find()
+        if stored is None:
+            if fingerprint is None or not create:
+                raise GalleryMissing(
+                    f"gallery {self.calls.gallery!r} does not exist yet: add references with "
+                    "`ingest add`"
+                )
+            self._create(fingerprint)
+            stored = self._find() or fingerprint
+        if fingerprint is not None and stored != fingerprint:
+            raise FingerprintMismatch(self.calls.gallery, stored, fingerprint)
+        return stored
+
+    def indexed_keys(self, collection: str) -> frozenset[str]:
+        """Payload keys that have an index."""
+        info = self.calls("reading its indexes", lambda: self.client.get_collection(collection))
+        return frozenset(info.payload_schema)
+
+    def add_index(self, collection: str, key: str, schema: models.PayloadSchemaType) -> None:
+        """Index a payload key; returns when searches may use it."""
+        self.calls(
+            f"indexing {key!r}",
+            lambda: self.client.create_payload_index(collection, key, schema, wait=True),
+        )
+
+    def _find(self) -> Fingerprint | None:
+        """Fingerprint behind the alias; None where there is no alias."""
+        gallery = self.calls.gallery
+        if not self.calls("looking for it", lambda: self.client.collection_exists(gallery)):
+            return None
+        info = self.calls("opening it", lambda: self.client.get_collection(gallery))
+        ours = (info.config.metadata or {}).get(METADATA_KEY)
+        if not isinstance(ours, Mapping):
+            raise StoreError(
+                f"Qdrant at {shown_url(self.calls.url)} has a collection {gallery!r} that is not "
+                "a Holotype gallery: name another gallery (HOLOTYPE_GALLERY)"
+            )
+        return _fingerprint_from(ours, gallery)
+
+    def _create(self, fingerprint: Fingerprint) -> None:
+        references = references_collection(self.calls.gallery, fingerprint)
+        heads = heads_collection(self.calls.gallery, fingerprint)
+        D = fingerprint.dimension
+        self._make(heads, models.VectorParams(size=D + 1, distance=models.Distance.DOT), {}, 1)
+        self._make(
+            references,
+            models.VectorParams(size=D, distance=models.Distance.COSINE),
+            {METADATA_KEY: {"gallery": self.calls.gallery, "fingerprint": fingerprint.to_dict()}},
+            self.layout.shards,
+        )
+        for key, schema in HEAD_INDEXES.items():
+            self.add_index(heads, key, schema)
+        for key, schema in REFERENCE_INDEXES.items():
+            self.add_index(references, key, schema)
+        self._point_alias(references)
+
+    def _make(
+        self, name: str, vectors: models.VectorParams, metadata: dict[str, Any], shards: int
+    ) -> None:
+        try:
+            self.calls(
+                f"creating collection {name!r}",
+                lambda: (
+                    self._exists(name)
+                    or self.client.create_collection(
+                        name,
+                        vectors_config=vectors,
+                        shard_number=shards,
+                        replication_factor=self.layout.replicas,
+                        metadata=metadata or None,
+                    )
+                ),
+            )
+        except AlreadyThere:
+            # Another creator, or our own first try whose answer was lost. The name holds the
+            # fingerprint's hash, so it is the same space.
+            return
+
+    def _exists(self, name: str) -> bool:
+        return self.client.collection_exists(name)
+
+    def _point_alias(self, collection: str) -> None:
+        alias = models.CreateAlias(collection_name=collection, alias_name=self.calls.gallery)
+        self.calls(
+            "naming it",
+            lambda: self.client.update_collection_aliases(
+                [models.CreateAliasOperation(create_alias=alias)]
+            ),
+        )
+
+
+def references_collection(gallery: str, fingerprint: Fingerprint) -> str:
+    """Name of the collection that holds the references."""
+    return f"{gallery}--{fingerprint.id}"
+
+
+def heads_collection(gallery: str, fingerprint: Fingerprint) -> str:
+    """Name of the collection that holds heads and leases."""
+    return f"{references_collection(gallery, fingerprint)}--heads"
+
+
+def _fingerprint_from(metadata: Mapping[str, Any], gallery: str) -> Fingerprint:
+    try:
+        return Fingerprint.from_dict(metadata["fingerprint"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(
+            f"gallery {gallery!r} was made by another version of Holotype ({error}): use that "
+            "version, or name a new gallery (HOLOTYPE_GALLERY) and add the images to it"
+        ) from error
