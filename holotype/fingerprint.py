@@ -18,7 +18,7 @@ class Fingerprint:
     """The identity of an embedding space."""
 
     backbone: str
-    """timm name, with its pretrained tag where weights came by that name."""
+    """timm name of the network. No tag: `weights_sha256` says which weights, wherever from."""
     weights_sha256: str
     """sha256 over the tensors actually loaded (see `holotype.encoder.weights`)."""
     image_size: int
@@ -26,7 +26,7 @@ class Fingerprint:
     preprocessing: str
     """One line: resize, crop, interpolation, mean, std, and the decoder's rule version."""
     pooling: str
-    """`cls`, `mean`, `cls+mean` or the backbone's own (`default`)."""
+    """`cls`, `mean`, `cls+mean`, or the backbone's own where it has no class token (`default`)."""
     normalisation: str
     """`l2`."""
     dimension: int

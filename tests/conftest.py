@@ -82,3 +82,14 @@ def pictures(fingerprint: Fingerprint) -> Pictures:
     from tests.references import Pictures
 
     return Pictures(fingerprint.dimension)
+
+
+@pytest.fixture(scope="session")
+def lite0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real EfficientNet-Lite0 weights as a checkpoint file, for backbone `tf_efficientnet_lite0`.
+
+    The network is named with its tag, `demo.weights.BACKBONE`.
+    """
+    from demo import weights
+
+    return weights.lite0_checkpoint(tmp_path_factory.mktemp("lite0"))

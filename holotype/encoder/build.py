@@ -49,7 +49,7 @@ def build_encoder(settings: Settings) -> TimmEncoder:
 
 def recipe_of(backbone: nn.Module, image_size: int | None = None) -> Recipe:
     """The evaluation preprocessing that timm declares for these weights."""
-    config = timm.data.resolve_model_data_config(backbone)
+    config = timm.data.resolve_model_data_config(backbone)  # type: ignore[attr-defined,no-untyped-call]
     return Recipe(
         image_size=image_size or config["input_size"][-1],
         crop_pct=config["crop_pct"],
