@@ -1,0 +1,56 @@
+"""The pictures that were asked about and are not settled yet.
+
+The store cannot answer for a picture that is on its way into it. Without this, the same
+bytes twice in one folder would be embedded twice, and a picture under two labels would
+silently end under the last one.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from holotype.intake.incoming import Verdict
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where one picture stands while at least one file with its bytes is in flight."""
+
+    files: int = 0
+    """Files in flight with these bytes."""
+    label: str | None = None
+    """Its label in the gallery; None while it is not there."""
+    failure: Verdict | None = None
+    """Why the first file with these bytes did not get in."""
+
+
+class InFlight:
+    """Standings by id. Shared by the thread that asks and the thread that settles.
+
+    Its size is the number of files between the two, whatever the size of the run.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._standings: dict[str, Standing] = {}
+
+    def enter(self, id_: str) -> bool:
+        """One more file with these bytes; whether it is the only one in flight."""
+        with self._guard:
+            standing = self._standings.setdefault(id_, Standing())
+            standing.files += 1
+            return standing.files == 1
+
+    def standing(self, id_: str) -> Standing:
+        """Where the picture stands; `enter` came before."""
+        with self._guard:
+            return self._standings[id_]
+
+    def leave(self, id_: str) -> None:
+        """One file with these bytes is settled."""
+        with self._guard:
+            standing = self._standings[id_]
+            standing.files -= 1
+            if standing.files == 0:
+                del self._standings[id_]

@@ -1,0 +1,83 @@
+"""The one record that the steps of adding pass along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holotype.outcomes import FileOutcome, Outcome
+from holotype.references import EmbeddedReference, reference_id
+
+if TYPE_CHECKING:
+    from holotype.images.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an incoming picture, as soon as a step knows."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A labelled picture on its way into the gallery. Each step fills in its part.
+
+    Large parts are dropped as soon as the next step has used them, so that a queue of
+    these holds no more than it must.
+    """
+
+    source: str
+    """Where it came from, for people."""
+    label: str
+    """In its one spelling (`holotype.intake.words.clean_label`)."""
+    group: str | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+    """The file to read; None where `data` came with it."""
+    data: bytes | None = None
+    """The file's bytes, until they are decoded or found to be known."""
+    sha256: str | None = None
+    """Hex sha256 of the bytes, from the step `identify`."""
+    is_new: bool = False
+    """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
+    picture: Picture | None = None
+    """From the step `decode`, until it is embedded."""
+    embedded: EmbeddedReference | None = None
+    """From the step `embed`, until it is written."""
+    verdict: Verdict | None = None
+    """None while it is still on its way."""
+
+    @classmethod
+    def refused(cls, source: str, reason: str, *, label: str = "") -> Incoming:
+        """A file that fails before it is read: it goes along only to be reported."""
+        return cls(source=source, label=label, verdict=Verdict(Outcome.FAILED, reason))
+
+    @property
+    def id(self) -> str | None:
+        """The reference's id, None before the bytes were read."""
+        return None if self.sha256 is None else reference_id(self.sha256)
+
+    @property
+    def needs_work(self) -> bool:
+        """Whether it is still to be decoded, embedded and written."""
+        return self.is_new and self.verdict is None
+
+    def end(self, outcome: Outcome, reason: str | None = None) -> None:
+        """Give the verdict and let go of everything large."""
+        self.verdict = Verdict(outcome, reason)
+        self.data = self.picture = self.embedded = None
+
+    def report(self) -> FileOutcome:
+        """The line of the report; the verdict must have been given."""
+        assert self.verdict is not None
+        return FileOutcome(
+            source=self.source,
+            outcome=self.verdict.outcome,
+            label=self.label or None,
+            id=self.id,
+            reason=self.verdict.reason,
+        )

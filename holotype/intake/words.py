@@ -1,0 +1,83 @@
+"""What a label, a group and metadata may look like, and how they are made uniform.
+
+Text that looks the same must be the same: file systems differ in how they spell an
+accented letter (composed or decomposed), so everything is normalised to Unicode NFC.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from holotype.errors import UsageError
+from holotype.references import META_KEY
+
+MAX_LABEL = 200
+"""Characters; a label is a column heading, a legend and a folder name."""
+
+
+def clean_label(text: str) -> str:
+    """The label in its one spelling.
+
+    Raises:
+        UsageError: it is empty, longer than 200 characters or holds control characters.
+    """
+    return _clean("label", text)
+
+
+def clean_group(text: str) -> str:
+    """The group's name in its one spelling.
+
+    Raises:
+        UsageError: as for `clean_label`.
+    """
+    return _clean("group", text)
+
+
+def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
+    """Metadata with bare keys (`meta.` is optional) and no empty values.
+
+    Raises:
+        UsageError: a key is not up to 64 letters, digits, '_' and '-'.
+    """
+    return {
+        clean_meta_key(key): unicodedata.normalize("NFC", value)
+        for key, value in meta.items()
+        if value
+    }
+
+
+def clean_meta_key(key: str) -> str:
+    """A metadata key without its optional `meta.`.
+
+    Raises:
+        UsageError: it is not up to 64 letters, digits, '_' and '-'.
+    """
+    bare = key.removeprefix("meta.")
+    if not META_KEY.fullmatch(bare):
+        raise UsageError(
+            f"metadata key {key!r} is malformed: up to 64 letters, digits, '_' and '-' are allowed"
+        )
+    return bare
+
+
+def readable(path: Path | str) -> str:
+    """A path as text that can be printed and stored.
+
+    Linux file names are bytes; Python carries those that are not UTF-8 as lone surrogates,
+    which neither JSON nor the store can hold.
+    """
+    return os.fsencode(path).decode("utf-8", errors="replace")
+
+
+def _clean(what: str, text: str) -> str:
+    cleaned = unicodedata.normalize("NFC", text.strip())
+    if not cleaned:
+        raise UsageError(f"the {what} is empty")
+    if len(cleaned) > MAX_LABEL:
+        raise UsageError(f"the {what} {cleaned[:40]!r}... is longer than {MAX_LABEL} characters")
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in cleaned):
+        raise UsageError(f"the {what} {cleaned!r} holds characters that cannot be printed")
+    return cleaned
