@@ -64,8 +64,6 @@ class Classifier:
         Raises:
             NoActiveHead: nothing was trained yet.
         """
-        from head import registry
-
         pointer = self._store.active_head()
         if pointer is None:
             raise NoActiveHead(
@@ -73,6 +71,8 @@ class Classifier:
                 "or use --mode knn"
             )
         if self._head is None or self._head.version != pointer.version:
+            from head import registry
+
             self._head = registry.active(self._store)
         assert self._head is not None
         return self._head

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from holotype.store.factory import open_store
-
 from classify.classifier import Classifier
 from classify.queries import find_sources
 from classify.query import classify_images
@@ -16,6 +14,7 @@ from classify.render import Renderer
 from holotype import console
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch
+from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
     from classify.answers import QueryResult

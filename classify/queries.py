@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, UsageError
-from holotype.images.files import find_images
+from holotype.images.files import find_images, read_file
 from holotype.images.picture import Picture, read_picture
 from holotype.references import reference_id
 
@@ -28,7 +29,7 @@ class Source:
 
     name: str
     read: Callable[[], bytes]
-    """Raises OSError or BrokenImage where there is nothing to read."""
+    """Raises BrokenImage where there is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,14 @@ def _expand(argument: str) -> Iterator[Source]:
         matches = [Path(match) for match in sorted(found)]
         yield from _files(matches, otherwise=(argument, "no file matches this pattern"))
     else:
-        yield Source(argument, path.read_bytes)
+        yield Source(argument, partial(read_file, path))
 
 
 def _files(paths: Sequence[Path], *, otherwise: tuple[str, str]) -> Iterator[Source]:
     empty = True
     for path in find_images(paths):
         empty = False
-        yield Source(str(path), path.read_bytes)
+        yield Source(str(path), partial(read_file, path))
     if empty:
         name, reason = otherwise
         yield Source(name, _nothing(reason))
@@ -113,12 +114,4 @@ def _read(source: Source, recipe: Recipe) -> Query:
         picture = read_picture(data, recipe)
     except BrokenImage as error:
         return Query(source.name, problem=error.reason)
-    except OSError as error:  # a missing or unreadable file concerns this query alone
-        return Query(source.name, problem=_in_words(error))
     return Query(source.name, picture, own_id=reference_id(hashlib.sha256(data).hexdigest()))
-
-
-def _in_words(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return f"it cannot be read: {error.strerror or error}"

@@ -17,8 +17,12 @@ import numpy.typing as npt
 
 from holotype.references import Vectors
 
-NEAR_DUPLICATE = 0.995
-"""Cosine above which two references are taken for pictures of the same thing."""
+NEAR_DUPLICATE = 0.95
+"""Cosine above which two references are taken for pictures of the same thing.
+
+Chosen by looking at pairs: above it, pairs of pollen grains are one grain at another focus, and
+pairs of plankton cannot be told apart by eye; photos of clothing have none (`docs/LAB.md`).
+"""
 
 BLOCK_ELEMENTS = 32 * 1024 * 1024
 """Similarities held at a time (float32: 128 MiB)."""
