@@ -94,11 +94,29 @@ class Settings(BaseSettings):
     qdrant_shards: int = Field(default=1, ge=1)
     qdrant_replicas: int = Field(default=1, ge=1)
 
-    # The service
+    # The service, seen by a command
     server: str | None = None
     """URL of a running service that commands should talk to."""
     api_key: SecretStr | None = None
     """Key that commands send to a service."""
+
+    # The service itself
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback takes keys."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0: any free port."""
+    api_keys: SecretStr | None = None
+    """`read:KEY,write:KEY,...`; who writes may also read (see `classify.service.keys`)."""
+    max_body_mb: int = Field(default=64, ge=1, le=4096)
+    """Largest request body, MiB."""
+    max_images: int = Field(default=64, ge=1, le=1000)
+    """Images in one request."""
+    queue_length: int = Field(default=256, ge=1, le=100_000)
+    """Images that are accepted and not answered yet; more are refused with 503."""
+    batch_window_ms: float = Field(default=2.0, ge=0, le=1000)
+    """How long an idle encoder waits for a second image before it starts with one."""
+    keep_queries: int = Field(default=0, ge=0, le=100_000)
+    """Queries in doubt that are kept for review, the oldest dropped first; 0 keeps none."""
 
     @field_validator("gallery")
     @classmethod

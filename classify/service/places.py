@@ -1,0 +1,62 @@
+"""How many images may be under way. Bounds memory, and waiting time with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holotype.errors import ServiceError
+
+RETRY_AFTER_S = 1
+"""What a refused client is told: a batch is answered within about a second."""
+
+
+class QueueFull(ServiceError):
+    """Too many images are under way; the same request may succeed a little later."""
+
+    def __init__(self, *, wanted: int, taken: int, limit: int) -> None:
+        super().__init__(
+            f"the service is busy: {taken} of {limit} images are under way, no room for "
+            f"{wanted} more. Try again in {RETRY_AFTER_S} s",
+            status=503,
+        )
+
+
+class Places:
+    """A fixed number of places. Taken all or none, given back whatever happens."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken = 0
+        self._guard = threading.Lock()
+
+    @property
+    def taken(self) -> int:
+        """Images under way."""
+        return self._taken
+
+    def take(self, n: int) -> None:
+        """Take n places.
+
+        Raises:
+            QueueFull: fewer are free.
+        """
+        with self._guard:
+            if self._taken + n > self.limit:
+                raise QueueFull(wanted=n, taken=self._taken, limit=self.limit)
+            self._taken += n
+
+    def give_back(self, n: int) -> None:
+        """Give n places back."""
+        with self._guard:
+            self._taken -= n
+
+    @contextmanager
+    def held(self, n: int) -> Iterator[None]:
+        """Hold n places for as long as the block runs."""
+        self.take(n)
+        try:
+            yield
+        finally:
+            self.give_back(n)
