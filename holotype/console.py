@@ -194,6 +194,7 @@ def _bar(what: str, unit: str) -> Iterator[Progress]:
         Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        redirect_stdout=False,  # data would be drawn on standard error
     )
     with bar:
         task = bar.add_task(what, total=None)

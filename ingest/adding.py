@@ -1,0 +1,56 @@
+"""`ingest add` as a function."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+
+from holotype.intake.incoming import Incoming
+from holotype.outcomes import FileOutcome, OnConflict
+from ingest.backend import Backend
+from ingest.pipeline import outcomes
+from ingest.summary import Summary
+
+
+def _ignore(_outcome: FileOutcome) -> None:
+    """Nobody listens."""
+
+
+def add(
+    found: Iterable[Incoming],
+    backend: Backend,
+    *,
+    on_conflict: OnConflict = OnConflict.ERROR,
+    max_failures: int | None = None,
+    workers: int | None = None,
+    listen: Callable[[FileOutcome], None] = _ignore,
+    summary: Summary | None = None,
+) -> Summary:
+    """Add every picture that is found to the gallery behind `backend`.
+
+    Args:
+        found: from `ingest.folders` or `ingest.manifest`.
+        backend: where they go.
+        on_conflict: what to do with a picture that is present under another label.
+        max_failures: files that may fail; one more, and the run is given up.
+        workers: threads that read and hash; None: the number of cores.
+        listen: told every outcome as soon as it is certain, in the order of the files.
+        summary: filled as the run goes, for callers who want it after an error as well.
+
+    Raises:
+        HolotypeError: the run cannot go on; what `listen` was told stays true.
+    """
+    started = time.monotonic()
+    summary = summary if summary is not None else Summary()
+    stream = outcomes(found, backend, policy=on_conflict, workers=workers or os.cpu_count() or 1)
+    with closing(stream):
+        for outcome in stream:
+            summary.counts[outcome.outcome] += 1
+            summary.seconds = time.monotonic() - started
+            listen(outcome)
+            if max_failures is not None and summary.failures > max_failures:
+                summary.stopped = f"more than {max_failures} files failed (--max-failures)"
+                break
+    return summary

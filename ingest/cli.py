@@ -1,0 +1,154 @@
+"""The `ingest` command line: a thin skin over `ingest.adding` and `ingest.gallery`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holotype import console
+from holotype.console import ENCODER_OPTIONS, STORE_OPTIONS, takes_settings
+from holotype.outcomes import OnConflict
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
+
+app = typer.Typer(
+    name="ingest",
+    help="Put labelled images into the gallery, and look after its labels.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Lines of JSON on standard output.")]
+
+
+@app.command()
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+def add(
+    settings: Settings,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="Image files and folders.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Label of all images (default: the folders in PATH are the classes)."),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV, JSONL or Parquet with columns path, label, maybe group; others are metadata."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="What belongs together: a name, `folder`, or `re:EXPRESSION` with one capture "
+            "that is searched in the path."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Metadata of all images; repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="For a picture that is present under another label.")
+    ] = OnConflict.ERROR,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="Give up (exit code 1) when more files fail.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write one JSON line a file, as the run goes.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Add labelled images to the gallery. An image that is there already is not embedded again."""
+    from ingest.commands import AddOptions, read_source, run_add
+
+    found = read_source(
+        paths or [], label=label, manifest=manifest, group=group, assignments=set_ or []
+    )
+    options = AddOptions(
+        dry_run=dry_run,
+        on_conflict=on_conflict,
+        max_failures=max_failures,
+        report=report,
+        as_json=as_json,
+    )
+    _exit(run_add(found, settings, options))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS)
+def classes(settings: Settings, as_json: _Json = False) -> None:
+    """Count the references of each class."""
+    from ingest.gallery_commands import show_classes
+
+    show_classes(settings, as_json=as_json)
+
+
+@app.command(name="list")
+@takes_settings(*STORE_OPTIONS)
+def list_references(
+    settings: Settings,
+    label: Annotated[str | None, typer.Option(help="Only this class.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only key=value or key!=value; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="References on a page.")] = 100,
+    after: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on after this reference.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """List references, a page at a time, in the order of their ids."""
+    from ingest.gallery_commands import show_references
+
+    show_references(
+        settings, label=label, where=where or [], limit=limit, after=after, as_json=as_json
+    )
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS)
+def relabel(
+    settings: Settings,
+    to: Annotated[str, typer.Option(help="The new label.")],
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="All references of this class.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Give another label to a class or to single references. Nothing is embedded."""
+    from ingest.gallery_commands import run_relabel
+
+    _exit(run_relabel(settings, to, ids=ids or [], from_label=from_, as_json=as_json))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS)
+def remove(
+    settings: Settings,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+    label: Annotated[str | None, typer.Option(help="All references of this class.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Remove a class or single references from the gallery; files are left alone."""
+    from ingest.gallery_commands import run_remove
+
+    _exit(run_remove(settings, ids=ids or [], label=label, yes=yes, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    console.run(app)
+
+
+def _exit(code: int) -> None:
+    if code:
+        sys.exit(code)

@@ -1,0 +1,151 @@
+"""What `ingest add` does once its options are read: find, open, run, report, exit code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holotype import console
+from holotype.errors import HolotypeError, UsageError
+from holotype.images.files import IMAGE_SUFFIXES
+from holotype.intake.incoming import Incoming
+from holotype.intake.words import clean_label, clean_meta
+from holotype.outcomes import FileOutcome, OnConflict, Outcome
+from ingest import opening
+from ingest.adding import add
+from ingest.folders import Folders
+from ingest.groups import parse_group
+from ingest.interrupt import finishing_what_is_in_hand
+from ingest.manifest import Manifest
+from ingest.report import Report
+from ingest.summary import Summary
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """How to add, apart from what."""
+
+    dry_run: bool = False
+    on_conflict: OnConflict = OnConflict.ERROR
+    max_failures: int | None = None
+    report: Path | None = None
+    as_json: bool = False
+
+
+def read_source(
+    paths: Sequence[Path],
+    *,
+    label: str | None,
+    manifest: Path | None,
+    group: str | None,
+    assignments: Sequence[str],
+) -> Iterable[Incoming]:
+    """The pictures that the command line names.
+
+    Raises:
+        UsageError: the options do not fit together, or a path does not exist.
+    """
+    rule, meta = parse_group(group), read_assignments(assignments)
+    if manifest is None:
+        if not paths:
+            raise UsageError("nothing to add: name files or folders, or --manifest FILE")
+        chosen = None if label is None else clean_label(label)
+        return Folders(paths, label=chosen, group=rule, meta=meta)
+    if paths or label is not None:
+        raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
+    return Manifest(manifest, group=rule, meta=meta)
+
+
+def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """`--set key=value`, repeated, as metadata.
+
+    Raises:
+        UsageError: one has no `=`, or a malformed key.
+    """
+    pairs: dict[str, str] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"cannot read --set {text!r}: write key=value")
+        pairs[key.strip()] = value.strip()
+    return clean_meta(pairs)
+
+
+def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) -> int:
+    """`ingest add`: report every file as its outcome is certain; returns the exit code."""
+    _require_some(found)
+    summary = Summary()
+    with ExitStack() as during:
+        report = during.enter_context(Report(options.report)) if options.report else None
+        opened = opening.open_dry if options.dry_run else opening.open_backend
+        backend = during.enter_context(opened(settings, command="ingest add"))
+        during.enter_context(finishing_what_is_in_hand())
+        # After everything else that may end the run, so that what was done is always said.
+        during.callback(_say_summary, summary, settings.gallery, dry_run=options.dry_run)
+        bar = during.enter_context(console.progress("adding", "images"))
+        threading.Thread(target=_count, args=(found, bar), daemon=True).start()
+
+        def listen(outcome: FileOutcome) -> None:
+            if report is not None:
+                report.write(outcome)
+            if options.as_json:
+                console.out_json(outcome.to_dict())
+            if outcome.outcome.is_failure:
+                console.say(f"{_words(outcome.outcome)}: {outcome.source}: {outcome.reason}")
+            bar.advance()
+
+        add(
+            found,
+            backend,
+            on_conflict=options.on_conflict,
+            max_failures=options.max_failures,
+            workers=opening.worker_count(settings),
+            listen=listen,
+            summary=summary,
+        )
+    if options.as_json:
+        console.out_json({"summary": summary.to_dict()})
+    return summary.exit_code
+
+
+def _require_some(found: Iterable[Incoming]) -> None:
+    """Before an encoder is loaded or a gallery is made for nothing."""
+    if next(iter(found), None) is None:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise HolotypeError(f"nothing to add: no images were found (looked for {suffixes})")
+
+
+def _count(found: Iterable[Incoming], bar: console.Progress) -> None:
+    """How many there are, for the remaining time; counted beside the work, kept by nobody."""
+    try:
+        bar.set_total(sum(1 for _ in found))
+    except HolotypeError:
+        return  # the run meets the same error and reports it
+
+
+def _say_summary(summary: Summary, gallery: str, *, dry_run: bool) -> None:
+    for line in summary.lines():
+        console.say(line)
+    if summary.stopped is not None:
+        console.say(f"given up: {summary.stopped}; what was added stays")
+    if dry_run:
+        console.say(f"a dry run: gallery {gallery!r} is as it was")
+    elif summary.total and summary.counts[Outcome.ALREADY_PRESENT] == summary.total:
+        console.say(f"nothing was embedded: all of them are in gallery {gallery!r} already")
+    elif summary.counts[Outcome.ADDED]:
+        rate = summary.counts[Outcome.ADDED] / max(summary.seconds, 1e-9)
+        console.say(
+            f"{summary.counts[Outcome.ADDED]} references were added to gallery {gallery!r} "
+            f"in {summary.seconds:.1f} s ({rate:.1f} images/s)"
+        )
+
+
+def _words(outcome: Outcome) -> str:
+    return outcome.value.replace("_", " ")

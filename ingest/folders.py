@@ -1,0 +1,65 @@
+"""Files and folders as a source: one label for all, or first-level folders as classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holotype.errors import UsageError
+from holotype.images.files import find_images
+from holotype.intake.incoming import Incoming
+from holotype.intake.words import clean_label, readable
+from ingest.groups import GroupRule, parse_group
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Pictures below some paths, in order. Iterating again looks again.
+
+    Raises:
+        UsageError: a path does not exist, or needs a label and has none.
+    """
+
+    paths: Sequence[Path]
+    label: str | None = None
+    """For all of them; None: the first-level folder below each path is the label."""
+    group: GroupRule = field(default_factory=lambda: parse_group(None))
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        find_images(self.paths)  # says which path does not exist
+        if self.label is None:
+            for path in self.paths:
+                _check_classes(path)
+
+    def __iter__(self) -> Iterator[Incoming]:
+        """Every picture, with its label; one that has none comes out as failed."""
+        for root in self.paths:
+            for path in find_images([root]):
+                yield self._incoming(path, root)
+
+    def _incoming(self, path: Path, root: Path) -> Incoming:
+        source = readable(path)
+        try:
+            label = self.label or _class_of(path, root)
+            group = self.group(path, path.parent if path == root else root)
+        except UsageError as error:
+            return Incoming.refused(source, str(error))
+        return Incoming(source=source, label=label, group=group, meta=self.meta, path=path)
+
+
+def _class_of(path: Path, root: Path) -> str:
+    below = path.relative_to(root).parts
+    if len(below) < 2:
+        raise UsageError(f"no label: it lies in {root} itself, not in a folder of a class below it")
+    return clean_label(readable(below[0]))
+
+
+def _check_classes(path: Path) -> None:
+    if not path.is_dir():
+        raise UsageError(f"{path} is a file: name its label with --label")
+    if not any(child.is_dir() and not child.name.startswith(".") for child in path.iterdir()):
+        raise UsageError(
+            f"{path} has no folders of classes in it: name the label of its images with --label"
+        )

@@ -1,0 +1,120 @@
+"""What the gallery commands do once their options are read: open, ask, change, print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from holotype import console
+from holotype.errors import HolotypeError, UsageError
+from holotype.intake.words import clean_label
+from holotype.references import Where
+from holotype.store.factory import open_store
+from ingest import gallery
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
+    from ingest.gallery import Changed
+
+
+def show_classes(settings: Settings, *, as_json: bool) -> None:
+    """`ingest classes`."""
+    with open_store(settings, fingerprint=None, command="ingest classes") as store:
+        counts = store.counts()
+    if as_json:
+        for label, count in counts.items():
+            console.out_json({"label": label, "count": count})
+        return
+    width = max((len(str(count)) for count in counts.values()), default=1)
+    for label, count in counts.items():
+        console.out(f"{count:>{width}}  {label}")
+    console.say(f"{sum(counts.values())} references in {len(counts)} classes")
+
+
+def show_references(
+    settings: Settings,
+    *,
+    label: str | None,
+    where: Sequence[str],
+    limit: int,
+    after: str | None,
+    as_json: bool,
+) -> None:
+    """`ingest list`."""
+    chosen = Where(
+        Where.parse(where).conditions
+        + (Where.equal("label", clean_label(label)).conditions if label is not None else ())
+    )
+    with open_store(settings, fingerprint=None, command="ingest list") as store:
+        page = store.list_references(where=chosen, limit=limit, after=after)
+    width = max((len(reference.label) for reference in page.references), default=0)
+    for reference in page.references:
+        if as_json:
+            console.out_json(asdict(reference))
+        else:
+            size = f"{reference.width}x{reference.height}"
+            console.out(
+                f"{reference.id}  {reference.label:<{width}}  {size:>9}  {reference.source}"
+            )
+    if page.next_after is not None:
+        console.say(f"there are more: go on with --after {page.next_after}")
+    elif not page.references:
+        console.say("no references")
+
+
+def run_relabel(
+    settings: Settings,
+    to: str,
+    *,
+    ids: Sequence[str],
+    from_label: str | None,
+    as_json: bool,
+) -> int:
+    """`ingest relabel`; returns the exit code."""
+    _require_one(ids, from_label, "--from LABEL")
+    new = clean_label(to)
+    old = None if from_label is None else clean_label(from_label)
+    if old == new:
+        raise UsageError(f"--from and --to are the same label {new!r}")
+    with open_store(settings, fingerprint=None, command="ingest relabel") as store:
+        changed = gallery.relabel(store, new, ids=ids, from_label=old)
+    return _say_changed(changed, f"now have the label {new!r}", as_json=as_json)
+
+
+def run_remove(
+    settings: Settings, *, ids: Sequence[str], label: str | None, yes: bool, as_json: bool
+) -> int:
+    """`ingest remove`; returns the exit code."""
+    _require_one(ids, label, "--label LABEL")
+    chosen = None if label is None else clean_label(label)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("removing asks first, and nobody can answer here: give --yes")
+    with open_store(settings, fingerprint=None, command="ingest remove") as store:
+        count = gallery.count_chosen(store, ids=ids, label=chosen)
+        question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
+        if not yes and not typer.confirm(question, err=True):
+            raise HolotypeError("nothing was removed")
+        changed = gallery.remove(store, ids=ids, label=chosen)
+    return _say_changed(changed, "were removed", as_json=as_json)
+
+
+def _require_one(ids: Sequence[str], label: str | None, option: str) -> None:
+    if bool(ids) == (label is not None):
+        raise UsageError(f"name either ids or {option}")
+
+
+def _say_changed(changed: Changed, what: str, *, as_json: bool) -> int:
+    for id_ in changed.missing:
+        console.say(f"not in the gallery: {id_}")
+    if as_json:
+        console.out_json(asdict(changed))
+    console.say(f"{_references(changed.count)} {what}")
+    return console.EXIT_SOME_FAILED if changed.missing else console.EXIT_DONE
+
+
+def _references(count: int) -> str:
+    return f"{count} reference" + ("" if count == 1 else "s")

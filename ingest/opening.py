@@ -1,0 +1,90 @@
+"""Settings to backend: which store, and when the encoder is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from holotype.encoder import load_encoder
+from holotype.errors import GalleryMissing
+from holotype.settings import Pooling, Settings
+from holotype.store.factory import open_store
+from ingest.dry import DryBackend
+from ingest.local import LocalBackend
+
+if TYPE_CHECKING:
+    from holotype.encoder.protocol import Encoder
+    from holotype.fingerprint import Fingerprint
+    from ingest.backend import Backend
+
+Load = Callable[[Settings], "Encoder"]
+
+
+@contextmanager
+def open_backend(
+    settings: Settings, *, command: str, load: Load = load_encoder
+) -> Iterator[Backend]:
+    """The gallery that the settings name, open for adding; made where it is missing.
+
+    Loading an encoder takes seconds, so an existing gallery is opened without one, and the
+    encoder comes with the first new picture. Its fingerprint is compared then, before
+    anything is embedded; or at once where the settings cannot be those of the gallery.
+
+    Raises:
+        StoreLocked: another process owns the embedded store.
+        FingerprintMismatch: the gallery holds vectors of another space.
+        EncoderError: the encoder is needed now, and cannot be loaded.
+    """
+    try:
+        store = open_store(settings, fingerprint=None, command=command)
+    except GalleryMissing:
+        encoder = load(settings)
+        store = open_store(settings, fingerprint=encoder.fingerprint, command=command, create=True)
+        load = lambda _settings: encoder  # noqa: E731  it is loaded already
+    with store:
+        backend = LocalBackend(
+            store,
+            lambda: load(settings),
+            workers=worker_count(settings),
+            batch_size=settings.batch_size,
+        )
+        if _looks_different(settings, store.fingerprint):
+            backend.ready_encoder()
+        yield backend
+
+
+@contextmanager
+def open_dry(settings: Settings, *, command: str) -> Iterator[Backend]:
+    """The gallery that the settings name for a dry run, which makes and loads nothing.
+
+    Raises:
+        StoreLocked: another process owns the embedded store.
+    """
+    try:
+        store = open_store(settings, fingerprint=None, command=command)
+    except GalleryMissing:
+        yield DryBackend(None, workers=worker_count(settings))
+        return
+    with store:
+        yield DryBackend(store, workers=worker_count(settings))
+
+
+def worker_count(settings: Settings) -> int:
+    """Decoding threads."""
+    return settings.workers or os.cpu_count() or 1
+
+
+def _looks_different(settings: Settings, stored: Fingerprint) -> bool:
+    """Whether what can be told without the encoder speaks against this gallery.
+
+    Only a hint to load it early: a name can be spelt in more than one way.
+    """
+    architecture = settings.backbone.partition(".")[0]
+    pooling = {Pooling.CLS: ("cls", "default")}.get(settings.pooling, (settings.pooling.value,))
+    return (
+        architecture != stored.backbone
+        or settings.image_size not in {None, stored.image_size}
+        or stored.pooling not in pooling
+    )

@@ -1,0 +1,53 @@
+"""What a run came to, in a few numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from holotype.console import EXIT_DONE, EXIT_NOTHING_DONE, EXIT_SOME_FAILED
+from holotype.outcomes import Outcome
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of a run; the files themselves are in its report."""
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    seconds: float = 0.0
+    stopped: str | None = None
+    """Why the run was given up before the last file; None where it was not."""
+
+    @property
+    def total(self) -> int:
+        """Files that have an outcome."""
+        return self.counts.total()
+
+    @property
+    def failures(self) -> int:
+        """Files that need a person's attention."""
+        return sum(n for outcome, n in self.counts.items() if outcome.is_failure)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done; 3 done, but some files failed; 1 all failed, or the run was given up."""
+        if self.stopped is not None or (self.total and self.failures == self.total):
+            return EXIT_NOTHING_DONE
+        return EXIT_SOME_FAILED if self.failures else EXIT_DONE
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; every outcome is there, also at 0."""
+        return {
+            "total": self.total,
+            "failures": self.failures,
+            "counts": {outcome.value: self.counts[outcome] for outcome in Outcome},
+            "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+        }
+
+    def lines(self) -> list[str]:
+        """A small table for people: one line an outcome that occurred."""
+        words = [(outcome.value.replace("_", " "), self.counts[outcome]) for outcome in Outcome]
+        width = max(len(str(self.total)), 1)
+        return [f"{n:>{width}}  {word}" for word, n in words if n]
