@@ -15,7 +15,6 @@ from holotype.references import Vectors, Where
 
 if TYPE_CHECKING:
     from head.model import Head
-
     from holotype.store.port import VectorStore
 
 
@@ -73,8 +72,7 @@ class Classifier:
         if self._head is None or self._head.version != pointer.version:
             from head import registry
 
-            self._head = registry.active(self._store)
-        assert self._head is not None
+            self._head = registry.load(self._store, pointer.version)
         return self._head
 
     def classify(

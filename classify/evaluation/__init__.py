@@ -1,0 +1,1 @@
+"""How well the classifier answers: predictions, what they are worth, and how to show it."""

@@ -1,0 +1,114 @@
+"""Who may do what: API keys with scopes.
+
+`HOLOTYPE_API_KEYS=read:KEY,write:KEY,...`; several keys may have the same scope, so that one
+can be replaced while the other still works. A key that may write may also read. Without any
+key the service trusts whoever reaches it, which is why it then listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holotype.errors import UsageError
+
+SHORTEST_KEY = 16
+"""Characters: 64 bits as hex digits, beyond guessing over a network."""
+
+
+class Scope(StrEnum):
+    """What a key is good for."""
+
+    READ = "read"
+    """Classify, look at references, classes and heads."""
+    WRITE = "write"
+    """All of that, and change them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    scope: Scope
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys of one service. Holds digests, never the keys."""
+
+    keys: tuple[_Key, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    @classmethod
+    def parse(cls, text: str) -> Keyring:
+        """Read `scope:key,scope:key`.
+
+        Raises:
+            UsageError: a scope is unknown, or a key too short; the message holds no key.
+        """
+        entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+        return cls(tuple(_parse(entry, i) for i, entry in enumerate(entries, start=1)))
+
+    def scope_of(self, presented: str) -> Scope | None:
+        """The scope of a presented key, None for one that is not ours.
+
+        Takes the same time whether and where it differs: digests are compared, all of them,
+        each in constant time.
+        """
+        digest = _digest(presented)
+        found: Scope | None = None
+        for key in self.keys:
+            if hmac.compare_digest(key.digest, digest):
+                found = key.scope if found is not Scope.WRITE else found
+        return found
+
+
+def allows(scope: Scope, wanted: Scope) -> bool:
+    """Whether a key of `scope` may do what takes `wanted`."""
+    return scope is Scope.WRITE or wanted is Scope.READ
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name: it may mean any address
+
+
+def require_safe(host: str, keyring: Keyring, *, insecure: bool) -> None:
+    """Refuse to let strangers in by accident.
+
+    Raises:
+        UsageError: a public address, no key, and nobody said that this is meant.
+    """
+    if keyring or insecure or is_loopback(host):
+        return
+    raise UsageError(
+        f"without keys, anyone who reaches {host} could read and change the gallery: set "
+        "HOLOTYPE_API_KEYS=read:KEY,write:KEY, or serve on 127.0.0.1, or say --insecure"
+    )
+
+
+def _parse(entry: str, position: int) -> _Key:
+    scope, colon, key = entry.partition(":")
+    if not colon or scope not in set(Scope):
+        raise UsageError(
+            f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY or write:KEY"
+        )
+    if len(key) < SHORTEST_KEY:
+        raise UsageError(
+            f"HOLOTYPE_API_KEYS: key {position} has {len(key)} characters, at least "
+            f"{SHORTEST_KEY} are needed (for example from `openssl rand -hex 24`)"
+        )
+    return _Key(Scope(scope), _digest(key))
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,209 @@
+"""Heads, the retrain job, the gallery, the review queue and health."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from classify.service.models.answers import LabelScore
+from classify.service.models.common import Group, Label, Model, example
+from holotype.heads import ActiveHead, HeadRecord
+
+EXAMPLE_VERSION = "20261123-090000-1f3a"
+
+_HEAD = {
+    "version": EXAMPLE_VERSION,
+    "created_at": "2026-11-23T09:00:00+00:00",
+    "status": "ready",
+    "active": True,
+    "labels": ["hoverfly", "wasp"],
+    "report": {},
+}
+
+
+class HeadModel(Model):
+    """A head version and its report."""
+
+    model_config = example(_HEAD)
+
+    version: str
+    created_at: str
+    """ISO 8601, UTC."""
+    status: str
+    """`ready`, or `held`: trained but found worse than the active head."""
+    active: bool
+    labels: list[str]
+    report: dict[str, Any]
+
+    @classmethod
+    def of(cls, record: HeadRecord, active: ActiveHead | None) -> HeadModel:
+        """The JSON form of a head record."""
+        return cls(
+            version=record.version,
+            created_at=record.created_at,
+            status=record.status,
+            active=active is not None and active.version == record.version,
+            labels=list(record.labels),
+            report=dict(record.report),
+        )
+
+
+class HeadList(Model):
+    """Head versions, oldest first."""
+
+    model_config = example({"active": EXAMPLE_VERSION, "history": [], "heads": [_HEAD]})
+
+    active: str | None
+    history: list[str]
+    """Versions that were active before, the most recent last; rollback goes to the last one."""
+    heads: list[HeadModel]
+
+
+class ActiveModel(Model):
+    """The version that answers now, and those that did before."""
+
+    model_config = example({"version": EXAMPLE_VERSION, "history": []})
+
+    version: str
+    history: list[str]
+
+    @classmethod
+    def of(cls, active: ActiveHead) -> ActiveModel:
+        """The JSON form of the pointer."""
+        return cls(version=active.version, history=list(active.history))
+
+
+class RetrainBody(Model):
+    """When to train at all."""
+
+    model_config = example({"if_needed": True, "min_new": 20})
+
+    if_needed: bool = False
+    """Do nothing unless references changed since the active head."""
+    min_new: Annotated[int, Field(ge=1)] = 1
+    """With `if_needed`: how many references must have changed."""
+
+
+class RetrainState(Model):
+    """The retrain job: the one that runs, or the last one."""
+
+    model_config = example(
+        {
+            "state": "done",
+            "step": None,
+            "started_at": "2026-11-23T09:00:00+00:00",
+            "finished_at": "2026-11-23T09:00:07+00:00",
+            "result": {"version": EXAMPLE_VERSION},
+            "error": None,
+        }
+    )
+
+    state: Literal["idle", "running", "done", "failed"]
+    step: str | None
+    """What it is doing, in words, while it runs."""
+    started_at: str | None
+    finished_at: str | None
+    result: dict[str, Any] | None
+    """As `retrain --json` prints it."""
+    error: str | None
+
+
+class GalleryModel(Model):
+    """The gallery that this service answers from, and what one request may hold."""
+
+    model_config = example(
+        {
+            "name": "default",
+            "fingerprint": {"backbone": "vit_small_patch14_dinov2.lvd142m"},
+            "fingerprint_id": "1f3a5c7e9b2d",
+            "references": 412,
+            "classes": 12,
+            "last_change": 1795424400000000,
+            "filter_keys": ["group", "label", "meta.site", "source"],
+            "head": EXAMPLE_VERSION,
+            "max_images": 64,
+            "max_body_bytes": 67108864,
+            "keeps_queries": False,
+        }
+    )
+
+    name: str
+    fingerprint: dict[str, Any]
+    fingerprint_id: str
+    references: int
+    classes: int
+    last_change: int
+    """Microseconds since the epoch, UTC; 0 for an empty gallery."""
+    filter_keys: list[str]
+    head: str | None
+    """The active head's version."""
+    max_images: int
+    """In one request."""
+    max_body_bytes: int
+    keeps_queries: bool
+    """Whether queries in doubt are kept for review."""
+
+
+_REVIEW = {
+    "id": "5f0a4c3e6d0b5b7e9f430d6a6f0c7a115f0a4c3e6d0b5b7e9f430d6a6f0c7a11",
+    "query": "0031.jpg",
+    "kept_at": "2026-11-23T09:00:00+00:00",
+    "reason": "abstained",
+    "answers": {"knn": [{"label": "wasp", "score": 0.51}]},
+}
+
+
+class ReviewItem(Model):
+    """A query in doubt."""
+
+    model_config = example(_REVIEW)
+
+    id: str
+    """Hex sha256 of the file's bytes."""
+    query: str
+    """The file name as uploaded."""
+    kept_at: str
+    """ISO 8601, UTC."""
+    reason: str
+    """`abstained`, or `modes disagree`."""
+    answers: dict[str, list[LabelScore]]
+    """What each mode said, best first."""
+
+
+class ReviewList(Model):
+    """Queries in doubt, the newest first."""
+
+    model_config = example({"keeps_queries": True, "limit": 500, "items": [_REVIEW]})
+
+    keeps_queries: bool
+    limit: int
+    """How many are kept; the oldest is dropped first."""
+    items: list[ReviewItem]
+
+
+class ReviewLabel(Model):
+    """The label that a person gave to a kept query."""
+
+    model_config = example({"label": "wasp"})
+
+    label: Label
+    group: Group | None = None
+
+
+class ReviewLabels(ReviewLabel):
+    """One label for several kept queries."""
+
+    model_config = example({"ids": [_REVIEW["id"]], "label": "wasp"})
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
+class Health(Model):
+    """Alive, or ready."""
+
+    model_config = example({"status": "ok", "encoder": "ok", "store": "ok"})
+
+    status: Literal["ok", "unavailable"]
+    encoder: str | None = None
+    store: str | None = None
