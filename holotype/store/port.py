@@ -1,6 +1,6 @@
 """The store in the words of this project; both adapters satisfy one contract suite.
 
-Rules that every adapter keeps, tested in `tests/holotype/store/test_contract.py`:
+Rules that every adapter keeps, tested in `tests/holotype/store/test_contract_*.py`:
 
 - A vector is (D,) float32, finite, of unit length (tolerance 1e-3), and a reference is
   validated before the engine sees it: `InvalidReference` means that nothing of the call
