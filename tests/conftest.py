@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from holotype.fingerprint import Fingerprint
     from holotype.store.port import VectorStore
+    from tests.holotype.store.qdrant_http import QdrantHttp
     from tests.references import Pictures
 
 # Before anything imports torch or numpy: two test workers on two cores, one thread each.
@@ -82,6 +83,15 @@ def pictures(fingerprint: Fingerprint) -> Pictures:
     from tests.references import Pictures
 
     return Pictures(fingerprint.dimension)
+
+
+@pytest.fixture
+def qdrant_http() -> Iterator[QdrantHttp]:
+    """A Qdrant server of this test, over real HTTP: `.url`, and `.faults` to make it fail."""
+    from tests.holotype.store.qdrant_http import QdrantHttp
+
+    with QdrantHttp() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,6 @@
 """
 
 from holotype.store.server.retries import RetryPolicy
-from holotype.store.server.store import ServerStore, open_server_store, open_with_client
+from holotype.store.server.store import ServerStore
 
-__all__ = ["RetryPolicy", "ServerStore", "open_server_store", "open_with_client"]
+__all__ = ["RetryPolicy", "ServerStore"]

@@ -145,10 +145,10 @@ def _not_answered(source: Exception, context: Context) -> StoreError:
             f"{context.server} did not answer in time while {context.doing} "
             f"({type(source).__name__}; HOLOTYPE_QDRANT_TIMEOUT sets the limit)"
         )
-    if isinstance(source, httpx.TransportError) and not isinstance(
-        source, httpx.UnsupportedProtocol
-    ):
+    if isinstance(source, httpx.ConnectError):
         return Passing(f"{context.server} cannot be reached while {context.doing} ({source})")
+    if isinstance(source, httpx.NetworkError | httpx.RemoteProtocolError):
+        return Passing(f"{context.server} hung up while {context.doing} ({source})")
     return StoreError(f"{context.server} cannot be asked while {context.doing}: {source}")
 
 

@@ -33,60 +33,11 @@ from holotype.store.server.references import ServerReferences
 from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, keep_stdout_clean
 
 
-def open_server_store(
-    settings: Settings,
-    *,
-    fingerprint: Fingerprint | None,
-    create: bool,
-    policy: RetryPolicy | None = None,
-) -> ServerStore:
-    """Connect to `settings.qdrant_url` and open the gallery there.
-
-    Args:
-        settings: address, key, protocol, time limit, gallery, and the layout of a new one.
-        fingerprint: the space that the caller's vectors are in; None: whatever is there.
-        create: make the gallery where it does not exist (needs a fingerprint).
-        policy: how to repeat calls; None: briefly at first contact, patiently afterwards.
-
-    Raises:
-        StoreUnavailable: the server does not answer or refuses the key.
-        GalleryMissing: there is no such gallery, and `create` is false.
-        FingerprintMismatch: the gallery is in another space.
-        UsageError: the URL is not one.
-    """
-    keep_stdout_clean()
-    client = connect(settings)
-    try:
-        return open_with_client(
-            client, settings, fingerprint=fingerprint, create=create, policy=policy
-        )
-    except BaseException:
-        client.close()
-        raise
-
-
-def open_with_client(
-    client: QdrantClient,
-    settings: Settings,
-    *,
-    fingerprint: Fingerprint | None,
-    create: bool,
-    policy: RetryPolicy | None = None,
-) -> ServerStore:
-    """Same with a client at hand, which the store closes when it is closed."""
-    url = settings.qdrant_url or ""
-    opening = Calls(url, settings.gallery, policy or FIRST_CONTACT)
-    check_version(client, opening)
-    layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
-    stored = Galleries(client, opening, layout).open(fingerprint, create=create)
-    return ServerStore(client, Calls(url, settings.gallery, policy or RetryPolicy()), stored)
-
-
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
     def __init__(self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint) -> None:
-        """Work on collections that exist; `open_server_store` sees to that."""
+        """Work on collections that exist; `open` sees to that."""
         self._client = client
         self._gallery = calls.gallery
         self._fingerprint = fingerprint
@@ -97,6 +48,57 @@ class ServerStore:
         D = fingerprint.dimension
         self._references = ServerReferences(references, Galleries(client, calls), dimension=D)
         self._heads = ServerHeads(heads, dimension=D)
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        fingerprint: Fingerprint | None,
+        create: bool,
+        policy: RetryPolicy | None = None,
+    ) -> Self:
+        """Connect to `settings.qdrant_url` and open the gallery there.
+
+        Args:
+            settings: address, key, protocol, time limit, gallery, and the layout of a new one.
+            fingerprint: the space that the caller's vectors are in; None: whatever is there.
+            create: make the gallery where it does not exist (takes a fingerprint).
+            policy: how calls are repeated; None: briefly at first contact, patiently afterwards.
+
+        Raises:
+            StoreUnavailable: the server does not answer or refuses the key.
+            GalleryMissing: there is no such gallery, and it was not to be made.
+            FingerprintMismatch: the gallery is in another space.
+            UsageError: the URL is not one.
+        """
+        keep_stdout_clean()
+        client = connect(settings)
+        try:
+            return cls.open_with(
+                client, settings, fingerprint=fingerprint, create=create, policy=policy
+            )
+        except BaseException:
+            client.close()
+            raise
+
+    @classmethod
+    def open_with(
+        cls,
+        client: QdrantClient,
+        settings: Settings,
+        *,
+        fingerprint: Fingerprint | None,
+        create: bool,
+        policy: RetryPolicy | None = None,
+    ) -> Self:
+        """Same with a client at hand; closing the store closes it."""
+        url = settings.qdrant_url or ""
+        opening = Calls(url, settings.gallery, policy or FIRST_CONTACT)
+        check_version(client, opening)
+        layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
+        stored = Galleries(client, opening, layout).open(fingerprint, create=create)
+        return cls(client, Calls(url, settings.gallery, policy or RetryPolicy()), stored)
 
     @property
     def gallery(self) -> str:

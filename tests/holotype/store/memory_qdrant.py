@@ -1,0 +1,114 @@
+"""The client's own in-memory engine, closer to a server than it comes.
+
+It ignores payload indexes; a server does not. Here they are remembered, shown in a
+collection's `payload_schema`, and demanded by what a server demands them for. One lock makes
+it usable from several threads (without, it loses writes), and `close` leaves it open, so that
+a store can be opened on the same data again.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qdrant_client import QdrantClient
+from qdrant_client.http import models
+
+
+class Refused(ValueError):
+    """What a server would refuse, with the status of its answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+def _one_at_a_time(cls: type[MemoryQdrant]) -> type[MemoryQdrant]:
+    """Put the lock around every public method."""
+    for name in [n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n))]:
+        setattr(cls, name, _locked(getattr(cls, name)))
+    return cls
+
+
+def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def locked(self: MemoryQdrant, *args: Any, **kwargs: Any) -> Any:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
+@_one_at_a_time
+class MemoryQdrant(QdrantClient):
+    """`QdrantClient(":memory:")` with payload indexes."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+        self.lock = threading.RLock()
+        self._indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+
+    def create_payload_index(
+        self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any
+    ) -> models.UpdateResult:
+        """Remember the index."""
+        kind = models.PayloadSchemaType(field_schema)
+        indexes = self._indexes.setdefault(self._resolved(collection_name), {})
+        indexes[field_name] = models.PayloadIndexInfo(data_type=kind, points=0)
+        return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+    def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
+        """With the indexes that were made."""
+        info = super().get_collection(collection_name)
+        info.payload_schema = dict(self._indexes.get(self._resolved(collection_name), {}))
+        return info
+
+    def create_collection(self, collection_name: str, **options: Any) -> bool:
+        """A collection of that name starts without indexes."""
+        self._indexes.pop(collection_name, None)
+        return super().create_collection(collection_name, **options)
+
+    def facet(self, collection_name: str, key: str, **options: Any) -> models.FacetResponse:
+        """Demands a keyword index."""
+        self._demand(collection_name, key, models.PayloadSchemaType.KEYWORD)
+        return super().facet(collection_name, key, **options)
+
+    def scroll(self, collection_name: str, **options: Any) -> Any:
+        """Ordering demands an integer index."""
+        order = options.get("order_by")
+        if order is not None:
+            key = order if isinstance(order, str) else order.key
+            self._demand(collection_name, key, models.PayloadSchemaType.INTEGER)
+        return super().scroll(collection_name, **options)
+
+    def query_batch_points(
+        self, collection_name: str, requests: Sequence[models.QueryRequest], **options: Any
+    ) -> Any:
+        """Filtering in a search demands an index (as a server in strict mode does)."""
+        for request in requests:
+            for condition in _conditions(request.filter):
+                self._demand(collection_name, condition.key, models.PayloadSchemaType.KEYWORD)
+        # This engine always searches exactly, and warns of parameters that say how.
+        plain = [request.model_copy(update={"params": None}) for request in requests]
+        return super().query_batch_points(collection_name, plain, **options)
+
+    def close(self, **_: Any) -> None:
+        """Stays open: the data are needed by the next store of the same test."""
+
+    def _resolved(self, name: str) -> str:
+        aliases = {a.alias_name: a.collection_name for a in self.get_aliases().aliases}
+        return aliases.get(name, name)
+
+    def _demand(self, collection: str, key: str, kind: models.PayloadSchemaType) -> None:
+        info = self._indexes.get(self._resolved(collection), {}).get(key)
+        if info is None or info.data_type != kind:
+            raise Refused(400, f'Bad request: Index required but not found for "{key}"')
+
+
+def _conditions(matching: models.Filter | None) -> list[models.FieldCondition]:
+    if matching is None:
+        return []
+    every = [*(matching.must or []), *(matching.must_not or [])]
+    return [c for c in every if isinstance(c, models.FieldCondition)]
