@@ -160,19 +160,33 @@ class VectorStore(Protocol):
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """Give another label to these ids, or to all that match a non-empty filter.
 
+        References that carry it already are left alone. Neither ids nor filter: nothing.
+
         Returns:
             How many references there were to change.
+
+        Raises:
+            InvalidReference: no reference may carry this label.
+            UsageError: both ids and a filter were given.
         """
         ...
 
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
-        """Remove these ids, or all that match a non-empty filter; returns how many."""
+        """Remove these ids, or all that match a non-empty filter; returns how many.
+
+        Raises:
+            UsageError: both ids and a filter were given.
+        """
         ...
 
     # -- heads ----------------------------------------------------------------------
 
     def save_head(self, head: StoredHead) -> None:
-        """Store blocks, then the record. Does not make it active."""
+        """Store blocks, then the record. Does not make it active; replaces the same version.
+
+        Raises:
+            HeadError: a block is not (rows, D + 1) finite float32, or the report is not JSON.
+        """
         ...
 
     def heads(self) -> list[HeadRecord]:
@@ -196,7 +210,11 @@ class VectorStore(Protocol):
         ...
 
     def set_active_head(self, active: ActiveHead) -> None:
-        """Move the pointer: one write, seen whole or not at all."""
+        """Move the pointer: one write, seen whole or not at all.
+
+        Raises:
+            UnknownHead: the version is not there, or not whole.
+        """
         ...
 
     # -- leases ---------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 import qdrant_edge as qe
 
-from holotype.errors import StoreError
+from holotype.errors import StoreError, StoreLocked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +36,7 @@ class Shard:
         self.guard = threading.RLock()
         self._engine: qe.EdgeShard | None = engine
         self._name = name
+        self._unflushed = False
         self._pid = os.getpid()
 
     @classmethod
@@ -50,8 +51,21 @@ class Shard:
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Shard:
-        """Reopen what `create` made; replays what a killed process had not flushed."""
-        return cls(_translate(f"open {name}", qe.EdgeShard.load, str(folder)), name)
+        """Reopen what `create` made; replays what a killed process had not flushed.
+
+        Raises:
+            StoreLocked: the engine's own lock is held, though ours was not.
+        """
+        try:
+            return cls(_translate(f"open {name}", qe.EdgeShard.load, str(folder)), name)
+        except StoreError as error:
+            if "WouldBlock" not in str(error):
+                raise
+            raise StoreLocked(
+                f"the files in {folder} are still held, most likely by a process that was forked "
+                "from one that had them open: end it, then try again",
+                owner=None,
+            ) from error
 
     def index(self, key: str, schema: qe.PayloadSchemaType) -> None:
         """Index a payload key, for the points that are there and those to come."""
@@ -65,12 +79,15 @@ class Shard:
     def update(self, operation: qe.UpdateOperation) -> None:
         """Apply one operation. It is logged, and on the disk after the next `flush`."""
         with self.guard:
-            _translate(f"write to {self._name}", self._open().update, operation)
+            engine = self._open()
+            self._unflushed = True
+            _translate(f"write to {self._name}", engine.update, operation)
 
     def flush(self) -> None:
         """Bring every write so far to the disk."""
         with self.guard:
             _translate(f"flush {self._name}", self._open().flush)
+            self._unflushed = False
 
     def query(self, requests: Sequence[qe.QueryRequest]) -> list[list[qe.ScoredPoint]]:
         """Answers to several queries in one pass, in order."""
@@ -113,14 +130,17 @@ class Shard:
             return {str(hit.value): hit.count for hit in hits if hit.count}
 
     def close(self) -> None:
-        """Flush and let go; calling it twice is fine, in a forked child it does nothing."""
+        """Flush what is not yet, and let go. Twice is fine; in a forked child it does nothing."""
         with self.guard:
             engine = self._engine
             if engine is None or os.getpid() != self._pid:
                 return
-            self._engine = None
-            _translate(f"close {self._name}", engine.flush)
-            _translate(f"close {self._name}", engine.close)
+            try:
+                if self._unflushed:
+                    self.flush()
+            finally:
+                self._engine = None
+                _translate(f"close {self._name}", engine.close)
 
     def _open(self) -> qe.EdgeShard:
         if os.getpid() != self._pid:

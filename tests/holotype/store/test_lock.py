@@ -1,0 +1,188 @@
+"""One owner at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from holotype.errors import StoreLocked
+from holotype.store import lock
+from holotype.store.lock import LOCK_FILE, OWNER_FILE, OwnerLock, read_owner
+from holotype.store.owner import Owner
+from tests.holotype.store.worker import open_home
+from tests.references import Pictures
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a gallery called `moths`."""
+    made = tmp_path / "moths"
+    made.mkdir()
+    return made
+
+
+@contextmanager
+def holding(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the default gallery of `home`."""
+    command = [sys.executable, "-m", "tests.holotype.store.worker", "hold", str(home)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+def test_acquire__leaves_a_record(folder: Path) -> None:
+    """While it is owned, a gallery says by whom, since when and where it serves."""
+    owned = OwnerLock.acquire(folder, command="classify serve", url="http://127.0.0.1:8000")
+
+    owner = read_owner(folder.parent, "moths")
+
+    assert owner == owned.owner
+    assert owner is not None
+    assert (owner.pid, owner.host) == (os.getpid(), socket.gethostname())
+    assert (owner.command, owner.url) == ("classify serve", "http://127.0.0.1:8000")
+    owned.release()
+
+
+def test_release__nobody_owns(folder: Path) -> None:
+    """After release nobody owns it, the next owner comes in, and releasing again is fine."""
+    owned = OwnerLock.acquire(folder, command="ingest add")
+
+    owned.release()
+    owned.release()
+
+    assert read_owner(folder.parent, "moths") is None
+    OwnerLock.acquire(folder, command="ingest add").release()
+
+
+def test_acquire__taken(folder: Path) -> None:
+    """A second owner is turned away at once, told who the first is and what to do."""
+    first = OwnerLock.acquire(folder, command="ingest add")
+
+    with pytest.raises(StoreLocked) as refused:
+        OwnerLock.acquire(folder, command="retrain")
+
+    assert refused.value.owner == first.owner
+    assert str(refused.value) == (
+        f"gallery 'moths' ({folder}) is in use by `ingest add` (process {os.getpid()} on "
+        f"{socket.gethostname()}, since {first.owner.since}): wait until it ends, or stop it"
+    )
+    first.release()
+
+
+def test_acquire__taken_by_a_service(folder: Path) -> None:
+    """Where the owner serves, the message says how to talk to it."""
+    first = OwnerLock.acquire(folder, command="classify serve", url="http://127.0.0.1:8000")
+
+    with pytest.raises(StoreLocked, match=r"use --server http://127\.0\.0\.1:8000, or"):
+        OwnerLock.acquire(folder, command="retrain")
+
+    first.release()
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{}", '{"pid": "x"}', "{"])
+def test_acquire__taken_by_nobody_known(folder: Path, record: str) -> None:
+    """A lock without a readable record still turns away, without naming anybody."""
+    first = OwnerLock.acquire(folder, command="ingest add")
+    (folder / OWNER_FILE).write_text(record)
+
+    with pytest.raises(StoreLocked, match="in use by another process: wait until") as refused:
+        OwnerLock.acquire(folder, command="retrain")
+
+    assert refused.value.owner is None
+    assert read_owner(folder.parent, "moths") is None
+    first.release()
+
+
+def test_read_owner__no_gallery(tmp_path: Path) -> None:
+    """Asking who owns a gallery that is not there creates nothing."""
+    assert read_owner(tmp_path / "home", "moths") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_read_owner__record_without_lock(folder: Path) -> None:
+    """A record without a lock file names nobody."""
+    owned = OwnerLock.acquire(folder, command="ingest add")
+    (folder / LOCK_FILE).unlink()
+
+    assert read_owner(folder.parent, "moths") is None
+    owned.release()
+
+
+def test_acquire__while_somebody_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that only looks who owns the gallery is not taken for an owner."""
+    looking = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    pauses = []
+
+    def look_away(seconds: float) -> None:
+        pauses.append(seconds)
+        fcntl.flock(looking, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(lock.time, "sleep", look_away)
+
+    OwnerLock.acquire(folder, command="ingest add").release()
+
+    assert len(pauses) == 1
+    os.close(looking)
+
+
+def test_owner__unknown_facts_ignored() -> None:
+    """A record of a newer version, with facts unknown here, still names its owner."""
+    owner = Owner(pid=7, host="h", command="retrain", since="2026-11-01T12:00:00+00:00")
+
+    assert Owner.from_dict({**owner.to_dict(), "colour": "red"}) == owner
+
+
+def test_open__owned_by_another_process(tmp_path: Path) -> None:
+    """A gallery that another process has open is refused by name of that process."""
+    with holding(tmp_path) as other:
+        with pytest.raises(StoreLocked) as refused:
+            open_home(str(tmp_path))
+        owner = read_owner(tmp_path, "default")
+        other.communicate()  # ends its input, so it closes
+
+    assert f"in use by `worker of a test` (process {other.pid} on " in str(refused.value)
+    assert owner is not None
+    assert owner.pid == other.pid
+    assert other.returncode == 0
+    open_home(str(tmp_path)).close()
+
+
+def test_open__owner_was_killed(tmp_path: Path) -> None:
+    """The record of a killed owner is stale: nobody owns the gallery, and it opens."""
+    with holding(tmp_path) as other:
+        other.kill()
+        other.wait()
+
+    assert (tmp_path / "default" / OWNER_FILE).exists()
+    assert read_owner(tmp_path, "default") is None
+    with open_home(str(tmp_path)) as store:
+        assert store.owner.pid == os.getpid()
+
+
+def test_open__refusal_leaves_the_owner_unharmed(tmp_path: Path) -> None:
+    """The owner goes on writing after others were turned away, and all of it is kept."""
+    with open_home(str(tmp_path)) as store:
+        pictures = Pictures(store.fingerprint.dimension)
+        store.add(pictures.many("wasp", 2))
+        command = [sys.executable, "-m", "tests.holotype.store.worker", "hold", str(tmp_path)]
+        other = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+        store.add(pictures.many("bee", 3))
+
+    assert "StoreLocked" in other.stderr
+    with open_home(str(tmp_path)) as store:
+        assert store.counts() == {"bee": 3, "wasp": 2}
