@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from classify.modes import Mode
+from classify.modes import MetricName, Mode
 from holotype.references import Reference
 
 
@@ -27,6 +27,8 @@ class Evidence:
     """Cosine in [-1, 1]."""
     weight: float
     """Its part of the vote, in [0, 1]."""
+    learned: float | None = None
+    """Cosine in the whitened space, where the learned metric ranked it."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; `similarity` is the plain cosine."""
@@ -35,6 +37,7 @@ class Evidence:
             "id": reference.id,
             "label": reference.label,
             "similarity": self.similarity,
+            "learned_similarity": self.learned,
             "weight": self.weight,
             "source": reference.source,
             "group": reference.group,
@@ -51,6 +54,8 @@ class Answer:
     """Best first, at most as many as were asked for."""
     neighbours: tuple[Evidence, ...] = ()
     """Those that voted, nearest first; empty in linear mode."""
+    metric: MetricName | None = None
+    """In which space the neighbours are near; None where none voted."""
     head: str | None = None
     """Version of the head that answered."""
     known_as: str | None = None
@@ -81,6 +86,7 @@ class Answer:
             "score": self.score,
             "runners_up": [{"label": s.label, "score": s.score} for s in self.runners_up],
             "neighbours": [neighbour.to_dict() for neighbour in self.neighbours],
+            "metric": self.metric.value if self.metric else None,
             "head": self.head,
             "known_as": self.known_as,
             "notices": list(self.notices),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from classify import knn, linear
 from classify.answers import Answer
-from classify.modes import Mode
+from classify.modes import MetricName, Mode
 from classify.options import QueryOptions
 from holotype.errors import EmptyGallery, NoActiveHead
 from holotype.references import Vectors, Where
 
 if TYPE_CHECKING:
+    from head.metric import Metric
     from head.model import Head
     from holotype.store.port import VectorStore
 
@@ -48,32 +49,54 @@ class Classifier:
         Raises:
             UnknownFilterKey: the filter names a key that no reference carries.
             EmptyGallery: there is no reference, or none that the filter leaves.
-            NoActiveHead: linear mode, and nothing was trained.
+            NoActiveHead: the mode or the metric takes a head, and nothing was trained.
         """
         counts = self._store.counts("label", where=options.where)
         if not counts:
             raise EmptyGallery(_why_empty(self._store, options.where))
         if options.mode is Mode.LINEAR:
             self.active_head()
+        else:
+            self._metric(options.metric)
         return Candidates(counts)
 
     def active_head(self) -> Head:
-        """The active head; loaded again only when another version became active.
+        """The active head.
 
         Raises:
             NoActiveHead: nothing was trained yet.
         """
-        pointer = self._store.active_head()
-        if pointer is None:
+        head = self._head_if_any()
+        if head is None:
             raise NoActiveHead(
                 f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
                 "or use --mode knn"
             )
+        return head
+
+    def _head_if_any(self) -> Head | None:
+        """Loaded again only when another version became active."""
+        pointer = self._store.active_head()
+        if pointer is None:
+            return None
         if self._head is None or self._head.version != pointer.version:
             from head import registry
 
             self._head = registry.load(self._store, pointer.version)
         return self._head
+
+    def _metric(self, wanted: MetricName | None) -> Metric | None:
+        """The metric to rank by; None for plain cosine."""
+        if wanted is MetricName.COSINE:
+            return None
+        head = self._head_if_any()
+        metric = head.metric if head is not None else None
+        if metric is None and wanted is MetricName.LEARNED:
+            raise NoActiveHead(
+                f"gallery {self._store.gallery!r} has no learned metric: run `retrain`, "
+                "or use --metric cosine"
+            )
+        return metric
 
     def classify(
         self,
@@ -115,15 +138,30 @@ class Classifier:
         candidates: Candidates,
         own: Sequence[str | None],
     ) -> list[Answer]:
-        spare = 1 if options.exclude_self else 0
-        found = self._store.neighbours(vectors, k=options.k + spare, where=options.where)
+        metric = self._metric(options.metric)
+        wanted = max(options.k, options.rerank) if metric else options.k
+        neighbours = self._store.neighbours(
+            vectors,
+            k=wanted + (1 if options.exclude_self else 0),
+            where=options.where,
+            with_vectors=metric is not None,
+        )
         if options.exclude_self:
-            found = [
-                [n for n in row if n.reference.id != id_]
-                for row, id_ in zip(found, own, strict=True)
+            neighbours = [
+                [n for n in found if n.reference.id != id_]
+                for found, id_ in zip(neighbours, own, strict=True)
             ]
-        found = [row[: options.k] for row in found]
-        answers = knn.answers_from_neighbours(found, options)
+        ranked = (
+            knn.by_metric(vectors, neighbours, metric)
+            if metric
+            else [knn.by_cosine(found) for found in neighbours]
+        )
+        answers = knn.answers_by_vote(
+            [found[: options.k] for found in ranked],
+            options,
+            metric=MetricName.LEARNED if metric else MetricName.COSINE,
+            class_sizes=candidates.counts,
+        )
         return [_with_shortage_named(answer, options, candidates) for answer in answers]
 
     def _with_own_labels(self, answers: list[Answer], own: Sequence[str | None]) -> list[Answer]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classify.modes import Mode, Vote
+from classify.modes import MetricName, Mode, Vote
 from holotype import console
 from holotype.console import ENCODER_OPTIONS, STORE_OPTIONS, takes_settings
 
@@ -40,9 +40,26 @@ def query(
     mode: Annotated[Mode, typer.Option(help="Who answers.")] = Mode.KNN,
     k: Annotated[int, typer.Option("--k", "-k", help="Neighbours that vote.")] = 20,
     vote: Annotated[Vote, typer.Option(help="How neighbours vote.")] = Vote.WEIGHTED,
+    metric: Annotated[
+        MetricName | None,
+        typer.Option(help="In which space neighbours are near (default: learned, if trained)."),
+    ] = None,
+    rerank: Annotated[
+        int, typer.Option(help="Nearest by cosine that the learned metric ranks again.")
+    ] = 100,
     temperature: Annotated[
-        float, typer.Option(help="Of the weighted vote; smaller trusts the nearest more.")
-    ] = 0.07,
+        float | None,
+        typer.Option(
+            help="Of the weighted vote; smaller trusts the nearest more "
+            "(default: 0.07 by cosine, 0.1 by the learned metric)."
+        ),
+    ] = None,
+    class_cap: Annotated[
+        int | None, typer.Option(help="At most this many neighbours of one class vote.")
+    ] = None,
+    balance: Annotated[
+        float, typer.Option(help="0: classes count by their size; 1: as if all had one size.")
+    ] = 0.0,
     where: Annotated[
         list[str] | None,
         typer.Option(help="key=value or key!=value; repeatable. Filters the references."),
@@ -63,8 +80,12 @@ def query(
     options = QueryOptions(
         mode=mode,
         k=k,
+        metric=metric,
+        rerank=rerank,
         vote=vote,
         temperature=temperature,
+        class_cap=class_cap,
+        balance=balance,
         where=Where.parse(where or []),
         top=top,
         exclude_self=exclude_self,

@@ -21,3 +21,12 @@ class Vote(StrEnum):
     """One neighbour, one vote."""
     WEIGHTED = "weighted"
     """softmax(similarity / temperature) over the neighbours."""
+
+
+class MetricName(StrEnum):
+    """In which space neighbours are near."""
+
+    COSINE = "cosine"
+    """Plain cosine between the stored vectors."""
+    LEARNED = "learned"
+    """The nearest by cosine, ranked again in the space that the active head whitened."""

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from classify.modes import Mode
+from classify.modes import MetricName, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,7 @@ def _evidence_lines(neighbours: tuple[Evidence, ...], answered: str | None) -> I
             INDENT,
             ("because of  " if i == 0 else "            ", "dim"),
             f"{neighbour.similarity:.3f}  ",
+            "" if neighbour.learned is None else f"{neighbour.learned:.3f}  ",
             (label, "green" if label == answered else "red"),
             f"{padding}  ",
             (neighbour.reference.source, "dim"),
@@ -74,4 +75,5 @@ def _how(answer: Answer) -> str:
     if answer.mode is Mode.LINEAR:
         return f"{MODE_NAMES[answer.mode]}, head {answer.head}"
     n = len(answer.neighbours)
-    return f"{MODE_NAMES[answer.mode]}, {n} neighbour{'s' if n != 1 else ''}"
+    metric = "learned metric" if answer.metric is MetricName.LEARNED else "cosine"
+    return f"{MODE_NAMES[answer.mode]}, {n} neighbour{'s' if n != 1 else ''}, {metric}"

@@ -5,59 +5,81 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from holotype.votes import majority_weights, softmax_weights, tally
+from holotype.votes import Tally, VoteRule
 
-CLASSES = np.array([[0, 1, 1, 2]])
-SIMILARITIES = np.array([[0.9, 0.8, 0.7, 0.6]])
+MAJORITY = VoteRule(temperature=None)
+WEIGHTED = VoteRule(temperature=0.07)
+
+
+def _cast(rule: VoteRule, similarities: list[float], classes: list[int], sizes: list[int]) -> Tally:
+    return rule.cast(
+        np.array([similarities]), np.array([classes]), class_sizes=np.array(sizes, np.float64)
+    )
 
 
 def test_majority__most_neighbours_win() -> None:
     """One neighbour, one vote: two of four are half of the vote."""
-    votes = tally(majority_weights(CLASSES), SIMILARITIES, CLASSES, n_classes=3)
+    votes = _cast(MAJORITY, [0.9, 0.8, 0.7, 0.6], [0, 1, 1, 2], [5, 5, 5])
     assert votes.shares.tolist() == [[0.25, 0.5, 0.25]]
     assert votes.ranking().tolist() == [[1, 0, 2]]
 
 
 def test_majority__tie_goes_to_the_larger_summed_similarity() -> None:
     """Two votes each: 0.9 + 0.1 loses against 0.6 + 0.5, though it holds the nearest."""
-    classes = np.array([[0, 1, 1, 0]])
-    similarities = np.array([[0.9, 0.6, 0.5, 0.1]])
-    votes = tally(majority_weights(classes), similarities, classes, n_classes=2)
+    votes = _cast(MAJORITY, [0.9, 0.6, 0.5, 0.1], [0, 1, 1, 0], [5, 5])
     assert votes.shares.tolist() == [[0.5, 0.5]]
     assert votes.ranking().tolist() == [[1, 0]]
 
 
-def test_softmax__is_meta_s_weighting() -> None:
+def test_weighted__is_meta_s_softmax() -> None:
     """Weights are exp(similarity / T) over their sum."""
-    weights = softmax_weights(SIMILARITIES, CLASSES, temperature=0.07)
-    expected = np.exp(SIMILARITIES / 0.07)
-    assert weights == pytest.approx(expected / expected.sum())
+    similarities = [0.9, 0.8, 0.7, 0.6]
+    votes = _cast(WEIGHTED, similarities, [0, 1, 1, 2], [5, 5, 5])
+    expected = np.exp(np.array(similarities) / 0.07)
+    expected /= expected.sum()
+    assert votes.weights[0] == pytest.approx(expected)
+    assert votes.shares[0] == pytest.approx([expected[0], expected[1] + expected[2], expected[3]])
 
 
-def test_softmax__cold_is_the_nearest_alone() -> None:
+def test_weighted__cold_is_the_nearest_alone() -> None:
     """A tiny temperature neither overflows nor divides by zero: the nearest takes all."""
-    weights = softmax_weights(SIMILARITIES, CLASSES, temperature=1e-6)
-    assert weights.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    votes = _cast(VoteRule(temperature=1e-6), [0.9, 0.8], [1, 0], [5, 5])
+    assert votes.weights.tolist() == [[1.0, 0.0]]
 
 
-def test_softmax__one_near_neighbour_outvotes_three_far_ones() -> None:
+def test_weighted__one_near_neighbour_outvotes_three_far_ones() -> None:
     """Where the majority errs, the weighted vote does not."""
-    classes = np.array([[0, 1, 1, 1]])
-    similarities = np.array([[0.95, 0.5, 0.5, 0.5]])
-    weights = softmax_weights(similarities, classes, temperature=0.07)
-    assert tally(weights, similarities, classes, n_classes=2).ranking()[0, 0] == 0
+    similarities, classes, sizes = [0.95, 0.5, 0.5, 0.5], [0, 1, 1, 1], [5, 5]
+    assert _cast(MAJORITY, similarities, classes, sizes).ranking()[0, 0] == 1
+    assert _cast(WEIGHTED, similarities, classes, sizes).ranking()[0, 0] == 0
 
 
-@pytest.mark.parametrize("weighted", [True, False])
-def test_missing_neighbours__do_not_vote(weighted: bool) -> None:
+@pytest.mark.parametrize(
+    "rule", [MAJORITY, WEIGHTED, VoteRule(temperature=0.07, class_cap=1, balance=1.0)]
+)
+def test_missing_neighbours__do_not_vote(rule: VoteRule) -> None:
     """Places with class -1 weigh nothing, whatever stands in their similarity."""
-    classes = np.array([[0, 1, -1], [-1, -1, -1]])
-    similarities = np.array([[0.5, 0.5, 9.0], [9.0, 9.0, 9.0]])
-    weights = (
-        softmax_weights(similarities, classes, temperature=0.07)
-        if weighted
-        else majority_weights(classes)
+    votes = rule.cast(
+        np.array([[0.5, 0.5, 9.0], [9.0, 9.0, 9.0]]),
+        np.array([[0, 1, -1], [-1, -1, -1]]),
+        class_sizes=np.array([3.0, 3.0]),
     )
-    votes = tally(weights, similarities, classes, n_classes=2)
     assert votes.shares.tolist() == [[0.5, 0.5], [0.0, 0.0]]
     assert votes.support.tolist() == [[0.5, 0.5], [0.0, 0.0]]
+
+
+def test_class_cap__the_nearest_of_each_class_vote() -> None:
+    """With a cap of 2, the third and fourth neighbour of a class count nothing."""
+    capped = VoteRule(temperature=None, class_cap=2)
+    votes = _cast(capped, [0.9, 0.8, 0.7, 0.6, 0.5], [0, 0, 1, 0, 0], [9, 9])
+    assert votes.weights[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0, 0])
+    assert votes.shares[0] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_balance__a_class_of_a_hundredfold_size_does_not_drown_another() -> None:
+    """Four of five neighbours are of the common class; by its size that is little evidence."""
+    similarities, classes, sizes = [0.9, 0.9, 0.9, 0.9, 0.9], [0, 0, 0, 0, 1], [1000, 10]
+    assert _cast(MAJORITY, similarities, classes, sizes).shares[0] == pytest.approx([0.8, 0.2])
+    balanced = _cast(VoteRule(temperature=None, balance=1.0), similarities, classes, sizes)
+    assert balanced.shares[0] == pytest.approx([0.004 / 0.104, 0.1 / 0.104])
+    assert balanced.ranking()[0, 0] == 1
