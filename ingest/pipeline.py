@@ -73,19 +73,18 @@ def _ask(chunks: Chunks, backend: Backend, in_flight: InFlight) -> Chunks:
 
 def _read_and_hash(item: Incoming) -> None:
     """The only time that a file is read; a known one goes no further than this."""
-    if item.verdict is not None or item.path is None:
-        return
-    try:
-        item.data = read_file(item.path)
-    except BrokenImage as error:
-        item.end(Outcome.BROKEN, error.reason)
+    if item.verdict is None and item.path is not None:
+        try:
+            item.data = read_file(item.path)
+        except BrokenImage as error:
+            item.end(Outcome.BROKEN, error.reason)
     steps.identify(item)
 
 
 def _size(item: Incoming) -> int:
-    """Bytes on disk; 0 for a file that is gone, which the next stage reports."""
+    """Bytes of the file; 0 for one that is gone, which the next stage reports."""
     if item.path is None:
-        return 0
+        return len(item.data or b"")
     try:
         return item.path.stat().st_size
     except OSError:

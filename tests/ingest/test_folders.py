@@ -1,0 +1,120 @@
+"""Files and folders as a source of labelled pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from holotype.errors import UsageError
+from holotype.intake.incoming import Incoming
+from ingest.folders import Folders
+from ingest.groups import parse_group
+from tests.ingest.pictures import make_tree
+
+
+def labels(found: list[Incoming]) -> list[str]:
+    """Label of each, in order."""
+    return [item.label for item in found]
+
+
+def test_folders__first_level_folders_are_the_classes(images: Path) -> None:
+    """However deep a picture lies, its label is the folder right below PATH."""
+    make_tree(images, {"bee/2024/may": [1], "bee": [2], "wasp": [3]})
+    found = list(Folders([images]))
+    assert labels(found) == ["bee", "bee", "wasp"]
+    assert list(Folders([images])) == found
+
+
+def test_folders__one_label_for_all(images: Path) -> None:
+    """With a label, folders mean nothing, and single files are taken."""
+    make_tree(images, {"x": [1], "y/z": [2]})
+    (images / "x" / "scan").write_bytes(b"named, so taken")
+    found = list(Folders([images / "x" / "scan", images], label="bee"))
+    assert labels(found) == ["bee"] * 3
+    assert found[0].source == str(images / "x" / "scan")
+
+
+def test_folders__a_picture_outside_the_classes_fails(images: Path) -> None:
+    """A picture right in PATH has no label: it is reported, the others go on."""
+    make_tree(images, {"bee": [1]})
+    (images / "stray.png").write_bytes(b"x")
+    bee, stray = Folders([images])
+    assert bee.verdict is None
+    assert stray.verdict is not None
+    assert stray.verdict.reason == (
+        f"no label: it lies in {images} itself, not in a folder of a class below it"
+    )
+
+
+def test_folders__no_class_folders_is_a_usage_error(images: Path) -> None:
+    """Forgetting --label on a folder of pictures is said before anything is done."""
+    make_tree(images, {"bee": [1]})
+    with pytest.raises(UsageError, match="has no folders of classes in it: name the label"):
+        Folders([images / "bee"])
+    with pytest.raises(UsageError, match="is a file: name its label with --label"):
+        Folders([images / "bee" / "00001.png"])
+
+
+def test_folders__a_missing_path_is_a_usage_error(images: Path) -> None:
+    """A path that does not exist is named before anything is done."""
+    with pytest.raises(UsageError, match="no such file or folder: .*nowhere"):
+        Folders([images / "nowhere"], label="bee")
+
+
+def test_folders__names_that_are_no_text_can_be_reported(images: Path) -> None:
+    """A file name that is not UTF-8 is read by its bytes and reported with a replacement."""
+    (images / "bee").mkdir()
+    name = os.fsdecode(b"caf\xe9.png")
+    (images / "bee" / name).write_bytes(b"x")
+    [found] = Folders([images])
+    assert found.source == f"{images}/bee/caf\N{REPLACEMENT CHARACTER}.png"
+    assert found.path == images / "bee" / name
+
+
+def test_folders__an_accent_is_one_label_however_it_is_spelt(images: Path) -> None:
+    """Composed and decomposed letters are the same class."""
+    make_tree(images, {"caf\N{LATIN SMALL LETTER E WITH ACUTE}": [1]})
+    make_tree(images, {"cafe\N{COMBINING ACUTE ACCENT}": [2]})
+    assert len(set(labels(list(Folders([images]))))) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "groups"),
+    [
+        (None, [None, None, None]),
+        ("night 7", ["night 7"] * 3),
+        ("folder", ["bee", "bee/slide1", "wasp/slide1"]),
+        (r"re:slide(\d+)", ["fails", "1", "1"]),
+        (r"re:bee/(slide\d+)?|wasp", [None, "slide1", None]),
+    ],
+)
+def test_folders__groups(images: Path, rule: str | None, groups: list[str | None]) -> None:
+    """A constant, the folder below PATH, or what an expression captures in the path."""
+    make_tree(images, {"bee": [1], "bee/slide1": [2], "wasp/slide1": [3]})
+    found = Folders([images], group=parse_group(rule))
+    assert ["fails" if item.verdict else item.group for item in found] == groups
+
+
+def test_folders__a_path_without_its_group_says_so(images: Path) -> None:
+    """The expression that did not match is part of the reason."""
+    make_tree(images, {"bee": [1]})
+    [found] = Folders([images], group=parse_group("re:slide(.)"))
+    assert found.verdict is not None
+    assert found.verdict.reason == "--group: 'slide(.)' does not match this path"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("re:(", "is no regular expression"),
+        ("re:abc", "has 0 captures, exactly one"),
+        ("re:(a)(b)", "has 2 captures, exactly one"),
+        (" ", "the group is empty"),
+    ],
+)
+def test_parse_group__refuses(rule: str, message: str) -> None:
+    """A rule that cannot work is a usage error at once."""
+    with pytest.raises(UsageError, match=message):
+        parse_group(rule)
