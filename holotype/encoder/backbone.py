@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
+import torch
 from torch import nn
 
+from holotype.encoder import hub
 from holotype.encoder.guarded import timm
 from holotype.encoder.weights import read_checkpoint
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
@@ -39,11 +42,9 @@ def check_name(name: str) -> None:
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
         raise UnknownBackbone(f"timm has no network {architecture!r}{_suggest(near)}")
-    tags = [
-        timm.models.split_model_name_tag(n)[1] for n in timm.list_pretrained(f"{architecture}.*")
-    ]
-    if tag and tag not in tags:
-        known = [f"{architecture}.{t}" for t in tags] or [architecture]
+    names = timm.list_pretrained(f"{architecture}.*")
+    if tag and name not in names:
+        known = names or [architecture]
         raise UnknownBackbone(f"timm has no weights {tag!r} for {architecture}{_suggest(known)}")
 
 
@@ -61,23 +62,31 @@ def set_image_size(network: nn.Module, size: int) -> None:
         low = size // patch * patch
         raise UsageError(
             f"image size {size} does not divide into patches of {patch} pixels: "
-            f"use {max(low, patch)} or {low + patch}"
+            f"use {f'{low} or ' if low else ''}{low + patch}"
         )
-    if not network_config(network).get("fixed_input_size"):
-        return
+    fixed = network_config(network).get("fixed_input_size")
     resize = getattr(network, "set_input_size", None)
-    if resize is None:
+    if fixed and resize is None:
         raise UsageError(f"this backbone only takes {native} pixels: leave --image-size out")
     try:
-        resize(img_size=(size, size))
+        if fixed and resize is not None:
+            resize(img_size=(size, size))
+        if patch is None:
+            # Windows and strides must divide as well, which only running it tells.
+            _run_once(network, size)
     except (AssertionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"this backbone cannot take {size} pixels: {error}") from error
+        raise UsageError(f"this backbone cannot take {size} pixels: {_short(error)}") from error
 
 
 def network_config(network: nn.Module) -> dict[str, Any]:
     """What timm says of a network's weights: input size, mean, std and so on."""
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
     return config
+
+
+def _run_once(network: nn.Module, size: int) -> None:
+    with torch.inference_mode():
+        network.forward_features(torch.zeros(1, 3, size, size))  # type: ignore[operator]
 
 
 def _patch_size(network: nn.Module) -> int | None:
@@ -92,8 +101,15 @@ def _suggest(names: list[str]) -> str:
 
 
 def _from_hub(name: str) -> nn.Module:
+    config = timm.get_pretrained_cfg(name)
+    cached = hub.cached_weights(asdict(config)) if config else None
+    overlay = {"file": str(cached)} if cached else None
     try:
-        network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
+        if not cached and not name.startswith("local-dir:"):
+            hub.check_it_answers()
+        network: nn.Module = timm.create_model(
+            name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
+        )
     except _HUB_FAILURES as error:
         raise WeightsUnavailable(
             f"the weights of {name} could not be fetched ({_short(error)}). Without network, "
@@ -119,7 +135,7 @@ def _from_file(name: str, path: Path) -> nn.Module:
             f"checkpoint {path} does not fit backbone {name}: {_short(error)}. "
             "Name the backbone that the file was made for with --backbone"
         ) from error
-    network_config(network).pop("state_dict")  # or the file's tensors would stay in memory
+    network_config(network).pop("state_dict", None)  # or the file's tensors would stay in memory
     return network
 
 

@@ -6,16 +6,20 @@
 - `mean`: mean over the patch tokens (class and register tokens left out) or over the feature map.
 - `cls+mean`: both, concatenated, so 2 D; only where there is a class token, because a network's
   own pooling mostly is the mean already.
+
+A transformer that normalises after its pooling instead of before (timm's `fc_norm`) does so
+here too. For DINOv2, `cls` is what timm's own `forward_head(..., pre_logits=True)` gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
 
-from holotype.errors import UsageError
+from holotype.errors import EncoderError, UsageError
 from holotype.settings import Pooling
 
 Pool = Callable[[torch.Tensor], torch.Tensor]
@@ -37,12 +41,12 @@ def pooling_name(network: nn.Module, pooling: Pooling) -> str:
 
 def dimension(network: nn.Module, pooling: Pooling) -> int:
     """D, the length of a pooled vector."""
-    features = int(network.num_features)  # type: ignore[arg-type]  # set by every timm network
+    features = cast("int", network.num_features)
     if pooling is Pooling.CLS_MEAN:
         return 2 * features
     if pooling is Pooling.CLS and not has_class_token(network):
         # Some heads project after pooling (MobileNetV3): timm tells the width it ends with.
-        return int(getattr(network, "head_hidden_size", None) or features)
+        return getattr(network, "head_hidden_size", None) or features
     return features
 
 
@@ -52,27 +56,43 @@ def make_pool(network: nn.Module, pooling: Pooling) -> Pool:
     Raises:
         UsageError: `cls+mean` on a network that has no class token.
     """
+    late_norm = getattr(network, "fc_norm", None) or nn.Identity()
+
+    def mean(features: torch.Tensor) -> torch.Tensor:
+        pooled: torch.Tensor = late_norm(_mean(network, features))
+        return pooled
+
+    def class_token(features: torch.Tensor) -> torch.Tensor:
+        pooled: torch.Tensor = late_norm(_one_map(features)[:, 0])
+        return pooled
+
     if pooling is Pooling.MEAN:
-        return lambda features: _mean(network, features)
+        return mean
     if has_class_token(network):
         if pooling is Pooling.CLS:
-            return _class_token
-        return lambda features: torch.cat((_class_token(features), _mean(network, features)), dim=1)
+            return class_token
+        return lambda features: torch.cat((class_token(features), mean(features)), dim=1)
     if pooling is Pooling.CLS_MEAN:
         raise UsageError(
             "pooling cls+mean needs a class token, and this backbone has none: use cls"
         )
-    return lambda features: network.forward_head(features, pre_logits=True)  # type: ignore[operator]
-
-
-def _class_token(tokens: torch.Tensor) -> torch.Tensor:
-    return tokens[:, 0]
+    own_head = cast("Callable[..., torch.Tensor]", network.forward_head)
+    return lambda features: own_head(features, pre_logits=True)
 
 
 def _mean(network: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    features = _one_map(features)
     if features.ndim == 3:  # (N, T, D) tokens, class and register tokens first
-        prefix = int(getattr(network, "num_prefix_tokens", 0))
+        prefix = getattr(network, "num_prefix_tokens", int(has_class_token(network)))
         return features[:, prefix:].mean(dim=1)
     if getattr(network, "output_fmt", "NCHW") == "NHWC":
         return features.mean(dim=(1, 2))
     return features.mean(dim=(2, 3))
+
+
+def _one_map(features: torch.Tensor) -> torch.Tensor:
+    if isinstance(features, torch.Tensor):
+        return features
+    raise EncoderError(
+        "this backbone ends in several feature maps, and one is needed: use another --backbone"
+    )
