@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from holotype import console
 from holotype.errors import HolotypeError, UsageError
 from holotype.images.files import IMAGE_SUFFIXES
+from holotype.intake.folders import Folders
+from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Incoming
+from holotype.intake.manifest import Manifest
 from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from ingest import opening
 from ingest.adding import add
-from ingest.folders import Folders
-from ingest.groups import parse_group
 from ingest.interrupt import finishing_what_is_in_hand
-from ingest.manifest import Manifest
 from ingest.report import Report
 from ingest.summary import Summary
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holotype.images.square import Pixels
+from holotype.intake.folders import Folders
 from holotype.outcomes import FileOutcome
 from holotype.references import Vectors
 from holotype.settings import Settings
 from ingest.adding import add
-from ingest.folders import Folders
 from ingest.opening import open_backend
 from tests.fakes import ColourEncoder
 

@@ -11,13 +11,12 @@ import pytest
 
 from holotype.errors import FingerprintMismatch, StoreUnavailable
 from holotype.images.square import Pixels
+from holotype.intake.folders import Folders
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import OnConflict, Outcome
 from holotype.references import EmbeddedReference, Vectors
 from holotype.store.port import VectorStore
 from ingest.adding import add
-from ingest.folders import Folders
-from ingest.local import LocalBackend
 from tests.fakes import ColourEncoder
 from tests.ingest.conftest import Worker
 from tests.ingest.pictures import make_tree, picture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from holotype.errors import UsageError
+from holotype.intake.folders import Folders
+from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Incoming
-from ingest.folders import Folders
-from ingest.groups import parse_group
 from tests.ingest.pictures import make_tree
 
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from holotype.errors import UsageError
+from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Incoming
-from ingest.groups import parse_group
-from ingest.manifest import Manifest
+from holotype.intake.manifest import Manifest
 
 ROWS: list[dict[str, Any]] = [
     {"path": "a.png", "label": "bee", "group": "g1", "site": "roof", "year": 2024},

@@ -19,9 +19,9 @@ from types import MappingProxyType
 from typing import Any
 
 from holotype.errors import UsageError
+from holotype.intake.groups import GroupRule, parse_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_group, clean_label, clean_meta, clean_meta_key, readable
-from ingest.groups import GroupRule, parse_group
 
 REQUIRED = ("path", "label")
 _OWN = (*REQUIRED, "group")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from holotype.errors import UsageError
 from holotype.images.files import find_images
+from holotype.intake.groups import GroupRule, parse_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_label, readable
-from ingest.groups import GroupRule, parse_group
 
 
 @dataclass(frozen=True, slots=True)
