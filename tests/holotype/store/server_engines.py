@@ -2,6 +2,7 @@
 
 - `server-memory`: straight over the in-memory engine, no network.
 - `server-http`: over the HTTP app, so through the real client.
+- `server-grpc`: over the gRPC services, same client, other protocol.
 - `server-real`: a real server, where HOLOTYPE_TEST_QDRANT_URL names one (with
   HOLOTYPE_TEST_QDRANT_API_KEY, if it wants a key). Galleries get names of their own there
   and are removed afterwards.
@@ -25,6 +26,7 @@ from holotype.store.server import RetryPolicy, ServerStore
 from holotype.store.server.connect import connect
 from holotype.store.server.galleries import heads_collection
 from tests.holotype.store.memory_qdrant import MemoryQdrant
+from tests.holotype.store.qdrant_grpc import QdrantGrpc
 from tests.holotype.store.qdrant_http import QdrantHttp
 
 REAL_SERVER = "HOLOTYPE_TEST_QDRANT_URL"
@@ -104,6 +106,18 @@ def server_http(_: Path) -> Iterator[UrlEngine]:
 
 
 @contextmanager
+def server_grpc(_: Path) -> Iterator[UrlEngine]:
+    """The real client over loopback, by gRPC."""
+    with QdrantGrpc() as app:
+        # Nothing listens at the URL: whatever is not asked by gRPC fails.
+        yield UrlEngine(
+            Settings.load(
+                qdrant_url="http://127.0.0.1:1", qdrant_grpc=True, qdrant_grpc_port=app.port
+            )
+        )
+
+
+@contextmanager
 def server_real(_: Path) -> Iterator[UrlEngine]:
     """A real server."""
     key = os.environ.get("HOLOTYPE_TEST_QDRANT_API_KEY")
@@ -118,5 +132,6 @@ def server_real(_: Path) -> Iterator[UrlEngine]:
 SERVER_ENGINES = {
     "server-memory": server_memory,
     "server-http": server_http,
+    "server-grpc": server_grpc,
     **({"server-real": server_real} if os.environ.get(REAL_SERVER) else {}),
 }
