@@ -171,4 +171,4 @@ def _is_whole(record: HeadRecord, stored: dict[str, int]) -> bool:
 
 
 def _point(point: str, vector: Vectors, payload: qe.Payload) -> qe.Point:
-    return qe.Point(point, vector, payload)  # type: ignore[arg-type]  # numpy is taken as it is
+    return qe.Point(point, vector.tolist(), payload)
