@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from holotype import leave_one_out
-from holotype.leave_one_out import group_codes, nearest_others
+from holotype import independence
+from holotype.independence import group_codes
+from holotype.leave_one_out import nearest_others
 from holotype.references import Vectors
 
 
@@ -37,7 +38,7 @@ def test_nearest_others__blocks_change_nothing(
     """Three rows at a time find what one block finds."""
     groups = group_codes([None] * 40)
     whole = nearest_others(vectors, groups, r=5)
-    monkeypatch.setattr(leave_one_out, "BLOCK_ELEMENTS", 3 * 40)
+    monkeypatch.setattr(independence, "BLOCK_ELEMENTS", 3 * 40)
     assert (nearest_others(vectors, groups, r=5).rows == whole.rows).all()
 
 
@@ -57,10 +58,3 @@ def test_nearest_others__more_than_there_are() -> None:
     alone = nearest_others(vectors, group_codes(["a", "a", "a"]), r=2)
     assert (alone.rows == -1).all()
     assert np.isneginf(alone.similarities).all()
-
-
-def test_group_codes__no_group_is_a_group_of_its_own() -> None:
-    """Two references without a group are independent of each other."""
-    codes = group_codes(["a", None, "a", None])
-    assert codes[0] == codes[2]
-    assert len(set(codes.tolist())) == 3
