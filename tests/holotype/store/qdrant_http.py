@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
@@ -165,6 +166,8 @@ class Request:
     """A request that arrived, failed ones too."""
 
     operation: str
+    path: str
+    query: dict[str, str]
     headers: dict[str, str]
     size: int
     """Bytes of the body."""
@@ -281,7 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         found = [(r, c) for r in ROUTES if (c := r.match(self.command, path)) is not None]
         if not found:
             self._send(404, {"status": {"error": f"no route {self.command} {path}"}})
@@ -289,7 +292,9 @@ class _Handler(BaseHTTPRequestHandler):
         route, collection = found[0]
         body = json.loads(data) if data else None
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.app.requests.append(Request(route.name, headers, len(data), body))
+        self.app.requests.append(
+            Request(route.name, path, dict(parse_qsl(query)), headers, len(data), body)
+        )
         struck = self.app.faults.take(route.name)
         if struck is None:
             self._send(*self._answer(route, collection, data))
