@@ -31,7 +31,7 @@ def add(
     """Add every picture that is found to the gallery behind `backend`.
 
     Args:
-        found: from `holotype.intake.folders` or `ingest.manifest`.
+        found: from `holotype.intake.folders` or `holotype.intake.manifest`.
         backend: where they go.
         on_conflict: what to do with a picture that is present under another label.
         max_failures: files that may fail; one more, and the run is given up.

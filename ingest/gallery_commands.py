@@ -82,7 +82,7 @@ def run_relabel(
         raise UsageError(f"--from and --to are the same label {new!r}")
     with open_store(settings, fingerprint=None, command="ingest relabel") as store:
         changed = gallery.relabel(store, new, ids=ids, from_label=old)
-    return _say_changed(changed, f"now have the label {new!r}", as_json=as_json)
+    return _say_changed(changed, f"relabelled to {new!r}", as_json=as_json)
 
 
 def run_remove(
@@ -99,7 +99,7 @@ def run_remove(
         if not yes and not typer.confirm(question, err=True):
             raise HolotypeError("nothing was removed")
         changed = gallery.remove(store, ids=ids, label=chosen)
-    return _say_changed(changed, "were removed", as_json=as_json)
+    return _say_changed(changed, "removed", as_json=as_json)
 
 
 def _require_one(ids: Sequence[str], label: str | None, option: str) -> None:
@@ -112,7 +112,7 @@ def _say_changed(changed: Changed, what: str, *, as_json: bool) -> int:
         console.say(f"not in the gallery: {id_}")
     if as_json:
         console.out_json(asdict(changed))
-    console.say(f"{_references(changed.count)} {what}")
+    console.say(f"{what}: {_references(changed.count)}")
     return console.EXIT_SOME_FAILED if changed.missing else console.EXIT_DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -74,9 +75,12 @@ def read_file(path: Path) -> bytes:
         BrokenImage: it cannot be read, with a short reason.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise BrokenImage(f"too large: {size / 2**30:.1f} GiB, at most 1 GiB is read")
+        status = path.stat()
+        if status.st_size > MAX_FILE_BYTES:
+            gib = status.st_size / 2**30
+            raise BrokenImage(f"too large: {gib:.1f} GiB, at most 1 GiB is read")
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise BrokenImage("a pipe, socket or device, not a file")  # reading could wait forever
         return path.read_bytes()
     except FileNotFoundError as error:
         gone = "a link to nothing" if path.is_symlink() else "the file does not exist"

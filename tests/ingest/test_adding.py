@@ -18,8 +18,8 @@ from holotype.references import EmbeddedReference, Vectors
 from holotype.store.port import VectorStore
 from ingest.adding import add
 from tests.fakes import ColourEncoder
+from tests.image_files import make_tree, picture
 from tests.ingest.conftest import Worker
-from tests.ingest.pictures import make_tree, picture
 
 ADDED, PRESENT = Outcome.ADDED, Outcome.ALREADY_PRESENT
 
@@ -317,5 +317,3 @@ def _pixels(data: bytes, encoder: ColourEncoder) -> Pixels:
     from holotype.images.picture import read_picture
 
     return read_picture(data, encoder.recipe).pixels
-
-

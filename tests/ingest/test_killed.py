@@ -17,7 +17,7 @@ from holotype.references import reference_id
 from holotype.store.port import VectorStore
 from ingest.local import WRITE_BATCHES
 from tests.fakes import ColourEncoder
-from tests.ingest.pictures import make_tree, picture
+from tests.image_files import make_tree, picture
 
 BATCH = 4
 IN_FLIGHT = (2 * WRITE_BATCHES + 1) * BATCH

@@ -13,7 +13,7 @@ from holotype.intake.words import clean_group, clean_label, clean_meta
 from holotype.outcomes import OnConflict, Outcome
 from holotype.store.port import VectorStore
 from tests.fakes import ColourEncoder
-from tests.ingest.pictures import picture
+from tests.image_files import picture
 
 
 def incoming(number: int, label: str) -> Incoming:

@@ -11,7 +11,15 @@ from holotype.errors import UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Incoming
-from tests.ingest.pictures import make_tree
+from tests.image_files import make_tree
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """An empty folder for pictures."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return folder
 
 
 def labels(found: list[Incoming]) -> list[str]:
@@ -59,7 +67,7 @@ def test_folders__no_class_folders_is_a_usage_error(images: Path) -> None:
 
 def test_folders__a_missing_path_is_a_usage_error(images: Path) -> None:
     """A path that does not exist is named before anything is done."""
-    with pytest.raises(UsageError, match="no such file or folder: .*nowhere"):
+    with pytest.raises(UsageError, match=r"no such file or folder: .*nowhere"):
         Folders([images / "nowhere"], label="bee")
 
 

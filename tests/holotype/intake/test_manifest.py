@@ -106,7 +106,7 @@ def test_manifest__bad_jsonl_rows_are_named_by_line(tmp_path: Path) -> None:
         '{"path": "b.png", "label": "bee", "tags": ["x"]}\n{"label": "bee"}\n'
     )
     found = Manifest(file)
-    assert [item.meta for item in found][0] == {"wild": "true"}
+    assert next(iter(found)).meta == {"wild": "true"}
     said = reasons(found)
     assert said[0] is None
     assert "line 2 of m.jsonl: it is not JSON" in (said[1] or "")
@@ -119,7 +119,14 @@ def test_manifest__bad_jsonl_rows_are_named_by_line(tmp_path: Path) -> None:
 
 def test_manifest__parquet_types_become_text(tmp_path: Path) -> None:
     """Dates, truth values and numbers are text; NaN is no value."""
-    row = {"path": "a", "label": "b", "d": date(2024, 5, 1), "t": False, "n": float("nan"), "f": 0.5}
+    row = {
+        "path": "a",
+        "label": "b",
+        "d": date(2024, 5, 1),
+        "t": False,
+        "n": float("nan"),
+        "f": 0.5,
+    }
     [found] = Manifest(write(tmp_path, "parquet", [row]))
     assert found.meta == {"d": "2024-05-01", "t": "false", "f": "0.5"}
 
