@@ -20,6 +20,7 @@ from holotype.outcomes import FileOutcome
 from holotype.references import Vectors
 from holotype.settings import Settings
 from ingest.adding import add
+from ingest.interrupt import finishing_what_is_in_hand
 from ingest.opening import open_backend
 from tests.fakes import ColourEncoder
 
@@ -46,7 +47,10 @@ def main(folder: Path) -> None:
         tell(f"said {json.dumps(outcome.to_dict())}")
 
     settings = Settings.load(batch_size=4, workers=2)
-    with open_backend(settings, command="ingest add", load=lambda _: TellingEncoder()) as backend:
+    with (
+        open_backend(settings, command="ingest add", load=lambda _: TellingEncoder()) as backend,
+        finishing_what_is_in_hand(),
+    ):
         add(Folders([folder]), backend, workers=2, listen=listen)
 
 

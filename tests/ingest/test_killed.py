@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -46,16 +48,25 @@ class Told:
             )
 
 
-def run_until(folder: Path, *, lines: int | None) -> Told:
-    """Ingest; kill -9 after so many lines (None: let it finish)."""
+def run_until(
+    folder: Path,
+    *,
+    lines: int | None,
+    end: signal.Signals = signal.SIGKILL,
+    log: Path = Path(os.devnull),
+) -> Told:
+    """Ingest; send the signal after so many lines (None: let it finish)."""
     told = Told()
     command = [sys.executable, "-m", "tests.ingest.killable", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         assert process.stdout is not None
         for number, line in enumerate(process.stdout, start=1):
             told.read(line)
             if number == lines:
-                process.kill()  # what is in the pipe was said, and is read as well
+                process.send_signal(end)  # what is in the pipe was said, and is read as well
     told.finished = process.returncode == 0
     return told
 
@@ -93,6 +104,20 @@ def test_add__killed_ten_times_loses_and_repeats_nothing(
         assert store.counts() == {"bee": 300, "wasp": 300}
         ids = [id_ for batch in store.export() for id_ in batch.ids]
     assert len(ids) == len(set(ids)) == 600
+
+
+def test_add__interrupted_says_what_it_waits_for_and_keeps_what_it_said(
+    images: Path, tmp_path: Path, open_store: Callable[..., VectorStore]
+) -> None:
+    """Ctrl-C ends the run after the batch in hand, with a word for people; nothing is lost."""
+    make_tree(images, {"bee": [*range(600)]})
+    log = tmp_path / "log"
+    told = run_until(images, lines=100, end=signal.SIGINT, log=log)
+    assert not told.finished
+    assert log.read_text().startswith("stopping after the batch in hand; Ctrl-C again to stop at")
+    assert 0 < len(told.added) < 600
+    with open_store(create=False) as store:
+        assert store.existing(told.added).keys() == set(told.added)
 
 
 def _id(number: int) -> str:

@@ -1,0 +1,17 @@
+"""Memory must not grow with the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.ingest_memory import in_a_process, make_files
+
+
+def test_add__memory_is_flat(tmp_path: Path) -> None:
+    """After the first files, four times as many take no more memory (resident, real process)."""
+    end: dict[int, float] = {}
+    for size in (1_000, 4_000):
+        make_files(tmp_path / str(size), size)
+        end[size] = in_a_process(str(tmp_path), size, "pipeline")["end_mib"]
+    # A record that were kept per file (about 1 kB with its thumbnail) would show as 3 MiB.
+    assert end[4_000] - end[1_000] < 2.5, end
