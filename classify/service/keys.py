@@ -99,9 +99,7 @@ def require_safe(host: str, keyring: Keyring, *, insecure: bool) -> None:
 def _parse(entry: str, position: int) -> _Key:
     scope, colon, key = entry.partition(":")
     if not colon or scope not in set(Scope):
-        raise UsageError(
-            f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY or write:KEY"
-        )
+        raise UsageError(f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY or write:KEY")
     if len(key) < SHORTEST_KEY:
         raise UsageError(
             f"HOLOTYPE_API_KEYS: key {position} has {len(key)} characters, at least "

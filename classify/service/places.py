@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from holotype.errors import ServiceError
 
@@ -51,12 +49,3 @@ class Places:
         """Give n places back."""
         with self._guard:
             self._taken -= n
-
-    @contextmanager
-    def held(self, n: int) -> Iterator[None]:
-        """Hold n places for as long as the block runs."""
-        self.take(n)
-        try:
-            yield
-        finally:
-            self.give_back(n)

@@ -28,9 +28,9 @@ _log = logging.getLogger(__name__)
 # By class; a class that is not named has the status of its nearest ancestor.
 _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.HolotypeError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    errors.UsageError: HTTPStatus.UNPROCESSABLE_CONTENT,
-    errors.BrokenImage: HTTPStatus.UNPROCESSABLE_CONTENT,
-    errors.InvalidReference: HTTPStatus.UNPROCESSABLE_CONTENT,
+    errors.UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BrokenImage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyGallery: HTTPStatus.CONFLICT,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.HeadError: HTTPStatus.CONFLICT,
@@ -43,6 +43,16 @@ class NotFound(errors.ServiceError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=404)
+
+
+class TooLarge(errors.ServiceError):
+    """A request body beyond its limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the request is larger than {limit >> 20} MiB: send fewer or smaller images",
+            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
 
 
 class Refused(errors.ServiceError):
@@ -79,13 +89,21 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route can answer with, for the OpenAPI document."""
+def responses(*statuses: int, media_type: str | None = None) -> dict[int | str, dict[str, Any]]:
+    """What a route can answer with, for the OpenAPI document.
+
+    Args:
+        statuses: those that come with a problem.
+        media_type: of the plain answer, where it is not JSON.
+    """
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
+    described: dict[int | str, dict[str, Any]] = {
         status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in statuses
     }
+    if media_type is not None:
+        described[HTTPStatus.OK] = {"content": {media_type: {}}}
+    return described
 
 
 def _status(error: errors.HolotypeError) -> int:
@@ -111,7 +129,7 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     problem = Problem(
         type=PREFIX + "malformed-request",
         title="Malformed request",
-        status=HTTPStatus.UNPROCESSABLE_CONTENT,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
         detail="; ".join(f"{e['field']}: {e['message']}" for e in found),
         errors=found,
     )
@@ -131,9 +149,8 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     return response_of(problem, error.headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """A bug: the log has it whole, the client only that it happened."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    """A bug: the server logs it whole, the client learns only that it happened."""
     problem = Problem(
         type=PREFIX + "internal-error",
         title="Internal error",

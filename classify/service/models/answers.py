@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from classify.modes import Mode, Vote
-from classify.options import DEFAULT_K, QueryOptions
+from classify.modes import MetricName, Mode, Vote
+from classify.options import DEFAULT_K, DEFAULT_RERANK, QueryOptions
 from classify.service.models.common import EXAMPLE_ID, Model, Problem, example
 from holotype.references import Where
-from holotype.votes import KNN_TEMPERATURE
 
 MAX_K = 1000
 """Neighbours that one request may ask for: each is a row of the answer."""
@@ -21,6 +20,7 @@ _NEIGHBOUR = {
     "id": EXAMPLE_ID,
     "label": "wasp",
     "similarity": 0.87,
+    "learned_similarity": None,
     "weight": 0.41,
     "source": "drawer-7/wasp/0031.jpg",
     "group": "specimen-31",
@@ -28,6 +28,7 @@ _NEIGHBOUR = {
 }
 _ANSWER = {
     "mode": "knn",
+    "metric": "cosine",
     "label": "wasp",
     "score": 0.93,
     "runners_up": [{"label": "hoverfly", "score": 0.07}],
@@ -49,9 +50,17 @@ class ClassifyForm(BaseModel):
     """`knn`: the nearest references vote. `linear`: the active head answers."""
     k: Annotated[int, Field(ge=1, le=MAX_K)] = DEFAULT_K
     """Neighbours that vote."""
+    metric: MetricName | None = None
+    """In which space neighbours are near; left out: the best that there is."""
+    rerank: Annotated[int, Field(ge=1, le=MAX_K)] = DEFAULT_RERANK
+    """How many nearest by cosine the learned metric ranks again."""
     vote: Vote = Vote.WEIGHTED
-    temperature: Annotated[float, Field(gt=0, le=100)] = KNN_TEMPERATURE
+    temperature: Annotated[float, Field(gt=0, le=100)] | None = None
     """Of the weighted vote; smaller trusts the nearest more."""
+    class_cap: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
+    """At most this many neighbours of one class vote."""
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """0: classes count by their size; 1: as if all were of one size."""
     where: list[str] = Field(default_factory=list)
     """`key=value` or `key!=value`, repeatable: filters the references."""
     top: Annotated[int, Field(ge=1, le=MAX_K)] = 5
@@ -68,8 +77,12 @@ class ClassifyForm(BaseModel):
         return QueryOptions(
             mode=self.mode,
             k=self.k,
+            metric=self.metric,
+            rerank=self.rerank,
             vote=self.vote,
             temperature=self.temperature,
+            class_cap=self.class_cap,
+            balance=self.balance,
             where=Where.parse(self.where),
             top=self.top,
             exclude_self=self.exclude_self,
@@ -94,6 +107,8 @@ class NeighbourModel(Model):
     label: str
     similarity: float
     """Cosine in [-1, 1]."""
+    learned_similarity: float | None
+    """Cosine in the whitened space, where it was measured."""
     weight: float
     """Its part of the vote, in [0, 1]."""
     source: str
@@ -107,6 +122,8 @@ class AnswerModel(Model):
     model_config = example(_ANSWER)
 
     mode: Mode
+    metric: MetricName | None
+    """In which space the neighbours were near; null in linear mode."""
     label: str | None
     """The best label; null where nothing can be answered."""
     score: float

@@ -45,14 +45,20 @@ ReferenceId = Annotated[
 
 
 class Model(BaseModel):
-    """Base of what comes in and goes out: unknown fields are refused."""
+    """Base of what goes out. Clients must expect fields that they do not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
+
+
+class Body(BaseModel):
+    """Base of what comes in: a field that is not known is a mistake, and said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def example(value: dict[str, Any]) -> ConfigDict:
-    """The model's configuration with an example."""
-    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [value]})
+    """Configuration that adds an example."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class Problem(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from classify.service.models.answers import LabelScore
-from classify.service.models.common import Group, Label, Model, example
+from classify.service.models.common import Body, Group, Label, Model, example
 from holotype.heads import ActiveHead, HeadRecord
 
 EXAMPLE_VERSION = "20261123-090000-1f3a"
@@ -74,7 +74,7 @@ class ActiveModel(Model):
         return cls(version=active.version, history=list(active.history))
 
 
-class RetrainBody(Model):
+class RetrainBody(Body):
     """When to train at all."""
 
     model_config = example({"if_needed": True, "min_new": 20})
@@ -182,7 +182,7 @@ class ReviewList(Model):
     items: list[ReviewItem]
 
 
-class ReviewLabel(Model):
+class ReviewLabel(Body):
     """The label that a person gave to a kept query."""
 
     model_config = example({"label": "wasp"})

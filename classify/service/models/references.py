@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from classify.service.models.common import (
     EXAMPLE_ID,
     EXAMPLE_SHA256,
+    Body,
     Group,
     Label,
     Model,
@@ -93,7 +94,7 @@ class ReferencePage(Model):
     """Pass it as `after` for the next page; null at the end."""
 
 
-class Item(Model):
+class Item(Body):
     """What belongs to one uploaded image; what is left out comes from the form's own fields."""
 
     model_config = example(
@@ -105,12 +106,6 @@ class Item(Model):
     source: Annotated[str, Field(max_length=4096)] | None = None
     """For people; the file name where it is left out."""
     meta: dict[str, str] = Field(default_factory=dict)
-
-
-class Items(Model):
-    """The form field `items`: one entry per image, in the order of the images."""
-
-    items: list[Item]
 
 
 class AddForm(BaseModel):
@@ -163,7 +158,7 @@ class Known(Model):
 Ids = Annotated[list[ReferenceId], Field(max_length=MAX_IDS)]
 
 
-class IdsBody(Model):
+class IdsBody(Body):
     """Some references."""
 
     model_config = example({"ids": [EXAMPLE_ID]})
@@ -171,7 +166,7 @@ class IdsBody(Model):
     ids: Ids
 
 
-class NewLabel(Model):
+class NewLabel(Body):
     """A label to give."""
 
     model_config = example({"label": "hornet"})
@@ -179,7 +174,7 @@ class NewLabel(Model):
     label: Label
 
 
-class Selection(Model):
+class Selection(Body):
     """References by id, or all that match every condition; one of the two."""
 
     model_config = example({"where": ["label=wasp", "site=A"]})

@@ -1,0 +1,82 @@
+"""Puts the service together; nothing else happens here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from classify.service import problems
+from classify.service.bounds import BodyLimit
+from classify.service.gate import Gate
+from classify.service.keys import Keyring, is_loopback
+from classify.service.metrics import Timing
+from classify.service.routes import classes, classify, heads, health, references, review
+
+if TYPE_CHECKING:
+    from classify.service.service import Service
+
+STATIC = Path(__file__).parent / "static"
+API_VERSION = "1"
+"""Of the paths under `/v1`: fields may be added, none changes its meaning."""
+
+UPLOADS = frozenset({"/v1/classify", "/v1/references"})
+"""Paths that take images."""
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
+    """The ASGI app over a service, which it closes when it ends."""
+    keyring = keyring or Keyring()
+    settings = service.settings
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Holotype",
+        summary="Names what is in a picture by the labelled references it already holds.",
+        version=API_VERSION,
+        lifespan=lifespan,
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        responses=problems.responses(401, 403),
+    )
+    app.state.service = service
+    problems.install(app)
+    for router in (
+        classify.router(max_images=settings.max_images),
+        references.router(max_images=settings.max_images),
+        classes.router(),
+        heads.router(),
+        review.router(),
+        health.router(),
+    ):
+        app.include_router(router)
+    _serve_page(app)
+    names = None
+    if not keyring and is_loopback(settings.host):
+        names = {*_LOOPBACK_NAMES, settings.host}
+    app.add_middleware(BodyLimit, uploads=UPLOADS, max_upload=settings.max_body_mb << 20)
+    app.add_middleware(Gate, keyring=keyring, hosts=names)
+    app.add_middleware(Timing, metrics=service.metrics)
+    return app
+
+
+def _serve_page(app: FastAPI) -> None:
+    if not STATIC.is_dir():
+        return
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")

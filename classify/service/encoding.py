@@ -1,0 +1,68 @@
+"""The one encoder that all requests share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.service.batcher import Batcher
+from holotype.fingerprint import Fingerprint
+from holotype.images.recipe import Recipe
+from holotype.images.square import Pixels
+from holotype.references import Vectors
+
+if TYPE_CHECKING:
+    from classify.service.metrics import Metrics
+    from holotype.encoder.protocol import Encoder
+
+
+def encoding_batches(
+    encoder: Encoder, *, size: int, window_s: float, metrics: Metrics
+) -> Batcher[Pixels, Vectors]:
+    """A batcher whose items are pictures, (S, S, 3) uint8, and whose results are (D,) vectors."""
+
+    def observe(count: int, seconds: float) -> None:
+        metrics.batched("encode", count)
+        metrics.stepped("encode", seconds)
+
+    def encode(pixels: Sequence[Pixels]) -> list[Vectors]:
+        return list(encoder.encode(pixels))
+
+    return Batcher(encode, name="encode", size=size, window_s=window_s, observe=observe)
+
+
+class SharedEncoder:
+    """An `Encoder` whose pictures join everybody's batches. It blocks: for threads."""
+
+    def __init__(self, encoder: Encoder, batches: Batcher[Pixels, Vectors]) -> None:
+        self._encoder = encoder
+        self._batches = batches
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """See `Encoder.fingerprint`."""
+        return self._encoder.fingerprint
+
+    @property
+    def recipe(self) -> Recipe:
+        """See `Encoder.recipe`."""
+        return self._encoder.recipe
+
+    @property
+    def dimension(self) -> int:
+        """See `Encoder.dimension`."""
+        return self._encoder.dimension
+
+    @property
+    def device(self) -> str:
+        """See `Encoder.device`."""
+        return self._encoder.device
+
+    def encode(self, pixels: Sequence[Pixels]) -> Vectors:
+        """See `Encoder.encode`."""
+        if not pixels:
+            return np.empty((0, self.dimension), np.float32)
+        waiting = [self._batches.submit(picture) for picture in pixels]
+        return np.stack([future.result() for future in waiting])

@@ -1,0 +1,172 @@
+"""One classification, from uploaded bytes to answers, without holding up anyone else.
+
+decode (threads) -> encode (batches of many requests) -> search and vote (same)
+
+A request is searched and voted on in one call, so all its answers come from one head and
+one state of the gallery, whatever is promoted meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from classify.answers import Answer, QueryResult
+from classify.classifier import Classifier
+from classify.queries import Query
+from classify.service.batcher import Batcher
+from classify.service.timed import TimedSearch
+from holotype.errors import BrokenImage
+from holotype.images.picture import read_picture
+from holotype.images.square import Pixels
+from holotype.references import Vectors, reference_id
+
+if TYPE_CHECKING:
+    from classify.options import QueryOptions
+    from classify.service.metrics import Metrics
+    from holotype.images.recipe import Recipe
+    from holotype.store.port import VectorStore
+
+SEARCHES_PER_CALL = 32
+"""Requests that one call of the store answers: it holds the interpreter lock meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a client sent."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The queries of one request, embedded."""
+
+    vectors: Vectors
+    """(Q, D) float32, unit rows."""
+    own_ids: tuple[str | None, ...]
+    """Q ids that the queries have or would have as references."""
+    options: QueryOptions
+
+
+Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], Awaitable[None]]
+
+
+class Searching:
+    """Searches and votes for many requests in one call."""
+
+    def __init__(self, store: VectorStore, metrics: Metrics) -> None:
+        self._store = TimedSearch(store)
+        self._classifier = Classifier(cast("VectorStore", self._store))
+        self._metrics = metrics
+        self._batcher: Batcher[Search, list[Answer]] = Batcher(
+            self._classify,
+            name="search",
+            size=SEARCHES_PER_CALL,
+            observe=lambda size, _seconds: metrics.batched("search", size),
+        )
+
+    async def classify(self, search: Search) -> list[Answer]:
+        """The answers to one request, in order."""
+        # Requests with other options are another call of the classifier.
+        return await asyncio.wrap_future(self._batcher.submit(search, key=search.options))
+
+    def close(self) -> None:
+        """Finish what was submitted."""
+        self._batcher.close()
+
+    def _classify(self, searches: Sequence[Search]) -> list[list[Answer]]:
+        vectors = np.concatenate([search.vectors for search in searches])
+        own_ids = list(chain.from_iterable(search.own_ids for search in searches))
+        started = time.perf_counter()
+        answers = iter(self._classifier.classify(vectors, searches[0].options, own_ids=own_ids))
+        whole, search_s = time.perf_counter() - started, self._store.spent()
+        self._metrics.stepped("search", search_s)
+        self._metrics.stepped("vote", whole - search_s)
+        return [[next(answers) for _ in search.own_ids] for search in searches]
+
+
+class Classification:
+    """Answers requests."""
+
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        encoding: Batcher[Pixels, Vectors],
+        searching: Searching,
+        decoders: ThreadPoolExecutor,
+        metrics: Metrics,
+        examine: Examine,
+    ) -> None:
+        """Put the steps together; closing them is the caller's business.
+
+        Args:
+            recipe: how the encoder wants its pictures.
+            encoding: pictures in, vectors out.
+            searching: vectors in, answers out.
+            decoders: threads that read pictures.
+            metrics: told what happens.
+            examine: shown every answer with its query.
+        """
+        self._recipe = recipe
+        self._encoding = encoding
+        self._searching = searching
+        self._decoders = decoders
+        self._metrics = metrics
+        self._examine = examine
+
+    async def run(self, uploads: Sequence[Upload], options: QueryOptions) -> list[QueryResult]:
+        """One result per upload, in order. A broken image is a result, too.
+
+        Cancelling it takes back what has not been started.
+
+        Raises:
+            UnknownFilterKey, EmptyGallery, NoActiveHead: see `Classifier.candidates`.
+        """
+        read = [*zip(uploads, await self._decoded(uploads), strict=True)]
+        readable = [(upload, query) for upload, query in read if query.picture is not None]
+        answers = iter(await self._answered(readable, options) if readable else [])
+        return [
+            QueryResult(query.name, problem=query.problem)
+            if query.picture is None
+            else QueryResult(query.name, next(answers))
+            for _, query in read
+        ]
+
+    async def _decoded(self, uploads: Sequence[Upload]) -> list[Query]:
+        loop = asyncio.get_running_loop()
+        decoding = [loop.run_in_executor(self._decoders, self._decode, u) for u in uploads]
+        return list(await asyncio.gather(*decoding))
+
+    def _decode(self, upload: Upload) -> Query:
+        try:
+            with self._metrics.timed("decode"):
+                picture = read_picture(upload.data, self._recipe)
+        except BrokenImage as error:
+            self._metrics.broke()
+            return Query(upload.name, problem=error.reason)
+        own_id = reference_id(hashlib.sha256(upload.data).hexdigest())
+        return Query(upload.name, picture, own_id=own_id)
+
+    async def _answered(
+        self, readable: Sequence[tuple[Upload, Query]], options: QueryOptions
+    ) -> list[Answer]:
+        pictures = [query.picture for _, query in readable if query.picture is not None]
+        encoding = [self._encoding.submit(picture.pixels) for picture in pictures]
+        vectors = await asyncio.gather(*map(asyncio.wrap_future, encoding))
+        own_ids = tuple(query.own_id for _, query in readable)
+        search = Search(np.stack(vectors), own_ids, options)
+        answers = await self._searching.classify(search)
+        self._metrics.answered(answers)
+        await self._examine([upload for upload, _ in readable], search, answers)
+        return answers

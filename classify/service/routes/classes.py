@@ -1,0 +1,90 @@
+"""`/v1/classes` and `/v1/gallery`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.models.common import Changed
+from classify.service.models.heads import GalleryModel
+from classify.service.models.references import ClassList, ClassModel, ClassRenamed, NewLabel
+from classify.service.problems import NotFound, responses
+from holotype.references import Where
+
+# A label may hold a slash, so it is the rest of the path.
+OldLabel = Annotated[str, Path(max_length=1000)]
+
+
+def router() -> APIRouter:
+    """The routes."""
+    api = APIRouter(tags=["classes"])
+
+    @api.get("/v1/gallery", summary="What this service answers from", dependencies=[READ])
+    def gallery(service: ServiceDep) -> GalleryModel:
+        """The embedding space, how much there is, and what one request may hold."""
+        store, settings = service.store, service.settings
+        state, active = store.state(), store.active_head()
+        return GalleryModel(
+            name=store.gallery,
+            fingerprint=store.fingerprint.to_dict(),
+            fingerprint_id=store.fingerprint.id,
+            references=state.total,
+            classes=len(state.counts),
+            last_change=state.last_change,
+            filter_keys=store.filter_keys(),
+            head=None if active is None else active.version,
+            max_images=settings.max_images,
+            max_body_bytes=settings.max_body_mb << 20,
+            keeps_queries=bool(settings.keep_queries),
+        )
+
+    @api.get(
+        "/v1/classes",
+        summary="Classes and their sizes",
+        dependencies=[READ],
+        responses=responses(422),
+    )
+    def classes(
+        store: StoreDep,
+        where: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  FastAPI copies it
+    ) -> ClassList:
+        """The largest first; `where` is `key=value` or `key!=value`, repeatable."""
+        counts = store.counts(where=Where.parse(where))
+        return ClassList(classes=[ClassModel(label=k, count=n) for k, n in counts.items()])
+
+    @api.patch(
+        "/v1/classes/{label:path}",
+        summary="Rename a class, or merge it into another",
+        dependencies=[WRITE],
+        responses=responses(404, 422),
+    )
+    def rename(label: OldLabel, body: NewLabel, store: StoreDep) -> ClassRenamed:
+        """A label that exists already takes the references in."""
+        counts = store.counts()
+        _require(label, counts)
+        changed = store.relabel(body.label, where=Where.equal("label", label))
+        return ClassRenamed(
+            label=body.label,
+            changed=changed,
+            merged=body.label in counts and body.label != label,
+        )
+
+    @api.delete(
+        "/v1/classes/{label:path}",
+        summary="Remove a class with all its references",
+        dependencies=[WRITE],
+        responses=responses(404, 422),
+    )
+    def remove(label: OldLabel, store: StoreDep) -> Changed:
+        """They are gone for good."""
+        _require(label, store.counts())
+        return Changed(changed=store.remove(where=Where.equal("label", label)))
+
+    return api
+
+
+def _require(label: str, counts: dict[str, int]) -> None:
+    if label not in counts:
+        raise NotFound(f"no reference has the label {label!r}: GET /v1/classes lists all")

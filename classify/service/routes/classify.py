@@ -1,0 +1,56 @@
+"""`POST /v1/classify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+
+from classify.answers import QueryResult
+from classify.service.dependencies import READ, ServiceDep, unless_gone
+from classify.service.models.answers import (
+    AnswerModel,
+    ClassifyForm,
+    ClassifyResponse,
+    ResultModel,
+)
+from classify.service.problems import problem_of, responses
+from classify.service.uploads import read_uploads
+from holotype.errors import BrokenImage
+
+
+def router(*, max_images: int) -> APIRouter:
+    """The route, with its bound."""
+    api = APIRouter(tags=["classify"], dependencies=[READ])
+
+    @api.post(
+        "/v1/classify",
+        summary="Classify one or many images",
+        form_limits={"max_files": max_images},
+        responses=responses(400, 409, 413, 422, 503),
+    )
+    async def classify(
+        form: Annotated[ClassifyForm, Form(media_type="multipart/form-data")],
+        service: ServiceDep,
+        request: Request,
+    ) -> ClassifyResponse:
+        """Name what is in each image, with the evidence.
+
+        One result per image, in order. An image that cannot be read is a result with its
+        error and leaves the others alone.
+        """
+        options = form.options()
+        uploads = await read_uploads(form.images)
+        results = await unless_gone(request, service.classify(uploads, options))
+        return ClassifyResponse(results=[_model(result) for result in results])
+
+    return api
+
+
+def _model(result: QueryResult) -> ResultModel:
+    answer, problem = result.answer, result.problem
+    return ResultModel(
+        query=result.query,
+        answer=None if answer is None else AnswerModel.model_validate(answer.to_dict()),
+        error=None if problem is None else problem_of(BrokenImage(problem)),
+    )

@@ -1,0 +1,140 @@
+"""`/v1/references`: the same operations as `ingest`, by HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Response
+
+from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.models.common import Changed, ReferenceId
+from classify.service.models.references import (
+    MAX_PAGE,
+    AddForm,
+    AddResponse,
+    IdsBody,
+    Known,
+    NewLabel,
+    OutcomeModel,
+    ReferenceModel,
+    ReferencePage,
+    Relabelling,
+    Selection,
+)
+from classify.service.problems import NotFound, responses
+from classify.service.uploads import read_incoming
+from holotype.references import Reference, Where
+from holotype.store.port import VectorStore
+
+PREFIX = "/v1/references"
+THUMBNAIL_CACHE = "private, max-age=86400"
+"""A thumbnail belongs to its bytes' id and never changes."""
+
+
+def router(*, max_images: int) -> APIRouter:
+    """The routes, with the bound of an upload."""
+    api = APIRouter(tags=["references"])
+    api.include_router(_reading())
+    api.include_router(_adding(max_images=max_images))
+    api.include_router(_changing())
+    return api
+
+
+def _reading() -> APIRouter:
+    api = APIRouter(prefix=PREFIX, dependencies=[READ])
+
+    @api.get("", summary="References, a page at a time", responses=responses(422))
+    def list_references(
+        store: StoreDep,
+        where: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  FastAPI copies it
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        after: ReferenceId | None = None,
+    ) -> ReferencePage:
+        """In id order; `where` is `key=value` or `key!=value`, repeatable."""
+        page = store.list_references(where=Where.parse(where), limit=limit, after=after)
+        return ReferencePage(
+            references=[ReferenceModel.of(r) for r in page.references],
+            next_after=page.next_after,
+        )
+
+    @api.post("/known", summary="Which of these are in the gallery?", responses=responses(422))
+    def known(body: IdsBody, store: StoreDep) -> Known:
+        """Ask before uploading: an id is a UUIDv5 of the file's sha256."""
+        return Known(labels=store.existing(body.ids))
+
+    @api.get("/{id}", summary="One reference", responses=responses(404, 422))
+    def get_reference(id: ReferenceId, store: StoreDep) -> ReferenceModel:  # noqa: A002
+        """Everything but its vector."""
+        return ReferenceModel.of(_found(store, id))
+
+    @api.get(
+        "/{id}/thumbnail",
+        summary="A small JPEG",
+        response_class=Response,
+        responses=responses(404, 422, media_type="image/jpeg"),
+    )
+    def thumbnail(id: ReferenceId, store: StoreDep) -> Response:  # noqa: A002
+        """At most 128 pixels on its longest side."""
+        found = store.thumbnails([id]).get(id)
+        if found is None:
+            raise NotFound(f"no thumbnail of reference {id}")
+        return Response(found, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
+
+    return api
+
+
+def _adding(*, max_images: int) -> APIRouter:
+    api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
+
+    @api.post(
+        "",
+        summary="Add labelled images",
+        form_limits={"max_files": max_images},
+        responses=responses(400, 413, 422, 503),
+    )
+    async def add(
+        form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
+    ) -> AddResponse:
+        """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
+        outcomes = await service.add(await read_incoming(form), on_conflict=form.on_conflict)
+        return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
+
+    return api
+
+
+def _changing() -> APIRouter:
+    api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
+
+    @api.post("/relabel", summary="Relabel several references", responses=responses(422))
+    def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
+        """By id, or all that match; nothing is embedded."""
+        where = Where.parse(body.where)
+        return Changed(changed=store.relabel(body.label, ids=body.ids, where=where))
+
+    @api.post("/remove", summary="Remove several references", responses=responses(422))
+    def remove_selected(body: Selection, store: StoreDep) -> Changed:
+        """By id, or all that match."""
+        return Changed(changed=store.remove(ids=body.ids, where=Where.parse(body.where)))
+
+    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422))
+    def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002
+        """Give another label to one reference."""
+        _found(store, id)
+        store.relabel(body.label, ids=[id])
+        return ReferenceModel.of(_found(store, id))
+
+    @api.delete(
+        "/{id}", summary="Remove a reference", status_code=204, responses=responses(404, 422)
+    )
+    def remove(id: ReferenceId, store: StoreDep) -> None:  # noqa: A002
+        """It is gone for good."""
+        if not store.remove(ids=[id]):
+            raise NotFound(f"no reference {id} is in the gallery")
+
+    return api
+
+
+def _found(store: VectorStore, id_: str) -> Reference:
+    for reference in store.get([id_]):
+        return reference
+    raise NotFound(f"no reference {id_} is in the gallery")

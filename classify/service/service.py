@@ -1,0 +1,160 @@
+"""What all requests share, and in which order it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.answers import QueryResult
+from classify.service.doubts import Doubts
+from classify.service.encoding import SharedEncoder, encoding_batches
+from classify.service.metrics import Metrics
+from classify.service.places import Places, QueueFull
+from classify.service.queries import Classification, Searching, Upload
+from classify.service.retraining import Job, Retraining
+from classify.service.review import ReviewQueue
+from holotype.intake.batch import Intake
+from holotype.intake.incoming import Incoming
+from holotype.outcomes import FileOutcome, OnConflict
+
+if TYPE_CHECKING:
+    from classify.options import QueryOptions
+    from holotype.encoder.protocol import Encoder
+    from holotype.settings import Settings
+    from holotype.store.port import VectorStore
+
+ADDING_THREADS = 4
+"""Uploads that are added at the same time: while one is flushed, others are decoded."""
+
+SELF_TEST_S = 30.0
+"""How old the encoder's last sign of life may be for `ready`, seconds."""
+
+
+class Service:
+    """One gallery, one encoder, and everything that requests do with them.
+
+    Blocking methods are called from threads; those that wait for the encoder are
+    coroutines. `close` finishes what was accepted; the store is closed by who opened it.
+    """
+
+    def __init__(
+        self, *, store: VectorStore, encoder: Encoder, settings: Settings, retrain: Job
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            store: open, in the encoder's space.
+            encoder: ready.
+            settings: the service's own part of them.
+            retrain: the retrain job on this store.
+        """
+        self.store = store
+        self.settings = settings
+        self.metrics = Metrics()
+        self.places = Places(settings.queue_length)
+        self.retraining = Retraining(retrain)
+        self.review = ReviewQueue(
+            settings.home / settings.gallery / "review", limit=settings.keep_queries
+        )
+        self._recipe = encoder.recipe
+        self._decoders = ThreadPoolExecutor(
+            settings.workers or os.cpu_count() or 1, thread_name_prefix="decode"
+        )
+        self._adding = ThreadPoolExecutor(ADDING_THREADS, thread_name_prefix="add")
+        self._encoding = encoding_batches(
+            encoder,
+            size=settings.batch_size,
+            window_s=settings.batch_window_ms / 1000,
+            metrics=self.metrics,
+        )
+        self._searching = Searching(store, self.metrics)
+        self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
+        self._classification = Classification(
+            recipe=encoder.recipe,
+            encoding=self._encoding,
+            searching=self._searching,
+            decoders=self._decoders,
+            metrics=self.metrics,
+            examine=Doubts(self.review, self._searching.classify).examine,
+        )
+        self._alive_at = -SELF_TEST_S
+
+    async def classify(self, uploads: Sequence[Upload], options: QueryOptions) -> list[QueryResult]:
+        """One result per upload, in order.
+
+        Raises:
+            QueueFull: there is no place for so many images now.
+            HolotypeError: these options cannot be answered.
+        """
+        with self._held(len(uploads)):
+            return await self._classification.run(uploads, options)
+
+    async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
+        """Add labelled images; one outcome each, in order.
+
+        Once it has begun it is finished, whether or not the client still waits for it.
+
+        Raises:
+            QueueFull: there is no place for so many images now.
+            StoreError: the store cannot be used.
+        """
+        places = len(items)
+        self._take(places)
+        adding = self._adding.submit(self._intake.add, items, on_conflict=on_conflict)
+        adding.add_done_callback(lambda _: self.places.give_back(places))
+        outcomes = await asyncio.wrap_future(adding)
+        self.metrics.added(outcomes)
+        return outcomes
+
+    def check_encoder(self) -> None:
+        """Embed a grey picture, unless the encoder worked a moment ago.
+
+        Raises:
+            EncoderError: it does not work.
+        """
+        if time.monotonic() - self._alive_at < SELF_TEST_S:
+            return
+        side = self._recipe.image_size
+        grey = np.full((side, side, 3), 128, np.uint8)
+        self._encoding.submit(grey).result()
+        self._alive_at = time.monotonic()
+
+    def metrics_page(self) -> bytes:
+        """What Prometheus reads."""
+        active = self.store.active_head()
+        return self.metrics.page(
+            queue=self.places.taken,
+            queue_limit=self.places.limit,
+            counts=self.store.counts(),
+            head=None if active is None else active.version,
+        )
+
+    def close(self) -> None:
+        """Finish what was accepted, from the front to the back."""
+        self._decoders.shutdown()
+        self._adding.shutdown()
+        self._encoding.close()
+        self._searching.close()
+        self.retraining.close()
+
+    @contextmanager
+    def _held(self, n: int) -> Iterator[None]:
+        self._take(n)
+        try:
+            yield
+        finally:
+            self.places.give_back(n)
+
+    def _take(self, n: int) -> None:
+        try:
+            self.places.take(n)
+        except QueueFull:
+            self.metrics.refused()
+            raise

@@ -1,0 +1,72 @@
+"""Multipart forms as records: one upload, one record, nothing that can slip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import UploadFile
+from pydantic import TypeAdapter, ValidationError
+
+from classify.service.models.references import AddForm, Item
+from classify.service.queries import Upload
+from holotype.errors import UsageError
+from holotype.intake.incoming import Incoming
+from holotype.intake.words import clean_meta
+
+UNNAMED = "(unnamed)"
+"""The source of a file that came without a name."""
+
+_ITEMS = TypeAdapter(list[Item])
+
+
+async def read_uploads(files: Sequence[UploadFile]) -> list[Upload]:
+    """The bytes of every file; bodies are bounded before they get here."""
+    return [Upload(file.filename or UNNAMED, await file.read()) for file in files]
+
+
+async def read_incoming(form: AddForm) -> list[Incoming]:
+    """What the form asks to add, one record per image.
+
+    Raises:
+        UsageError: an image has no label, or `items` or `set` cannot be read.
+    """
+    shared = clean_meta(dict(_assignment(text) for text in form.set))
+    uploads = await read_uploads(form.images)
+    return [
+        _incoming(upload, item, form, shared)
+        for upload, item in zip(uploads, _items(form, len(uploads)), strict=True)
+    ]
+
+
+def _incoming(upload: Upload, item: Item, form: AddForm, shared: dict[str, str]) -> Incoming:
+    label = item.label or form.label
+    if label is None:
+        raise UsageError(f"{upload.name!r} has no label: give `label`, or one in `items`")
+    return Incoming(
+        source=item.source or upload.name,
+        label=label,
+        group=item.group or form.group,
+        meta=shared | clean_meta(item.meta),
+        data=upload.data,
+    )
+
+
+def _items(form: AddForm, n: int) -> list[Item]:
+    if form.items is None:
+        return [Item()] * n
+    try:
+        items = _ITEMS.validate_json(form.items)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"`items` cannot be read: {where}: {first['msg']}") from error
+    if len(items) != n:
+        raise UsageError(f"`items` has {len(items)} entries for {n} images")
+    return items
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"cannot read set {text!r}: write key=value")
+    return key.strip(), value.strip()
