@@ -32,8 +32,12 @@ _TRIES, _PAUSE_S = 5, 0.02
 class OwnerLock:
     """Ownership of one gallery folder, from `acquire` to `release`."""
 
-    def __init__(self, folder: Path, descriptor: int, owner: Owner) -> None:
+    def __init__(
+        self, folder: Path, descriptor: int, owner: Owner, *, after_crash: bool = False
+    ) -> None:
         self.owner = owner
+        self.after_crash = after_crash
+        """The last owner left its record: it was killed, or lost its machine."""
         self._folder = folder
         self._descriptor: int | None = descriptor
 
@@ -62,8 +66,9 @@ class OwnerLock:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             url=url,
         )
+        after_crash = (folder / OWNER_FILE).exists()
         write_json(folder / OWNER_FILE, owner.to_dict())
-        return cls(folder, descriptor, owner)
+        return cls(folder, descriptor, owner, after_crash=after_crash)
 
     def release(self) -> None:
         """Give the folder back; calling it twice is fine."""

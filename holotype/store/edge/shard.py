@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import qdrant_edge as qe
 
@@ -24,40 +25,68 @@ from holotype.errors import StoreError, StoreLocked
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NEVER_KB = 2**40
-"""Size from which the engine would build an index: never on its own, because building one
-freezes the whole process."""
+NEVER_KB: Final = 2**40
+"""Size from which `optimize` would index a segment: never, until a user asks for it."""
+
+ALWAYS_KB: Final = 1
+
+HNSW: Final = qe.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=10_000)
+"""Degree and building effort of the graph are Qdrant's usual ones. A filter that leaves less
+than 10,000 kB of vectors (6,500 of 384 dimensions, 1 ms) is answered by comparing all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What vectors a shard holds."""
+
+    name: str
+    """For messages: `references` or `heads`."""
+    size: int
+    distance: qe.Distance
+
+    def config(self, *, index_from_kb: int) -> qe.EdgeConfig:
+        """The engine's configuration of such a shard."""
+        return qe.EdgeConfig(
+            vectors=qe.EdgeVectorParams(size=self.size, distance=self.distance),
+            hnsw_config=HNSW,
+            optimizers=qe.EdgeOptimizersConfig(indexing_threshold=index_from_kb),
+            wal_enabled=True,
+        )
 
 
 class Shard:
-    """An open shard. `name` is for messages: `references` or `heads`."""
+    """An open shard."""
 
     def __init__(self, engine: qe.EdgeShard, name: str) -> None:
         self.guard = threading.RLock()
         self._engine: qe.EdgeShard | None = engine
         self._name = name
-        self._unflushed = False
+        self.unflushed = False
         self._pid = os.getpid()
 
     @classmethod
-    def create(cls, folder: Path, name: str, *, size: int, distance: qe.Distance) -> Shard:
-        """A new shard of `size`-dimensional vectors in `folder`, which holds none yet."""
-        config = qe.EdgeConfig(
-            vectors=qe.EdgeVectorParams(size=size, distance=distance),
-            optimizers=qe.EdgeOptimizersConfig(indexing_threshold=NEVER_KB),
-            wal_enabled=True,
-        )
-        return cls(_translate(f"create {name}", qe.EdgeShard.create, str(folder), config), name)
+    def create(cls, folder: Path, layout: Layout) -> Shard:
+        """A new shard in `folder`, which holds none yet."""
+        config = layout.config(index_from_kb=NEVER_KB)
+        doing = f"create {layout.name}"
+        return cls(_translate(doing, qe.EdgeShard.create, str(folder), config), layout.name)
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> Shard:
+    def load(cls, folder: Path, layout: Layout, *, index_from_kb: int | None = None) -> Shard:
         """Reopen what `create` made; replays what a killed process had not flushed.
+
+        Args:
+            folder: where it was made.
+            layout: as it was made.
+            index_from_kb: replaces the stored setting.
 
         Raises:
             StoreLocked: the engine's own lock is held, though ours was not.
         """
+        config = None if index_from_kb is None else layout.config(index_from_kb=index_from_kb)
+        doing = f"open {layout.name}"
         try:
-            return cls(_translate(f"open {name}", qe.EdgeShard.load, str(folder)), name)
+            return cls(_translate(doing, qe.EdgeShard.load, str(folder), config), layout.name)
         except StoreError as error:
             if "WouldBlock" not in str(error):
                 raise
@@ -73,21 +102,29 @@ class Shard:
 
     def indexed_keys(self) -> set[str]:
         """Payload keys that have an index."""
+        return set(self._info().payload_schema)
+
+    def indexed_vectors(self) -> int:
+        """Points whose vectors a search finds through an index."""
+        return self._info().indexed_vectors_count
+
+    def build_index(self) -> None:
+        """Index every vector. Freezes the whole process until it is done, for minutes."""
         with self.guard:
-            return set(_translate(f"inspect {self._name}", self._open().info).payload_schema)
+            _translate(f"index {self._name}", self._open().optimize)
 
     def update(self, operation: qe.UpdateOperation) -> None:
         """Apply one operation. It is logged, and on the disk after the next `flush`."""
         with self.guard:
             engine = self._open()
-            self._unflushed = True
+            self.unflushed = True
             _translate(f"write to {self._name}", engine.update, operation)
 
     def flush(self) -> None:
         """Bring every write so far to the disk."""
         with self.guard:
             _translate(f"flush {self._name}", self._open().flush)
-            self._unflushed = False
+            self.unflushed = False
 
     def query(self, requests: Sequence[qe.QueryRequest]) -> list[list[qe.ScoredPoint]]:
         """Answers to several queries in one pass, in order."""
@@ -136,11 +173,15 @@ class Shard:
             if engine is None or os.getpid() != self._pid:
                 return
             try:
-                if self._unflushed:
+                if self.unflushed:
                     self.flush()
             finally:
                 self._engine = None
                 _translate(f"close {self._name}", engine.close)
+
+    def _info(self) -> qe.ShardInfo:
+        with self.guard:
+            return _translate(f"inspect {self._name}", self._open().info)
 
     def _open(self) -> qe.EdgeShard:
         if os.getpid() != self._pid:

@@ -19,16 +19,15 @@ from pathlib import Path
 
 import qdrant_edge as qe
 
-from holotype.errors import StoreError
+from holotype.errors import GalleryMissing, StoreError
 from holotype.fingerprint import Fingerprint
-from holotype.store.edge.shard import Shard
+from holotype.store.edge.shard import ALWAYS_KB, NEVER_KB, Layout, Shard
 from holotype.store.files import read_json, sync_folder, write_json
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
 
 FORMAT = 1
 GALLERY_FILE = "gallery.json"
-_REFERENCES, _HEADS = "references", "heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,11 @@ class Space:
     fingerprint: Fingerprint
     references: Shard
     heads: Shard
+
+    def flush(self) -> None:
+        """Bring both to the disk."""
+        self.references.flush()
+        self.heads.flush()
 
     def close(self) -> None:
         """Flush and close both; calling it twice is fine."""
@@ -68,41 +72,95 @@ def read_fingerprint(folder: Path) -> Fingerprint | None:
         raise StoreError(f"{path} is damaged ({error}): restore it from a backup") from error
 
 
+def gallery_missing(gallery: str) -> GalleryMissing:
+    """The error for a gallery that is not there."""
+    return GalleryMissing(
+        f"gallery {gallery!r} does not exist yet: add references with `ingest add`"
+    )
+
+
 def create_space(folder: Path, fingerprint: Fingerprint) -> Space:
     """Create a gallery in `folder`, which this process owns, or start an interrupted one over."""
-    place = folder / "spaces" / fingerprint.id
+    place = _place(folder, fingerprint)
     shutil.rmtree(place, ignore_errors=True)
-    for name in (_REFERENCES, _HEADS):
-        (place / name).mkdir(parents=True)
-    size = fingerprint.dimension
     space = Space(
         fingerprint=fingerprint,
-        references=Shard.create(
-            place / _REFERENCES, _REFERENCES, size=size, distance=qe.Distance.Cosine
-        ),
-        # Dot, because Cosine would normalise what it stores: a head's rows are numbers.
-        heads=Shard.create(place / _HEADS, _HEADS, size=size + 1, distance=qe.Distance.Dot),
+        references=_create(place, _references(fingerprint)),
+        heads=_create(place, _heads(fingerprint)),
     )
     for key in KEYWORD_KEYS:
         space.references.index(key, qe.PayloadSchemaType.Keyword)
     space.references.index(CHANGED_AT, qe.PayloadSchemaType.Integer)
     for key in (KIND, VERSION):
         space.heads.index(key, qe.PayloadSchemaType.Keyword)
-    space.references.flush()
-    space.heads.flush()
+    space.flush()
     for made in (place, place.parent, folder):
         sync_folder(made)
     write_json(folder / GALLERY_FILE, {"format": FORMAT, "fingerprint": fingerprint.to_dict()})
     return space
 
 
-def open_space(folder: Path, fingerprint: Fingerprint) -> Space:
-    """Reopen the gallery in `folder`, which this process owns."""
-    place = folder / "spaces" / fingerprint.id
-    references = Shard.load(place / _REFERENCES, _REFERENCES)
+def open_space(folder: Path, fingerprint: Fingerprint, *, after_crash: bool = False) -> Space:
+    """Reopen the gallery in `folder`, which this process owns.
+
+    Args:
+        folder: made by `create_space`.
+        fingerprint: the gallery's.
+        after_crash: the last owner did not close it. What it wrote without a flush comes
+            back from the engine's log; it is flushed here, because from now on it is there
+            and will be reported as such.
+    """
+    references = _load(folder, fingerprint, _references(fingerprint))
     try:
-        heads = Shard.load(place / _HEADS, _HEADS)
-    except StoreError:
+        heads = _load(folder, fingerprint, _heads(fingerprint))
+    except BaseException:
         references.close()
         raise
-    return Space(fingerprint=fingerprint, references=references, heads=heads)
+    space = Space(fingerprint=fingerprint, references=references, heads=heads)
+    if after_crash:
+        space.flush()
+    return space
+
+
+def index_references(folder: Path, fingerprint: Fingerprint) -> tuple[int, int]:
+    """Build the search index of the gallery in `folder`, which this process owns.
+
+    Returns:
+        References, and how many of them are indexed now.
+    """
+    layout = _references(fingerprint)
+    shard = _load(folder, fingerprint, layout, index_from_kb=ALWAYS_KB)
+    try:
+        shard.build_index()
+    finally:
+        shard.close()
+    shard = _load(folder, fingerprint, layout, index_from_kb=NEVER_KB)
+    try:
+        return shard.count(), shard.indexed_vectors()
+    finally:
+        shard.close()
+
+
+def _references(fingerprint: Fingerprint) -> Layout:
+    return Layout("references", fingerprint.dimension, qe.Distance.Cosine)
+
+
+def _heads(fingerprint: Fingerprint) -> Layout:
+    # Dot, because Cosine would normalise what it stores: a head's rows are numbers.
+    return Layout("heads", fingerprint.dimension + 1, qe.Distance.Dot)
+
+
+def _place(folder: Path, fingerprint: Fingerprint) -> Path:
+    return folder / "spaces" / fingerprint.id
+
+
+def _create(place: Path, layout: Layout) -> Shard:
+    (place / layout.name).mkdir(parents=True)
+    return Shard.create(place / layout.name, layout)
+
+
+def _load(
+    folder: Path, fingerprint: Fingerprint, layout: Layout, *, index_from_kb: int | None = None
+) -> Shard:
+    place = _place(folder, fingerprint) / layout.name
+    return Shard.load(place, layout, index_from_kb=index_from_kb)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holotype.errors import FingerprintMismatch, GalleryMissing
+from holotype.errors import FingerprintMismatch
 from holotype.fingerprint import Fingerprint
 from holotype.store.edge.heads import EdgeHeads
 from holotype.store.edge.references import EdgeReferences
-from holotype.store.edge.space import Space, create_space, open_space, read_fingerprint
+from holotype.store.edge.space import (
+    Space,
+    create_space,
+    gallery_missing,
+    open_space,
+    read_fingerprint,
+)
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
 
@@ -19,10 +25,10 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     Safe for use by several threads. Not to be used in a forked process (`StoreError`).
     """
 
-    def __init__(self, *, gallery: str, space: Space, lock: OwnerLock, exact: bool = True) -> None:
+    def __init__(self, *, gallery: str, space: Space, lock: OwnerLock) -> None:
         """Put an open space and its lock together; commands use `open`."""
         dimension = space.fingerprint.dimension
-        EdgeReferences.__init__(self, space.references, dimension=dimension, exact=exact)
+        EdgeReferences.__init__(self, space.references, dimension=dimension)
         EdgeHeads.__init__(self, space.heads, dimension=dimension)
         self._gallery = gallery
         self._space = space
@@ -60,10 +66,12 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         if may_create:
             folder.mkdir(parents=True, exist_ok=True)
         elif read_fingerprint(folder) is None:
-            raise _missing(gallery)
+            raise gallery_missing(gallery)
         lock = OwnerLock.acquire(folder, command=command, url=url)
         try:
-            space = _open_or_create(folder, gallery, fingerprint, create=may_create)
+            space = _open_or_create(
+                folder, gallery, fingerprint, create=may_create, after_crash=lock.after_crash
+            )
             return cls(gallery=gallery, space=space, lock=lock)
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()
@@ -99,19 +107,18 @@ class EdgeStore(EdgeReferences, EdgeHeads):
 
 
 def _open_or_create(
-    folder: Path, gallery: str, fingerprint: Fingerprint | None, *, create: bool
+    folder: Path,
+    gallery: str,
+    fingerprint: Fingerprint | None,
+    *,
+    create: bool,
+    after_crash: bool,
 ) -> Space:
     stored = read_fingerprint(folder)
     if stored is None:
         if fingerprint is None or not create:
-            raise _missing(gallery)
+            raise gallery_missing(gallery)
         return create_space(folder, fingerprint)
     if fingerprint is not None and fingerprint != stored:
         raise FingerprintMismatch(gallery, stored, fingerprint)
-    return open_space(folder, stored)
-
-
-def _missing(gallery: str) -> GalleryMissing:
-    return GalleryMissing(
-        f"gallery {gallery!r} does not exist yet: add references with `ingest add`"
-    )
+    return open_space(folder, stored, after_crash=after_crash)

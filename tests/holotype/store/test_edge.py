@@ -68,6 +68,26 @@ def test_add__survives_kill(home: str) -> None:
             assert store.count() % BATCH == 0  # the batch in flight is there whole or not at all
 
 
+def test_open__after_a_crash_flushes_first(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed owner left in the log is brought to the disk before anybody is told of it."""
+    with _worker("fill", home) as filling:
+        assert filling.stdout is not None
+        filling.stdout.readline()
+        filling.kill()
+    flushed: list[Shard] = []
+    flush = Shard.flush
+
+    def noted(shard: Shard) -> None:
+        flushed.append(shard)
+        flush(shard)
+
+    monkeypatch.setattr(Shard, "flush", noted)
+    open_home(home).close()
+    assert len(flushed) == 2  # references and heads
+    open_home(home).close()
+    assert len(flushed) == 2  # an orderly close leaves nothing to do
+
+
 def test_add__reported_only_when_flushed(
     edge: EdgeStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:

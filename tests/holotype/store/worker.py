@@ -1,6 +1,6 @@
 """A process that owns an embedded gallery, for tests of locks and of kill -9.
 
-`python -m tests.holotype.store.worker hold|fill|create HOME`, from the project's root.
+`python -m tests.holotype.store.worker hold|fill|create|index HOME`, from the project's root.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 from holotype.store.edge import space
+from holotype.store.edge.indexing import build_index
+from holotype.store.edge.shard import Shard
 from holotype.store.edge.store import EdgeStore
 from tests.fakes import ColourEncoder
 from tests.references import Pictures
@@ -53,10 +55,24 @@ def create(home: str) -> None:
     open_home(home)
 
 
+def index(home: str) -> None:
+    """Die while the index is being built, or at the latest when it is."""
+    build = Shard.build_index
+
+    def build_and_die(shard: Shard) -> None:
+        # The engine holds the interpreter lock: only the operating system can interrupt it.
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        build(shard)
+        signal.pause()
+
+    Shard.build_index = build_and_die
+    build_index(Path(home), "default")
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    {"hold": hold, "fill": fill, "create": create}[sys.argv[1]](sys.argv[2])
+    {"hold": hold, "fill": fill, "create": create, "index": index}[sys.argv[1]](sys.argv[2])
