@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
+import httpx
 import pytest
 
 from holotype.errors import StoreError, StoreUnavailable, UsageError
@@ -134,6 +136,23 @@ def test_url__malformed() -> None:
         UsageError, match=r"cannot read HOLOTYPE_QDRANT_URL 'ftp://.*http://host:6333"
     ):
         connect(Settings.load(qdrant_url="ftp://example.org"))
+
+
+def test_timeout__fractions_of_a_second(qdrant_http: QdrantHttp) -> None:
+    """HOLOTYPE_QDRANT_TIMEOUT holds as it is set, though the client rounds up to seconds."""
+    client = connect(Settings.load(qdrant_url=qdrant_http.url, qdrant_timeout=0.25))
+    seen: list[dict[str, float]] = []
+
+    def spy(request: httpx.Request, send: Callable[[httpx.Request], httpx.Response]) -> Any:
+        response = send(request)
+        seen.append(request.extensions["timeout"])
+        return response
+
+    client.http.client.add_middleware(spy)
+    client.info()
+    client.close()
+
+    assert seen == [dict.fromkeys(("connect", "read", "write", "pool"), 0.25)]
 
 
 # -- TLS --------------------------------------------------------------------------------

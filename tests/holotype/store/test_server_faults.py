@@ -14,15 +14,15 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
 from holotype.references import Where
 from holotype.settings import Settings
-from holotype.store.server import RetryPolicy, ServerStore
+from holotype.store.server import ServerStore
 from holotype.store.server.galleries import heads_collection, references_collection
 from tests.holotype.store.faults import PASSING, Fault
 from tests.holotype.store.qdrant_http import QdrantHttp
 from tests.holotype.store.server_engines import AT_ONCE
 from tests.references import Pictures, picture_id, random_unit
 
-SHORT_S = 0.5
-"""How long clients wait for an answer here: long for loopback, short for a test."""
+SHORT_S, LONG_S = 0.3, 30.0
+"""How long clients wait for an answer: where none will come, and elsewhere."""
 
 FOR_EVER = 1_000_000
 
@@ -31,14 +31,17 @@ VERSION = "20261101-120000-aaaa"
 
 @pytest.fixture
 def connect(
-    qdrant_http: QdrantHttp, fingerprint: Fingerprint
-) -> Iterator[Callable[..., ServerStore]]:
+    request: pytest.FixtureRequest, qdrant_http: QdrantHttp, fingerprint: Fingerprint
+) -> Iterator[Callable[[], ServerStore]]:
     """Opens the gallery of this test on the HTTP app."""
     opened: list[ServerStore] = []
+    test = getattr(request.node, "callspec", None)
+    silent = test is not None and test.params.get("fault") in {Fault.TIMEOUT, Fault.LATE_ANSWER}
+    patience = SHORT_S if silent else LONG_S
 
-    def open_it(policy: RetryPolicy = AT_ONCE) -> ServerStore:
-        settings = Settings.load(qdrant_url=qdrant_http.url, qdrant_timeout=SHORT_S)
-        store = ServerStore.open(settings, fingerprint=fingerprint, create=True, policy=policy)
+    def open_it() -> ServerStore:
+        settings = Settings.load(qdrant_url=qdrant_http.url, qdrant_timeout=patience)
+        store = ServerStore.open(settings, fingerprint=fingerprint, create=True, policy=AT_ONCE)
         opened.append(store)
         return store
 
@@ -48,7 +51,7 @@ def connect(
 
 
 @pytest.fixture
-def store(connect: Callable[..., ServerStore], pictures: Pictures) -> ServerStore:
+def store(connect: Callable[[], ServerStore], pictures: Pictures) -> ServerStore:
     """A gallery of two classes with a head, in good health so far."""
     store = connect()
     store.add([*pictures.many("wasp", 3), *pictures.many("bee", 2)])
@@ -318,7 +321,7 @@ def test_nobody_listens(qdrant_http: QdrantHttp, fingerprint: Fingerprint) -> No
 
 
 def test_not_a_qdrant(
-    qdrant_http: QdrantHttp, fingerprint: Fingerprint, connect: Callable[..., ServerStore]
+    qdrant_http: QdrantHttp, fingerprint: Fingerprint, connect: Callable[[], ServerStore]
 ) -> None:
     """An address that answers with something else than Qdrant's JSON is told so, at once."""
     qdrant_http.faults.add(Fault.NOT_JSON, on="version")
@@ -370,7 +373,7 @@ def test_repeats__are_logged_not_printed(
 
 def test_default_hooks__print_on_stdout(
     qdrant_http: QdrantHttp,
-    connect: Callable[..., ServerStore],
+    connect: Callable[[], ServerStore],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Opening a store takes out the hook with which stamina would print there."""

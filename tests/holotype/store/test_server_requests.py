@@ -9,6 +9,7 @@ import pytest
 
 from holotype.errors import InvalidReference, StoreMoved
 from holotype.fingerprint import Fingerprint
+from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Where
 from holotype.settings import Settings
 from holotype.store.server import ServerStore, references
@@ -282,6 +283,25 @@ def test_lease_and_pointer__are_agreed_on(qdrant_http: QdrantHttp, store: Server
 
     assert _of(qdrant_http, "upsert")[-1].query["ordering"] == "strong"
     assert _of(qdrant_http, "retrieve")[-1].query["consistency"] == "majority"
+
+
+def test_save_head__record_comes_last(qdrant_http: QdrantHttp, store: ServerStore) -> None:
+    """A head is published by its record, when all of its rows are on the server."""
+    rows = np.ones((700, store.fingerprint.dimension + 1), np.float32)
+    record = HeadRecord(version="v", created_at="now", status="ready", labels=())
+
+    store.save_head(StoredHead(record=record, blocks={"weights": rows}))
+
+    kinds = [[p["payload"]["kind"] for p in r.body["points"]] for r in _of(qdrant_http, "upsert")]
+    assert kinds == [["row"] * 500, ["row"] * 200, ["head"]]
+
+
+def test_remove_head__record_goes_first(qdrant_http: QdrantHttp, store: ServerStore) -> None:
+    """A head disappears as a whole: without its record its rows belong to nothing."""
+    store.remove_head("v")
+
+    removed = [r.body["filter"]["must"][0]["match"]["any"] for r in _of(qdrant_http, "delete")]
+    assert removed == [["head"], ["row"]]
 
 
 def test_export__notices_an_addition(
