@@ -27,6 +27,7 @@ EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
 _ENCODER = "Encoder"
 _STORE = "Store"
 _SERVICE = "Service"
+_SERVING = "Serving"
 
 
 def _option(panel: str, name: str, help_text: str) -> Any:
@@ -54,10 +55,26 @@ _OPTIONS: dict[str, tuple[str, type, str]] = {
     "gallery": (_STORE, str, "Name of the gallery (default: default)."),
     "qdrant_url": (_STORE, str, "A Qdrant server instead of the embedded store."),
     "server": (_SERVICE, str, "URL of a running service to talk to."),
+    "host": (_SERVING, str, "Address to listen on (default: 127.0.0.1)."),
+    "port": (_SERVING, int, "Port to listen on; 0: any free one (default: 8000)."),
+    "max_body_mb": (_SERVING, int, "Largest request, MiB (default: 64)."),
+    "max_images": (_SERVING, int, "Images in one request (default: 64)."),
+    "queue_length": (_SERVING, int, "Images under way before requests get 503 (default: 256)."),
+    "batch_window_ms": (
+        _SERVING,
+        float,
+        "How long an idle encoder waits for a second image (default: 2).",
+    ),
+    "keep_queries": (
+        _SERVING,
+        int,
+        "Queries in doubt that are kept for review (default: 0, none).",
+    ),
 }
 ENCODER_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _ENCODER)
 STORE_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _STORE)
 SERVICE_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _SERVICE)
+SERVING_OPTIONS = tuple(name for name, (panel, _, _) in _OPTIONS.items() if panel == _SERVING)
 
 
 def takes_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -149,3 +149,27 @@ class ServiceError(HolotypeError):
     def __init__(self, message: str, status: int = 0) -> None:
         self.status = status
         super().__init__(message)
+
+
+def by_name(name: str, message: str) -> HolotypeError:
+    """The error that another process met, to be raised here.
+
+    Args:
+        name: of its class; one that is not in the tree, or takes more than a message,
+            becomes its nearest ancestor that does not.
+        message: what it said.
+    """
+    kind = _TREE.get(name, HolotypeError)
+    while "__init__" in vars(kind) and kind is not ServiceError:
+        kind = kind.__bases__[0]
+    return kind(message)
+
+
+def _tree(root: type[HolotypeError]) -> dict[str, type[HolotypeError]]:
+    found = {root.__name__: root}
+    for kind in root.__subclasses__():
+        found |= _tree(kind)
+    return found
+
+
+_TREE = _tree(HolotypeError)

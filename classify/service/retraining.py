@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from head.options import RetrainOptions
 from holotype.errors import HeadBusy, HolotypeError
 
 State = Literal["idle", "running", "done", "failed"]
@@ -19,18 +20,20 @@ Say = Callable[[str], None]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainOptions:
-    """When to train at all."""
+class Job(Protocol):
+    """What is run."""
 
-    if_needed: bool = False
-    """Do nothing unless references changed since the active head."""
-    min_new: int = 1
-    """With `if_needed`: how many references must have changed."""
+    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+        """Train, save and promote; returns the result as JSON data.
 
+        Raises:
+            HolotypeError: nothing was trained, and the active head goes on answering.
+        """
+        ...
 
-Job = Callable[[RetrainOptions, Say], Mapping[str, Any]]
-"""Trains, saves and promotes; returns the result as JSON data. Raises `HolotypeError`."""
+    def stop(self) -> None:
+        """End a run early, and start none any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,12 @@ class Retraining:
                 raise HeadBusy("a retrain is running already: GET /v1/retrain shows how far it is")
             self._progress = Progress("running", step="starting", started_at=_now())
             started = self._progress
-        self._thread.submit(self._job, options, self._say).add_done_callback(self._finish)
+        self._thread.submit(self._job.run, options, self._say).add_done_callback(self._finish)
         return started
 
     def close(self) -> None:
-        """Wait for the job."""
+        """End the job; the active head stays what it is."""
+        self._job.stop()
         self._thread.shutdown()
 
     def _say(self, step: str) -> None:

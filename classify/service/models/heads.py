@@ -83,6 +83,8 @@ class RetrainBody(Body):
     """Do nothing unless references changed since the active head."""
     min_new: Annotated[int, Field(ge=1)] = 1
     """With `if_needed`: how many references must have changed."""
+    force: bool = False
+    """Make the new head active even if it is worse."""
 
 
 class RetrainState(Model):

@@ -15,8 +15,8 @@ from classify.service.models.heads import (
     RetrainState,
 )
 from classify.service.problems import responses
-from classify.service.retraining import RetrainOptions
 from head import registry
+from head.options import RetrainOptions
 
 
 def router() -> APIRouter:
@@ -73,7 +73,9 @@ def router() -> APIRouter:
     def retrain(service: ServiceDep, body: RetrainBody | None = None) -> RetrainState:
         """Starts the job and returns; `GET /v1/retrain` shows how far it is."""
         chosen = body or RetrainBody()
-        options = RetrainOptions(if_needed=chosen.if_needed, min_new=chosen.min_new)
+        options = RetrainOptions(
+            if_needed=chosen.if_needed, min_new=chosen.min_new, force=chosen.force
+        )
         return RetrainState(**asdict(service.retraining.start(options)))
 
     @api.get("/v1/retrain", summary="The retrain job", dependencies=[READ])

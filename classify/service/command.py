@@ -1,0 +1,118 @@
+"""`classify serve`: the composition root of the service.
+
+The port is bound first, so that one that is taken is said before weights load, and
+listened on last, so that whoever connects is answered.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holotype import console
+from holotype.console import ENCODER_OPTIONS, SERVING_OPTIONS, STORE_OPTIONS, takes_settings
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
+
+GRACE_S = 60
+"""How long a shutdown waits for requests that are under way."""
+
+# Everything on standard error: standard output is for data.
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+}
+
+
+@takes_settings(*SERVING_OPTIONS, *ENCODER_OPTIONS, *STORE_OPTIONS)
+def serve(
+    settings: Settings,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Serve on a public address without keys."),
+    ] = False,
+) -> None:
+    """Serve the gallery over HTTP, with a page at /. Keys: HOLOTYPE_API_KEYS."""
+    run(settings, insecure=insecure)
+
+
+def run(settings: Settings, *, insecure: bool = False) -> None:
+    """Serve until a signal ends it; what was accepted is finished first.
+
+    Raises:
+        UsageError: the address is public and there is no key, or it cannot be listened on.
+        StoreLocked: another process owns the embedded store.
+        HolotypeError: the encoder or the store cannot be had.
+    """
+    from classify.service.keys import Keyring, require_safe
+
+    secret = settings.api_keys
+    keyring = Keyring.parse("" if secret is None else secret.get_secret_value())
+    require_safe(settings.host, keyring, insecure=insecure)
+    with bind(settings.host, settings.port) as listener:
+        _serve(settings, keyring, listener)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on that address, bound and not listening yet.
+
+    Raises:
+        UsageError: it is taken, or not one of this machine.
+    """
+    from holotype.errors import UsageError
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {error.strerror}. "
+            "Choose another --host or --port (0: any free one)"
+        ) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where programs on this machine reach a bound socket."""
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _serve(settings: Settings, keyring: Any, listener: socket.socket) -> None:
+    from logging.config import dictConfig
+
+    import uvicorn
+
+    from classify.service.app import create_app
+    from classify.service.service import Service
+    from classify.service.training import TrainingProcess
+    from holotype.encoder import load_encoder
+    from holotype.store.factory import open_store
+
+    url = url_of(listener)
+    encoder = load_encoder(settings)
+    with open_store(
+        settings, fingerprint=encoder.fingerprint, command="classify serve", create=True, url=url
+    ) as store:
+        service = Service(
+            store=store, encoder=encoder, settings=settings, retrain=TrainingProcess(store)
+        )
+        app = create_app(service, keyring=keyring)
+        dictConfig(LOGGING)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+        )
+        console.say(f"serving gallery {store.gallery!r} at {url} (Ctrl-C ends it)")
+        uvicorn.Server(config).run(sockets=[listener])
