@@ -67,7 +67,11 @@ class OwnerLock:
             url=url,
         )
         after_crash = (folder / OWNER_FILE).exists()
-        write_json(folder / OWNER_FILE, owner.to_dict())
+        try:
+            write_json(folder / OWNER_FILE, owner.to_dict())
+        except OSError:
+            os.close(descriptor)
+            raise
         return cls(folder, descriptor, owner, after_crash=after_crash)
 
     def release(self) -> None:

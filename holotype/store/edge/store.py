@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holotype.errors import FingerprintMismatch
+from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.store.edge.heads import EdgeHeads
 from holotype.store.edge.references import EdgeReferences
@@ -60,19 +60,36 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             GalleryMissing: it is not there, and was not to be (or could not be) made.
             StoreLocked: another process owns it.
             FingerprintMismatch: it holds vectors of another space.
+            StoreError: the folder cannot be used, or its files are damaged.
         """
-        folder = home / gallery
-        may_create = create and fingerprint is not None
-        if may_create:
+        try:
+            return cls._open(home / gallery, fingerprint, command=command, create=create, url=url)
+        except OSError as error:
+            raise StoreError(
+                f"cannot keep gallery {gallery!r} in {home} ({error}): choose a folder that can "
+                "be written to with --home (HOLOTYPE_HOME)"
+            ) from error
+
+    @classmethod
+    def _open(
+        cls,
+        folder: Path,
+        fingerprint: Fingerprint | None,
+        *,
+        command: str,
+        create: bool,
+        url: str | None,
+    ) -> EdgeStore:
+        if create and fingerprint is not None:
             folder.mkdir(parents=True, exist_ok=True)
         elif read_fingerprint(folder) is None:
-            raise gallery_missing(gallery)
+            raise gallery_missing(folder.name)
         lock = OwnerLock.acquire(folder, command=command, url=url)
         try:
             space = _open_or_create(
-                folder, gallery, fingerprint, create=may_create, after_crash=lock.after_crash
+                folder, fingerprint, create=create, after_crash=lock.after_crash
             )
-            return cls(gallery=gallery, space=space, lock=lock)
+            return cls(gallery=folder.name, space=space, lock=lock)
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()
             raise
@@ -107,18 +124,13 @@ class EdgeStore(EdgeReferences, EdgeHeads):
 
 
 def _open_or_create(
-    folder: Path,
-    gallery: str,
-    fingerprint: Fingerprint | None,
-    *,
-    create: bool,
-    after_crash: bool,
+    folder: Path, fingerprint: Fingerprint | None, *, create: bool, after_crash: bool
 ) -> Space:
     stored = read_fingerprint(folder)
     if stored is None:
         if fingerprint is None or not create:
-            raise gallery_missing(gallery)
+            raise gallery_missing(folder.name)
         return create_space(folder, fingerprint)
     if fingerprint is not None and fingerprint != stored:
-        raise FingerprintMismatch(gallery, stored, fingerprint)
+        raise FingerprintMismatch(folder.name, stored, fingerprint)
     return open_space(folder, stored, after_crash=after_crash)

@@ -16,6 +16,7 @@ import pytest
 
 from holotype.errors import GalleryMissing, StoreError, StoreLocked
 from holotype.fingerprint import Fingerprint
+from holotype.store import lock
 from holotype.store.edge import space
 from holotype.store.edge.shard import Shard
 from holotype.store.edge.store import EdgeStore
@@ -164,6 +165,31 @@ def test_create__makes_its_home(tmp_path: Path) -> None:
     """The home and everything above it is made if need be."""
     with open_home(str(tmp_path / "some" / "where" / "new")) as store:
         assert store.count() == 0
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_open__unusable_home(tmp_path: Path, fingerprint: Fingerprint, create: bool) -> None:
+    """A home that cannot hold galleries is named, with the setting to change."""
+    (tmp_path / "home").write_text("a file")
+
+    with pytest.raises(StoreError, match=r"cannot keep gallery 'moths' in .*HOLOTYPE_HOME"):
+        EdgeStore.open(
+            tmp_path / "home", "moths", fingerprint=fingerprint, command="a test", create=create
+        )
+
+
+def test_open__no_space_for_the_record(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while taking the lock is a clear error, and the lock is free again."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "write_json", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            open_home(home)
+
+    open_home(home).close()
 
 
 def test_open__missing_leaves_no_trace(home: str, fingerprint: Fingerprint) -> None:
