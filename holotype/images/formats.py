@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from io import BytesIO
 from types import MappingProxyType
+from typing import Literal
 
 from PIL.ImageFile import ImageFile
 
@@ -140,9 +141,15 @@ def ends_early(kind: Format, data: bytes) -> bool:
         case Format.HEIF:
             return _boxes_overrun(data)
         case Format.TIFF:
-            # A TIFF's directory may lie anywhere; one that points past the end was cut.
-            order = "little" if data[:2] == b"II" else "big"
-            return len(data) < int.from_bytes(data[4:8], order)  # type: ignore[arg-type]
+            return _directory_overruns(data)
+
+
+def _directory_overruns(data: bytes) -> bool:
+    """Does the first directory of a TIFF, which often lies at its end, pass the end?"""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    start = int.from_bytes(data[4:8], order)
+    fields = int.from_bytes(data[start : start + 2], order)
+    return len(data) < start + 2 + 12 * fields + 4
 
 
 def _boxes_overrun(data: bytes) -> bool:

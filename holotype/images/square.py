@@ -2,8 +2,8 @@
 
 The plain recipe resizes the whole picture and then cuts the square out of it. Pillow can
 resample just the part that survives, with the same filter positions and with the pixels
-around it, so the result is the same to the last bit and the intermediate picture is never
-made (`tests/holotype/images/test_square.py` compares with torchvision's two steps).
+around it: the result is the same, but for a rounding in some hundred thousand values, and the
+intermediate picture is never made (`tests/holotype/images/test_square.py`).
 """
 
 from __future__ import annotations
@@ -68,5 +68,10 @@ def _padded(image: Image.Image, resized: Size, recipe: Recipe) -> Image.Image:
     red, green, blue = (round(255 * value) for value in recipe.mean)
     canvas = Image.new("RGB", (side, side), (red, green, blue))
     whole = image.resize(resized, recipe.resampling)
-    canvas.paste(whole, ((side - resized[0]) // 2, (side - resized[1]) // 2))
+    canvas.paste(whole, (_offset(side, resized[0]), _offset(side, resized[1])))
     return canvas
+
+
+def _offset(side: int, extent: int) -> int:
+    """Where the whole picture starts in the square; negative where its edges are cut."""
+    return (side - extent) // 2 if extent < side else -round((extent - side) / 2)
