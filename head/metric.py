@@ -10,13 +10,14 @@ Shapes: D dimensions, N vectors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from holotype.references import Vectors
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from head.statistics import WithinClass
 
 LENGTH_FLOOR = 1e-12
 """A vector that lies exactly on the centre has no direction; this keeps it finite."""
@@ -31,6 +32,14 @@ class Metric:
     centre: Vectors
     """(D,) float32; zeros leave vectors where they are."""
 
+    @classmethod
+    def of(cls, within: WithinClass) -> Metric:
+        """The metric that a within-class covariance gives."""
+        return cls(
+            matrix=within.whitening().astype(np.float32),
+            centre=np.zeros(len(within.covariance), dtype=np.float32),
+        )
+
     @property
     def dimension(self) -> int:
         """D."""
@@ -39,11 +48,9 @@ class Metric:
     def whiten(self, vectors: Vectors) -> Vectors:
         """Unit rows in the whitened space: (N, D) for (N, D). Their dot product is the cosine."""
         placed = self.place(vectors)
-        lengths = np.linalg.norm(placed, axis=1, keepdims=True)
-        unit: Vectors = placed / np.maximum(lengths, LENGTH_FLOOR)
-        return unit
+        lengths = np.maximum(np.linalg.norm(placed, axis=1, keepdims=True), LENGTH_FLOOR)
+        return np.asarray(placed / lengths, np.float32)
 
     def place(self, vectors: Vectors) -> Vectors:
         """The whitened vectors before scaling: Euclidean distance here is Mahalanobis'."""
-        placed: Vectors = (np.asarray(vectors, np.float32) - self.centre) @ self.matrix
-        return placed
+        return np.asarray((vectors - self.centre) @ self.matrix, np.float32)

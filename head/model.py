@@ -69,7 +69,7 @@ class Head:
     @property
     def dimension(self) -> int:
         """D."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     def logits(self, vectors: Vectors) -> Floats:
         """(N, C) scores of (N, D) unit rows, before the temperature."""

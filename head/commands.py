@@ -1,0 +1,108 @@
+"""What the commands do once their options are read: open, act, print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from head import registry
+from head.job import retrain
+from head.options import RetrainStatus
+from holotype import console
+from holotype.errors import HeadBusy, StoreLocked
+from holotype.store.factory import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from head.options import RetrainOptions, RetrainResult
+    from holotype.settings import Settings
+    from holotype.store.port import VectorStore
+
+COMMAND = "retrain"
+
+
+def run_retrain(settings: Settings, options: RetrainOptions, *, as_json: bool) -> int:
+    """`retrain`; returns the exit code."""
+    with _opened(settings, COMMAND) as store:
+        result = retrain(store, options, say=console.say)
+    if as_json:
+        console.out_json(result.to_dict())
+    else:
+        _show_result(result)
+    held = result.status is RetrainStatus.HELD
+    return console.EXIT_SOME_FAILED if held else console.EXIT_DONE
+
+
+def run_list(settings: Settings, *, as_json: bool) -> None:
+    """`retrain list`."""
+    from head.render import show_versions, version_line
+
+    with _opened(settings, f"{COMMAND} list") as store:
+        records, pointer = store.heads(), store.active_head()
+    active = None if pointer is None else pointer.version
+    if as_json:
+        for record in records:
+            console.out_json(version_line(record, active=active))
+    elif records:
+        show_versions(records, active=active)
+    else:
+        console.say(f"gallery {settings.gallery!r} has no trained head yet: run `retrain`")
+
+
+def run_show(settings: Settings, version: str, *, as_json: bool) -> None:
+    """`retrain show`."""
+    from head.render import report_for_people, show_report
+
+    with _opened(settings, f"{COMMAND} show") as store:
+        record, pointer = registry.record_of(store, version), store.active_head()
+    active = None if pointer is None else pointer.version
+    if as_json:
+        console.out_json(report_for_people(record, active=active))
+    else:
+        show_report(record, active=active)
+
+
+def run_promote(settings: Settings, version: str) -> None:
+    """`retrain promote`."""
+    with _opened(settings, f"{COMMAND} promote") as store:
+        registry.promote(store, version)
+    console.out(f"head {version} answers from now on")
+
+
+def run_rollback(settings: Settings) -> None:
+    """`retrain rollback`."""
+    with _opened(settings, f"{COMMAND} rollback") as store:
+        pointer = registry.rollback(store)
+    console.out(f"head {pointer.version} answers from now on")
+
+
+def run_export(settings: Settings, version: str, folder: Path) -> None:
+    """`retrain export`."""
+    from head.export import export_head
+
+    with _opened(settings, f"{COMMAND} export") as store:
+        head, fingerprint = registry.load(store, version), store.fingerprint
+    for path in export_head(head, fingerprint, folder):
+        console.out(str(path))
+
+
+def _opened(settings: Settings, command: str) -> VectorStore:
+    try:
+        return open_store(settings, fingerprint=None, command=command)
+    except StoreLocked as error:
+        owner = error.owner
+        if command == COMMAND and owner is not None and owner.command == COMMAND:
+            raise HeadBusy(
+                f"another retrain is running on gallery {settings.gallery!r} (holder process "
+                f"{owner.pid} on {owner.host}, since {owner.since}): wait for it"
+            ) from error
+        raise
+
+
+def _show_result(result: RetrainResult) -> None:
+    from head.render import show_summary
+
+    if result.status is RetrainStatus.NOT_NEEDED:
+        console.out(f"nothing to do: {result.reason}")
+    else:
+        show_summary(result)

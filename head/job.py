@@ -1,0 +1,150 @@
+"""The retrain job: export, train, save, make active. Reads as the architecture.
+
+What it promises: one retrain at a time (a lease in the store); a new version is complete
+in the store before the pointer moves, and the pointer moves in one write; whatever goes
+wrong before that leaves the active head answering.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from head import registry
+from head.lease import HeldLease, only_retrain
+from head.need import need_of
+from head.options import RetrainOptions, RetrainResult, RetrainStatus
+
+if TYPE_CHECKING:
+    from head.model import Head
+    from head.training import Trained
+    from head.training_set import TrainingSet
+    from holotype.store.port import VectorStore
+
+KEPT_VERSIONS = 10
+"""Older versions are forgotten, unless active or within reach of a rollback."""
+
+
+def retrain(
+    store: VectorStore,
+    options: RetrainOptions | None = None,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> RetrainResult:
+    """Train a head on the whole gallery and make it active.
+
+    Args:
+        store: the gallery.
+        options: see `RetrainOptions`.
+        say: told what is being done, one line at a time.
+
+    Raises:
+        HeadBusy: another retrain is running on this gallery.
+        TooFewReferences: the gallery holds fewer than two classes.
+        StoreMoved: references kept changing while they were exported.
+    """
+    options = options or RetrainOptions()
+    if options.if_needed:
+        need = need_of(store)
+        if not need.is_met(options.min_new):
+            return RetrainResult(
+                RetrainStatus.NOT_NEEDED, need.describe(options.min_new), need.since
+            )
+    with only_retrain(store) as lease:
+        return _retrain(store, options, lease, say)
+
+
+def _retrain(
+    store: VectorStore, options: RetrainOptions, lease: HeldLease, say: Callable[[str], None]
+) -> RetrainResult:
+    # Imported late: a run that finds nothing to do must not pay for them.
+    from head.duplicates import join_near_duplicates
+    from head.training import Hooks, train
+    from head.training_set import export_training_set
+
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    training = export_training_set(store)
+    say(f"exported {len(training)} references of {len(training.labels)} classes")
+    lease.renew()
+    groups = join_near_duplicates(training.vectors, training.codes, training.groups)
+    training = replace(training, groups=groups)
+    hooks = Hooks(say=say, on_pass=lease.renew)
+    trained = train(training, seed=options.seed, device=options.device, hooks=hooks)
+    report = _report(store, training, trained, options, started_at, time.monotonic() - started)
+    head = _as_head(training, trained, report, started_at)
+    store.save_head(head.to_stored())
+    lease.renew()
+    registry.promote(store, head.version)
+    _forget_old_versions(store)
+    return RetrainResult(
+        status=RetrainStatus.ACTIVATED,
+        reason=f"head {head.version} answers from now on",
+        version=head.version,
+        report=report,
+    )
+
+
+def _report(
+    store: VectorStore,
+    training: TrainingSet,
+    trained: Trained,
+    options: RetrainOptions,
+    started_at: datetime,
+    duration_s: float,
+) -> dict[str, Any]:
+    from head.report import training_report
+
+    report = training_report(
+        store,
+        training,
+        trained,
+        trained_at=started_at.isoformat(timespec="seconds"),
+        duration_s=duration_s,
+        seed=options.seed,
+    )
+    return report | {"parameters": {"temperature": trained.temperature}}
+
+
+def _as_head(
+    training: TrainingSet, trained: Trained, report: dict[str, Any], started_at: datetime
+) -> Head:
+    from head.metric import Metric
+    from head.model import ClassMeans, Head
+    from holotype.heads import HeadRecord
+
+    within = trained.search.within
+    record = HeadRecord(
+        version=f"{started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        created_at=started_at.isoformat(timespec="seconds"),
+        status="ready",
+        labels=training.labels,
+        report=report,
+    )
+    return Head(
+        record=record,
+        labels=training.labels,
+        weights=trained.layer.weights.astype(np.float32),
+        bias=trained.layer.bias.astype(np.float32),
+        temperature=trained.temperature,
+        metric=None if within is None else Metric.of(within),
+        class_means=None
+        if within is None
+        else ClassMeans(
+            means=within.means.astype(np.float32), counts=within.counts.astype(np.float32)
+        ),
+    )
+
+
+def _forget_old_versions(store: VectorStore) -> None:
+    pointer = store.active_head()
+    reachable = set() if pointer is None else {pointer.version, *pointer.history}
+    versions = [record.version for record in store.heads()]
+    for version in versions[:-KEPT_VERSIONS]:
+        if version not in reachable:
+            store.remove_head(version)

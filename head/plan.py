@@ -1,0 +1,77 @@
+"""Which references a search trains and scores on, so that its time does not grow for ever.
+
+Up to 20,000 references everything is used: five folds, every reference scored once. Beyond,
+folds are scored until 10,000 references are; beyond 50,000 references the candidates are
+compared on a sample that keeps at least ten references of every class that has them. The
+final head is trained on everything in any case.
+
+Shapes: N references, S of them in the search, F scored folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from head.folds import N_FOLDS, stratified_folds
+
+Codes = npt.NDArray[np.int64]
+
+SCORED_ENOUGH = 10_000
+"""Scored references that settle a comparison: the standard error is 0.5 points at most."""
+
+SEARCH_REFERENCES = 50_000
+PER_CLASS_AT_LEAST = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchPlan:
+    """Rows of the training set that the search uses, and their folds."""
+
+    rows: Codes
+    """(S,) ascending rows."""
+    folds: Codes
+    """(S,) fold of each, or `NEVER_SCORED`."""
+    scored_folds: tuple[int, ...]
+    """The F folds that are scored; empty where no class has two groups."""
+
+    @property
+    def scored(self) -> Codes:
+        """Positions in `rows` that are scored, fold by fold."""
+        parts = [np.flatnonzero(self.folds == fold) for fold in self.scored_folds]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def each_fold(self) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+        """(S,) marks of the rows trained on and of the rows scored, for every scored fold."""
+        for fold in self.scored_folds:
+            yield self.folds != fold, self.folds == fold
+
+
+def plan_search(codes: Codes, groups: Codes, *, seed: int) -> SearchPlan:
+    """Plan for (N,) classes and groups."""
+    rows = _sample(codes, groups, seed)
+    folds = stratified_folds(codes[rows], groups[rows], seed=seed)
+    n_scored = 0
+    used: list[int] = []
+    for fold in range(N_FOLDS):
+        in_fold = int(np.count_nonzero(folds == fold))
+        if in_fold and (n_scored < SCORED_ENOUGH or len(rows) <= 2 * SCORED_ENOUGH):
+            used.append(fold)
+            n_scored += in_fold
+    return SearchPlan(rows=rows, folds=folds, scored_folds=tuple(used))
+
+
+def _sample(codes: Codes, groups: Codes, seed: int) -> Codes:
+    """Rows of about `SEARCH_REFERENCES` references, whole groups where that is possible."""
+    if len(codes) <= SEARCH_REFERENCES:
+        return np.arange(len(codes))
+    shuffled = np.random.default_rng(seed).permutation(groups.max() + 1)[groups]
+    order = np.lexsort((shuffled, codes))
+    counts = np.bincount(codes)
+    rank = np.empty(len(codes), dtype=np.int64)
+    rank[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = np.maximum(PER_CLASS_AT_LEAST, counts * SEARCH_REFERENCES // len(codes))
+    return np.flatnonzero(rank < wanted[codes])

@@ -1,0 +1,139 @@
+"""Head versions and their reports for people, and the same as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from head.options import RetrainResult
+    from holotype.heads import HeadRecord
+
+NOT_MEASURED = "-"
+
+
+def version_line(record: HeadRecord, *, active: str | None) -> dict[str, Any]:
+    """One version in a line of JSON."""
+    report = record.report
+    scores = report["cross_validation"] or {}
+    return {
+        "version": record.version,
+        "active": record.version == active,
+        "status": record.status,
+        "created_at": record.created_at,
+        "labels": len(record.labels),
+        "references": report["gallery"]["references"],
+        "winner": report["winner"],
+        "accuracy": scores.get("accuracy"),
+        "macro_accuracy": scores.get("macro_accuracy"),
+        "macro_f1": scores.get("macro_f1"),
+    }
+
+
+def report_for_people(record: HeadRecord, *, active: str | None) -> dict[str, Any]:
+    """A record with its whole report, less what only the classifier reads."""
+    report = {key: value for key, value in record.report.items() if key != "parameters"}
+    return {
+        "version": record.version,
+        "active": record.version == active,
+        "status": record.status,
+        "created_at": record.created_at,
+        "labels": list(record.labels),
+        "report": report,
+    }
+
+
+def show_versions(records: Sequence[HeadRecord], *, active: str | None) -> None:
+    """A table of all versions."""
+    table = Table("version", "status", "classes", "references", "accuracy", "macro F1", "winner")
+    for record in records:
+        line = version_line(record, active=active)
+        is_active = line["active"]
+        table.add_row(
+            line["version"],
+            "active" if is_active else line["status"],
+            str(line["labels"]),
+            str(line["references"]),
+            _share(line["accuracy"]),
+            _share(line["macro_f1"]),
+            line["winner"] or NOT_MEASURED,
+            style="bold" if is_active else None,
+        )
+    _console().print(table)
+
+
+def show_report(record: HeadRecord, *, active: str | None) -> None:
+    """A version with figures, candidates and classes."""
+    console, report = _console(), record.report
+    status = "active" if record.version == active else record.status
+    console.print(Text.assemble((f"head {record.version}", "bold"), f"  {status}"))
+    for line in _summary_lines(report):
+        console.print(line)
+    console.print(_candidates(report))
+    console.print(_classes(report))
+
+
+def show_summary(result: RetrainResult) -> None:
+    """What a run that trained did."""
+    console = _console()
+    console.print(Text(result.reason, "bold"))
+    for line in _summary_lines(result.report):
+        console.print(line)
+
+
+def _summary_lines(report: Mapping[str, Any]) -> list[Text]:
+    gallery = report["gallery"]
+    lines = [
+        f"trained on {gallery['references']} references of {len(gallery['counts'])} classes "
+        f"in {report['duration_s']:.1f} s, at {report['trained_at']}"
+    ]
+    scores = report["cross_validation"]
+    if scores is None:
+        lines.append(
+            "not cross-validated: no class has two independent references, so accuracy is unknown"
+        )
+        return [Text(line) for line in lines]
+    lines.append(
+        f"{report['winner']}: accuracy {scores['accuracy']:.3f}, macro F1 "
+        f"{scores['macro_f1']:.3f} (cross-validated on {scores['references_scored']} references)"
+    )
+    unscored = scores["classes_not_scored"]
+    if unscored:
+        lines.append(
+            f"{len(unscored)} classes have a single independent reference: "
+            "trained on, but never scored"
+        )
+    return [Text(line) for line in lines]
+
+
+def _candidates(report: Mapping[str, Any]) -> Table:
+    table = Table("candidate", "macro accuracy", "accuracy", "macro F1", "log loss")
+    for candidate in report["candidates"]:
+        table.add_row(
+            candidate["name"],
+            f"{candidate['macro_accuracy']:.3f} ± {candidate['standard_error']:.3f}",
+            _share(candidate["accuracy"]),
+            _share(candidate["macro_f1"]),
+            _share(candidate["log_loss"]),
+            style="bold" if candidate["name"] == report["winner"] else None,
+        )
+    return table
+
+
+def _classes(report: Mapping[str, Any]) -> Table:
+    table = Table("label", "references", "recall")
+    for line in report["classes"]:
+        table.add_row(Text(line["label"]), str(line["references"]), _share(line["recall"]))
+    return table
+
+
+def _share(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.3f}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
