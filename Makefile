@@ -17,6 +17,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)        ## the main job, on real images
 	$(BIN)/python -m demo
 
+# Temporary files in memory where that can be: the store flushes for every test.
+test: export TMPDIR := $(shell [ -w /dev/shm ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 test: $(READY) browser  ## every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

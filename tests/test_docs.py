@@ -1,0 +1,82 @@
+"""Documents that cannot lie: what they say about commands is compared with the commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_commands", ROOT / "docs/make_commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_commands_page__is_what_help_prints() -> None:
+    """docs/commands.md equals the commands' own help, option for option."""
+    written = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert written == _maker().page(), "run: python docs/make_commands.py"
+
+
+def test_commands_page__has_every_command() -> None:
+    """A command that is added to a program is added to the page."""
+    import typer.main
+
+    import classify.cli
+    import head.cli
+    import ingest.cli
+
+    apps = {"ingest": ingest.cli.app, "classify": classify.cli.app, "retrain": head.cli.app}
+    found = {
+        (program, name)
+        for program, app in apps.items()
+        for name in typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    } | {("retrain",)}
+    assert found == set(_maker().COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["README.md", *sorted(p.name for p in ROOT.glob("docs/*.md"))])
+def test_documents__links_lead_somewhere(name: str) -> None:
+    """Every relative link of every document names a file."""
+    path = ROOT / name if name == "README.md" else ROOT / "docs" / name
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{name} links to {target}"
+
+
+def test_architecture__has_a_line_for_every_module() -> None:
+    """docs/architecture.md names every module of the four packages."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    packages = ("holotype", "ingest", "classify", "head")
+    modules = [
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if path.stem not in {"__init__", "__main__"}
+    ]
+    missing = [m for m in modules if f"`{m}`" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("module", ["ingest.cli", "classify.cli", "head.cli", "holotype"])
+def test_imports__commands_load_nothing_heavy(module: str) -> None:
+    """`--help` pays for none of the heavy libraries."""
+    import subprocess
+
+    code = (
+        f"import sys, {module}; "
+        "heavy = {'torch', 'timm', 'qdrant_client', 'qdrant_edge', 'sklearn', 'numpy', "
+        "'pydantic', 'fastapi', 'PIL'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
