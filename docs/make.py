@@ -57,9 +57,11 @@ def _module_lines() -> list[str]:
     lines: list[str] = []
     for package in _PACKAGES:
         lines.append(f"\n### {package}\n" if lines else f"### {package}\n")
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if path.name != "__main__.py":
-                lines.append(f"- `{path.relative_to(ROOT).as_posix()}`: {_summary(path)}")
+        lines.extend(
+            f"- `{path.relative_to(ROOT).as_posix()}`: {_summary(path)}"
+            for path in sorted((ROOT / package).rglob("*.py"))
+            if path.name != "__main__.py"
+        )
     return lines
 
 
