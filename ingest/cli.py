@@ -23,6 +23,20 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Lines of JSON on standard output.")]
+_Group = Annotated[
+    str | None,
+    typer.Option(
+        help="What belongs together: a name, `folder`, or `re:EXPRESSION` with one capture that "
+        "is searched in the path."
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Metadata of all images; repeatable."),
+]
+_OnConflict = Annotated[
+    OnConflict, typer.Option(help="For a picture that is present under another label.")
+]
 
 
 @app.command()
@@ -42,21 +56,10 @@ def add(
             help="CSV, JSONL or Parquet with columns path, label, maybe group; others are metadata."
         ),
     ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help="What belongs together: a name, `folder`, or `re:EXPRESSION` with one capture "
-            "that is searched in the path."
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Metadata of all images; repeatable."),
-    ] = None,
+    group: _Group = None,
+    set_: _Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
-    on_conflict: Annotated[
-        OnConflict, typer.Option(help="For a picture that is present under another label.")
-    ] = OnConflict.ERROR,
+    on_conflict: _OnConflict = OnConflict.ERROR,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="Give up (exit code 1) when more files fail.")
     ] = None,
@@ -79,6 +82,38 @@ def add(
         as_json=as_json,
     )
     _exit(run_add(found, settings, options))
+
+
+@app.command()
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+def watch(
+    settings: Settings,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Images are put into DIR/<label>/.")
+    ],
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 2.0,
+    group: _Group = None,
+    set_: _Set = None,
+    on_conflict: _OnConflict = OnConflict.ERROR,
+    report: Annotated[
+        Path | None, typer.Option(help="Keep one JSON line a file; a restart goes on with it.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Add what is put into a folder, as soon as it is complete, until stopped."""
+    from holotype.intake.groups import parse_group
+    from ingest.commands import read_assignments
+    from ingest.watch_command import WatchOptions, run_watch
+
+    options = WatchOptions(
+        every_s=every,
+        group=parse_group(group),
+        meta=read_assignments(set_ or []),
+        on_conflict=on_conflict,
+        report=report,
+        as_json=as_json,
+    )
+    run_watch(folder, settings, options)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Ctrl-C: once, and the work in hand is finished and reported; twice, and it ends at once."""
+"""Ctrl-C: once, and the batch in hand is finished first; twice, and it ends at once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from holotype import console
 
 
 @contextmanager
-def finishing_what_is_in_hand() -> Iterator[None]:
+def finishing_what_is_in_hand(*others: signal.Signals) -> Iterator[None]:
     """Say what is being waited for after the first Ctrl-C; the second one does not wait.
 
     Both are safe: whatever was reported is durable, and the rest is done by the next run.
+
+    Args:
+        others: signals that mean the same, such as SIGTERM for a service.
     """
-    before = signal.getsignal(signal.SIGINT)
+    signals = (signal.SIGINT, *others)
+    before = {number: signal.getsignal(number) for number in signals}
 
     def first(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in signals:
+            signal.signal(number, signal.SIG_DFL)
         console.say("stopping after the batch in hand; Ctrl-C again to stop at once")
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, first)
+    for number in signals:
+        signal.signal(number, first)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -26,10 +26,12 @@ class Folders:
     """For all of them; None: the first-level folder below each path is the label."""
     group: GroupRule = field(default_factory=lambda: parse_group(None))
     meta: Mapping[str, str] = field(default_factory=dict)
+    may_be_empty: bool = False
+    """Folders of classes may come later: an inbox."""
 
     def __post_init__(self) -> None:
         find_images(self.paths)  # says which path does not exist
-        if self.label is None:
+        if self.label is None and not self.may_be_empty:
             for path in self.paths:
                 _check_classes(path)
 
@@ -45,7 +47,7 @@ class Folders:
             label = self.label or _class_of(path, root)
             group = self.group(path, path.parent if path == root else root)
         except UsageError as error:
-            return Incoming.refused(source, str(error))
+            return Incoming.refused(source, str(error), path=path)
         return Incoming(source=source, label=label, group=group, meta=self.meta, path=path)
 
 

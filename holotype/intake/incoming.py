@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype.outcomes import FileOutcome, Outcome
-from holotype.references import EmbeddedReference, reference_id
+from holotype.references import EmbeddedReference
 
 if TYPE_CHECKING:
     from holotype.images.picture import Picture
@@ -42,6 +42,8 @@ class Incoming:
     """The file's bytes, until they are decoded or found to be known."""
     sha256: str | None = None
     """Hex sha256 of the bytes, from the step `identify`."""
+    id: str | None = None
+    """The reference's id, from the step `identify`."""
     is_new: bool = False
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None
@@ -52,14 +54,9 @@ class Incoming:
     """None while it is still on its way."""
 
     @classmethod
-    def refused(cls, source: str, reason: str, *, label: str = "") -> Incoming:
+    def refused(cls, source: str, reason: str, *, path: Path | None = None) -> Incoming:
         """A file that fails before it is read: it goes along only to be reported."""
-        return cls(source=source, label=label, verdict=Verdict(Outcome.FAILED, reason))
-
-    @property
-    def id(self) -> str | None:
-        """The reference's id, None before the bytes were read."""
-        return None if self.sha256 is None else reference_id(self.sha256)
+        return cls(source=source, label="", path=path, verdict=Verdict(Outcome.FAILED, reason))
 
     @property
     def needs_work(self) -> bool:

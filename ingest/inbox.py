@@ -1,0 +1,92 @@
+"""A folder that others put files into: which of them are complete, and not yet dealt with.
+
+A file is complete when its size, modification time and inode are the same at two looks, or
+when it was moved or copied in with its old modification time: the time of its last change
+of any kind (ctime) is then later than that of its content (mtime), so nobody has written to
+it since. Both times come from the same clock. A file that changes later is looked at anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from holotype.intake.folders import Folders
+from holotype.intake.incoming import Incoming
+
+AT_ONCE = 10_000
+"""Files that one look returns at most, so that a large inbox is taken in pieces."""
+
+_MOVED_IN_NS = 1_000_000_000
+"""A writer sets both times at once; a second apart is more than any file system rounds."""
+
+
+class _Signature(NamedTuple):
+    """What changes when a file's content changes."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    signature: _Signature
+    settled: bool = False
+
+
+class Inbox:
+    """Looks at a folder again and again. `Folders` says what is a picture and its label."""
+
+    def __init__(self, found: Folders) -> None:
+        """Start without having seen anything: what is there already is found, too."""
+        self._found = found
+        self._seen: dict[Path, _Seen] = {}
+
+    def look(self) -> list[Incoming]:
+        """Complete files that are not settled, in order, at most `AT_ONCE`."""
+        present: set[Path] = set()
+        complete = list(islice(self._complete(present), AT_ONCE))
+        if len(complete) < AT_ONCE:  # otherwise the look was not finished
+            for path in self._seen.keys() - present:
+                del self._seen[path]
+        return complete
+
+    def settle(self, item: Incoming) -> None:
+        """This file has its outcome; it comes back only if it changes."""
+        if item.path is not None and item.path in self._seen:
+            self._seen[item.path].settled = True
+
+    def _complete(self, present: set[Path]) -> Iterator[Incoming]:
+        for item in self._found:
+            if item.path is None:
+                continue
+            present.add(item.path)
+            if self._is_complete(item.path):
+                yield item
+
+    def _is_complete(self, path: Path) -> bool:
+        status = _status(path)
+        if status is None:
+            return False
+        signature = _Signature(status.st_size, status.st_mtime_ns, status.st_ino)
+        before = self._seen.get(path)
+        if before is not None and before.signature == signature:
+            return not before.settled
+        self._seen[path] = _Seen(signature)
+        return status.st_ctime_ns - status.st_mtime_ns > _MOVED_IN_NS
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of the file, or of a link that leads nowhere; None where it is gone again."""
+    try:
+        return path.stat()
+    except OSError:
+        try:
+            return path.lstat()
+        except OSError:
+            return None
