@@ -1,0 +1,312 @@
+"""A running service, in the words of the store. Imports neither torch nor an engine.
+
+`ServiceClient` has the operations on references and heads that a store has, so that a
+command works on either, and those that only a service has: classify and add pictures with
+its warm encoder, and run the retrain job.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from holotype.errors import HolotypeError, ServiceError, by_name
+from holotype.fingerprint import Fingerprint
+from holotype.heads import ActiveHead, HeadRecord
+from holotype.outcomes import FileOutcome, OnConflict, Outcome
+from holotype.references import EVERYTHING, Reference, Where
+from holotype.store.port import Page
+
+PROBLEM = "urn:holotype:problem:"
+"""Prefix of the types that the service gives to its errors."""
+
+CONNECT_S, ANSWER_S = 5.0, 600.0
+"""Seconds: a service on this machine or network connects at once, but may be given a batch
+that takes minutes on a slow processor."""
+
+PATIENCE_S = 120.0
+"""How long a busy service (503) is asked again before that is an error, seconds."""
+
+IDS_PER_CALL = 5_000
+PAGE = 1_000
+"""Bounds of the service for one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """What one request may hold."""
+
+    images: int
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A picture to upload, with what is known of it."""
+
+    name: str
+    data: bytes
+    label: str = ""
+    group: str | None = None
+    meta: Mapping[str, str] | None = None
+
+
+class ServiceClient:
+    """Talks to one service. Safe for use by several threads."""
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Point at a service; nothing is sent yet.
+
+        Args:
+            url: where it serves, such as `http://127.0.0.1:8000`.
+            api_key: where it takes one.
+            patience_s: how long a busy service is asked again.
+        """
+        self.url = url.rstrip("/")
+        self._patience_s = patience_s
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            # A service on this machine is not to be looked for behind a proxy.
+            trust_env=False,
+        )
+        self._about: dict[str, Any] | None = None
+        self._asking = threading.Lock()
+
+    def __enter__(self) -> ServiceClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections; calling it twice is fine."""
+        self._http.close()
+
+    # -- the gallery ----------------------------------------------------------------
+
+    @property
+    def gallery(self) -> str:
+        """The name of the service's gallery."""
+        return str(self.about()["name"])
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The embedding space of the service's gallery."""
+        return Fingerprint.from_dict(self.about()["fingerprint"])
+
+    @property
+    def limits(self) -> ServiceLimits:
+        """What one request may hold."""
+        about = self.about()
+        return ServiceLimits(int(about["max_images"]), int(about["max_body_bytes"]))
+
+    def about(self) -> Mapping[str, Any]:
+        """`GET /v1/gallery`, asked once."""
+        with self._asking:
+            if self._about is None:
+                self._about = self._json("GET", "/v1/gallery")
+            return self._about
+
+    # -- references, as in `VectorStore` --------------------------------------------
+
+    def existing(self, ids: Sequence[str]) -> dict[str, str]:
+        """See `VectorStore.existing`."""
+        labels: dict[str, str] = {}
+        for start in range(0, len(ids), IDS_PER_CALL):
+            some = list(ids[start : start + IDS_PER_CALL])
+            labels |= self._json("POST", "/v1/references/known", json={"ids": some})["labels"]
+        return labels
+
+    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+        """See `VectorStore.counts`; of labels only."""
+        if key != "label":
+            raise ValueError("a service counts labels only")
+        found = self._json("GET", "/v1/classes", params={"where": _expressions(where)})
+        return {c["label"]: c["count"] for c in found["classes"]}
+
+    def count(self, *, where: Where = EVERYTHING) -> int:
+        """See `VectorStore.count`."""
+        return sum(self.counts(where=where).values())
+
+    def list_references(
+        self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
+    ) -> Page:
+        """See `VectorStore.list_references`."""
+        references: list[Reference] = []
+        while len(references) < limit:
+            params = {"where": _expressions(where), "limit": min(PAGE, limit - len(references))}
+            if after is not None:
+                params["after"] = after
+            page = self._json("GET", "/v1/references", params=params)
+            references += [Reference(**found) for found in page["references"]]
+            after = page["next_after"]
+            if after is None:
+                break
+        return Page(references, after)
+
+    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """See `VectorStore.relabel`."""
+        return self._change("/v1/references/relabel", ids, where, {"label": label})
+
+    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+        """See `VectorStore.remove`."""
+        return self._change("/v1/references/remove", ids, where, {})
+
+    # -- heads ----------------------------------------------------------------------
+
+    def heads(self) -> list[HeadRecord]:
+        """See `VectorStore.heads`."""
+        return [
+            HeadRecord(
+                version=head["version"],
+                created_at=head["created_at"],
+                status=head["status"],
+                labels=tuple(head["labels"]),
+                report=head["report"],
+            )
+            for head in self._json("GET", "/v1/heads")["heads"]
+        ]
+
+    def active_head(self) -> ActiveHead | None:
+        """See `VectorStore.active_head`."""
+        found = self._json("GET", "/v1/heads")
+        if found["active"] is None:
+            return None
+        return ActiveHead(found["active"], tuple(found["history"]))
+
+    def promote(self, version: str) -> ActiveHead:
+        """Make a version active.
+
+        Raises:
+            UnknownHead: no such version.
+        """
+        return _active(self._json("POST", f"/v1/heads/{quote(version, safe='')}/promote"))
+
+    def rollback(self) -> ActiveHead:
+        """Go back to the version that was active before.
+
+        Raises:
+            HeadError: there is none.
+        """
+        return _active(self._json("POST", "/v1/heads/rollback"))
+
+    def start_retrain(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Start the retrain job; returns its state.
+
+        Raises:
+            HeadBusy: it is running already.
+        """
+        state: Mapping[str, Any] = self._json("POST", "/v1/retrain", json=dict(options))
+        return state
+
+    def retrain_state(self) -> Mapping[str, Any]:
+        """How far the retrain job is."""
+        state: Mapping[str, Any] = self._json("GET", "/v1/retrain")
+        return state
+
+    # -- pictures -------------------------------------------------------------------
+
+    def classify(
+        self, images: Sequence[Outgoing], options: Mapping[str, str | list[str]]
+    ) -> list[dict[str, Any]]:
+        """`POST /v1/classify`: a result per image (query, answer, error), in order.
+
+        Args:
+            images: within `limits`.
+            options: form fields, such as `{"mode": "knn", "k": "20"}`.
+        """
+        found = self._json("POST", "/v1/classify", data=dict(options), files=_files(images))
+        return list(found["results"])
+
+    def add(self, images: Sequence[Outgoing], *, on_conflict: OnConflict) -> list[FileOutcome]:
+        """`POST /v1/references`: an outcome per image, in order. Safe to repeat.
+
+        Args:
+            images: within `limits`, each with its label.
+            on_conflict: what to do with a picture that is present under another label.
+        """
+        items = [
+            {"label": i.label, "group": i.group, "source": i.name, "meta": dict(i.meta or {})}
+            for i in images
+        ]
+        data = {"items": json.dumps(items), "on_conflict": on_conflict.value}
+        found = self._json("POST", "/v1/references", data=data, files=_files(images))
+        return [
+            FileOutcome(**{**outcome, "outcome": Outcome(outcome["outcome"])})
+            for outcome in found["outcomes"]
+        ]
+
+    # -- inside ---------------------------------------------------------------------
+
+    def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
+        body = {"ids": list(ids), "where": _expressions(where), **more}
+        return int(self._json("POST", path, json=body)["changed"])
+
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        """Send a request, again while the service is busy, and read its answer."""
+        give_up_at = time.monotonic() + self._patience_s
+        while True:
+            response = self._send(method, path, **request)
+            wait_s = float(response.headers.get("retry-after", 1))
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            if time.monotonic() + wait_s > give_up_at:
+                break
+            time.sleep(wait_s)
+        if response.is_success:
+            return response.json()
+        raise _error_of(response)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"the service at {self.url} does not answer ({error or type(error).__name__}): "
+                "is it running, and is this its address?"
+            ) from error
+        except httpx.InvalidURL as error:
+            raise ServiceError(f"{self.url!r} is not the address of a service: {error}") from error
+
+
+def _error_of(response: httpx.Response) -> HolotypeError:
+    """The error that the service met, of the same class where it has one."""
+    try:
+        problem = response.json()
+        kind, detail = str(problem["type"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        return ServiceError(
+            f"{response.url} answered {response.status_code} {response.reason_phrase}: "
+            "is this the address of a Holotype service?",
+            status=response.status_code,
+        )
+    name = kind.removeprefix(PROBLEM).title().replace("-", "")
+    error = by_name(name, detail)
+    if type(error) is HolotypeError:
+        return ServiceError(detail, status=response.status_code)
+    return error
+
+
+def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:
+    # The type says only that it is data: the service looks at the bytes.
+    return [("images", (image.name, image.data, "application/octet-stream")) for image in images]
+
+
+def _expressions(where: Where) -> list[str]:
+    return [f"{c.key}{c.op}{c.value}" for c in where.conditions]
+
+
+def _active(found: Mapping[str, Any]) -> ActiveHead:
+    return ActiveHead(found["version"], tuple(found["history"]))

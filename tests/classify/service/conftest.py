@@ -1,0 +1,73 @@
+"""A service over a gallery of coloured pictures, on a real port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from holotype.images.square import Pixels
+from holotype.references import Vectors
+from holotype.store.port import VectorStore
+from tests.classify.conftest import COLOURS, ColourGallery, picture
+from tests.fakes import ColourEncoder
+from tests.running import PATIENCE_S, Running, running
+
+Serve = Callable[..., Running]
+Files = list[tuple[str, tuple[str, bytes]]]
+
+
+class GatedEncoder(ColourEncoder):
+    """Encodes when it is let: `entered` says that a batch has begun, `open` lets all through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Event()
+
+    def encode(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Wait at the gate, then encode."""
+        self.entered.release()
+        assert self.open.wait(PATIENCE_S)
+        return super().encode(pixels)
+
+    def begun(self) -> None:
+        """Wait until a batch has begun."""
+        assert self.entered.acquire(timeout=PATIENCE_S)
+
+
+def images(*files: bytes) -> Files:
+    """Files of a multipart form, named `0.png`, `1.png`, ..."""
+    return [("images", (f"{i}.png", data)) for i, data in enumerate(files)]
+
+
+def colour_images(*, seed: int = 100) -> Files:
+    """A picture of each colour, not in the gallery."""
+    return images(*(picture(colour, seed) for colour in COLOURS))
+
+
+@pytest.fixture
+def own_store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
+    """Six references each of red, green and blue, for this test alone."""
+    with own_gallery.open() as store:
+        yield store
+
+
+@pytest.fixture
+def serve(own_store: VectorStore) -> Iterator[Serve]:
+    """Serves `own_store`: `serve(keys=..., queue_length=...)`, see `tests.running.running`."""
+    with ExitStack() as opened:
+
+        def start(store: VectorStore = own_store, **options: Any) -> Running:
+            return opened.enter_context(running(store, **options))
+
+        yield start
+
+
+@pytest.fixture
+def service(serve: Serve) -> Running:
+    """A service as it is by default, without keys."""
+    return serve()

@@ -1,0 +1,111 @@
+"""A real service on a real port of this machine, inside the test's process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import uvicorn
+
+from classify.service.app import create_app
+from classify.service.command import bind, url_of
+from classify.service.keys import Keyring
+from classify.service.retraining import Job, Say
+from classify.service.service import Service
+from classify.service.training import TrainingProcess
+from head.job import retrain
+from head.options import RetrainOptions
+from holotype.client import ServiceClient
+from holotype.settings import Settings
+from tests.fakes import ColourEncoder
+
+if TYPE_CHECKING:
+    from holotype.encoder.protocol import Encoder
+    from holotype.store.port import VectorStore
+
+PATIENCE_S = 30.0
+
+
+class TrainingHere:
+    """The retrain job without its process: quick, and the same job."""
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+
+    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+        """Train in this thread."""
+        return retrain(self._store, options, say=say).to_dict()
+
+    def stop(self) -> None:
+        """It cannot be ended early."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that answers."""
+
+    url: str
+    service: Service
+    http: httpx.Client
+    """Speaks to it as any program would."""
+    server: uvicorn.Server
+    thread: threading.Thread
+
+    def client(self, api_key: str | None = None) -> ServiceClient:
+        """The client of this project."""
+        return ServiceClient(self.url, api_key=api_key, patience_s=PATIENCE_S)
+
+    def end(self) -> None:
+        """Do what a signal does, and wait for it."""
+        self.server.should_exit = True
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive(), "the server did not end"
+
+
+@contextmanager
+def running(
+    store: VectorStore,
+    *,
+    encoder: Encoder | None = None,
+    keys: str = "",
+    job: Job | None = None,
+    in_process: bool = False,
+    **settings: Any,
+) -> Iterator[Running]:
+    """Serve `store` on a free port until the block ends.
+
+    Args:
+        store: open; stays open.
+        encoder: a `ColourEncoder` unless given.
+        keys: as in `HOLOTYPE_API_KEYS`.
+        job: the retrain job.
+        in_process: the retrain job in a process of its own, as a service has it.
+        settings: of the service.
+    """
+    job = job or (TrainingProcess(store) if in_process else TrainingHere(store))
+    service = Service(
+        store=store,
+        encoder=encoder or ColourEncoder(),
+        settings=Settings.load(**settings),
+        retrain=job,
+    )
+    app = create_app(service, keyring=Keyring.parse(keys))
+    listener = bind("127.0.0.1", 0)
+    url = url_of(listener)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True
+    )
+    listener.listen(128)  # who connects before the server runs waits for it
+    thread.start()
+    with listener, httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False) as http:
+        assert http.get("/healthz").json()["status"] == "ok"
+        here = Running(url, service, http, server, thread)
+        try:
+            yield here
+        finally:
+            here.end()
