@@ -43,6 +43,10 @@ def connect(settings: Settings) -> QdrantClient:
             # As a header, not as api_key=: that one warns at every start about http://.
             headers={"api-key": key.get_secret_value()} if key else None,
             timeout=math.ceil(settings.qdrant_timeout),
+            # Vectors go out, never texts or pictures to embed. Saying that the server would do
+            # that keeps the client from looking for them in every request (9.4 -> 1.9 ms for
+            # 32 queries).
+            cloud_inference=True,
             # Asks in a thread of its own and warns; `check_version` asks once and refuses.
             check_compatibility=False,
         )

@@ -139,6 +139,8 @@ class Galleries:
                         vectors_config=vectors,
                         shard_number=shards,
                         replication_factor=self.layout.replicas,
+                        # A majority: what was acknowledged is seen by every agreed read.
+                        write_consistency_factor=self.layout.replicas // 2 + 1,
                         metadata=metadata or None,
                     )
                 ),

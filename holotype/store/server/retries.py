@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import stamina
@@ -47,6 +47,10 @@ class RetryPolicy:
     total: float = 120.0
     """No further try starts after this, whatever `attempts` says."""
 
+    def with_time_for(self, timeout: float) -> RetryPolicy:
+        """The same, but patient enough for three tries that time out."""
+        return replace(self, total=max(self.total, 3 * timeout))
+
 
 FIRST_CONTACT = RetryPolicy(attempts=3, total=60.0)
 """Opening a store: a wrong address should be told soon, not after a server's restart."""
@@ -72,7 +76,7 @@ class Calls:
             StoreError: the server refuses the request itself.
         """
         context = Context(self.url, self.gallery, doing)
-        tries = 0
+        failures: list[Passing] = []
         try:
             for attempt in stamina.retry_context(
                 on=_pause,
@@ -83,11 +87,12 @@ class Calls:
                 wait_jitter=self.policy.wait_jitter,
             ):
                 with attempt:
-                    tries = attempt.num
-                    return _translated(call, context, tries)
+                    if failures:
+                        _log.warning("%s; trying again (try %d)", failures[-1], attempt.num)
+                    return _translated(call, context, failures)
         except Passing as error:
             raise StoreUnavailable(
-                f"{error}. Tried {tries} times. Is the server running, and is "
+                f"{error}. Tried {len(failures)} times. Is the server running, and is "
                 "HOLOTYPE_QDRANT_URL right?"
             ) from error
         raise AssertionError("stamina makes at least one attempt")
@@ -96,7 +101,7 @@ class Calls:
 def keep_stdout_clean() -> None:
     """Take stamina's structlog hook out: unconfigured, it prints on standard output.
 
-    That is where commands write data. `Calls` logs each failure on standard error itself;
+    That is where commands write data. `Calls` logs each repetition on standard error itself;
     other hooks (the Prometheus counter, those of a host application) stay.
     """
     hooks = get_on_retry_hooks()
@@ -115,11 +120,11 @@ def _pause(error: Exception) -> bool | float:
     return True if error.retry_after is None else error.retry_after
 
 
-def _translated(call: Callable[[], T], context: Context, tries: int) -> T:
+def _translated(call: Callable[[], T], context: Context, failures: list[Passing]) -> T:
     try:
         return call()
     except CLIENT_ERRORS as error:
         translated = translate(error, context)
         if isinstance(translated, Passing):
-            _log.warning("%s (try %d)", translated, tries)
+            failures.append(translated)
         raise translated from error

@@ -94,11 +94,13 @@ class ServerStore:
     ) -> Self:
         """Same with a client at hand; closing the store closes it."""
         url = settings.qdrant_url or ""
-        opening = Calls(url, settings.gallery, policy or FIRST_CONTACT)
+        first, later = policy or FIRST_CONTACT, policy or RetryPolicy()
+        opening = Calls(url, settings.gallery, first.with_time_for(settings.qdrant_timeout))
         check_version(client, opening)
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
-        return cls(client, Calls(url, settings.gallery, policy or RetryPolicy()), stored)
+        working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
+        return cls(client, working, stored)
 
     @property
     def gallery(self) -> str:

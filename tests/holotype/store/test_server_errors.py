@@ -15,6 +15,7 @@ from holotype.store.server.errors import (
     Passing,
     translate,
 )
+from holotype.store.server.retries import RetryPolicy
 
 CONTEXT = Context("http://user:secret@qdrant:6333", "pollen", "counting")
 
@@ -93,3 +94,9 @@ def test_status__tells_the_servers_words(content: bytes, detail: str) -> None:
 def test_no_answer__which_may_pass(source: Exception, passing: bool) -> None:
     """Troubles of the network may pass; those of the request itself do not."""
     assert isinstance(translate(ResponseHandlingException(source), CONTEXT), Passing) is passing
+
+
+@pytest.mark.parametrize(("timeout", "total"), [(1.0, 120.0), (300.0, 900.0)])
+def test_policy__has_time_for_slow_answers(timeout: float, total: float) -> None:
+    """Who waits long for an answer gets more than one try all the same."""
+    assert RetryPolicy().with_time_for(timeout).total == total

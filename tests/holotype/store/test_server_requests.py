@@ -332,4 +332,5 @@ def test_create__shards_and_replicas(qdrant_http: QdrantHttp, fingerprint: Finge
     heads = made[heads_collection("default", fingerprint)]
     assert (gallery["shard_number"], gallery["replication_factor"]) == (3, 2)
     assert (heads["shard_number"], heads["replication_factor"]) == (1, 2)
+    assert {gallery["write_consistency_factor"], heads["write_consistency_factor"]} == {2}
     assert (gallery["vectors"]["distance"], heads["vectors"]["distance"]) == ("Cosine", "Dot")
