@@ -84,7 +84,8 @@ class ColourGallery:
             store.add(references)
 
 
-def _fill_with_colours(gallery: ColourGallery) -> ColourGallery:
+def fill_with_colours(gallery: ColourGallery) -> ColourGallery:
+    """Six references each of red, green and blue; even seeds at site A, odd ones at B."""
     gallery.fill(
         *(
             gallery.reference(picture(colour, seed), colour, site="AB"[seed % 2])
@@ -113,7 +114,7 @@ def publish_head(store: VectorStore, *labels: str, version: str = "20260101-0000
 @pytest.fixture(scope="session")
 def shared_gallery(tmp_path_factory: pytest.TempPathFactory) -> ColourGallery:
     """See `gallery`; making an embedded gallery takes a second, so that tests share it."""
-    return _fill_with_colours(ColourGallery(tmp_path_factory.mktemp("gallery")))
+    return fill_with_colours(ColourGallery(tmp_path_factory.mktemp("gallery")))
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def empty_gallery(tmp_path: Path) -> ColourGallery:
 @pytest.fixture
 def own_gallery(empty_gallery: ColourGallery) -> ColourGallery:
     """What `gallery` holds, for this test alone."""
-    return _fill_with_colours(empty_gallery)
+    return fill_with_colours(empty_gallery)
 
 
 @pytest.fixture

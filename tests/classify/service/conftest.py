@@ -12,7 +12,7 @@ import pytest
 from holotype.images.square import Pixels
 from holotype.references import Vectors
 from holotype.store.port import VectorStore
-from tests.classify.conftest import COLOURS, ColourGallery, picture
+from tests.classify.conftest import COLOURS, ColourGallery, fill_with_colours, picture
 from tests.fakes import ColourEncoder
 from tests.running import PATIENCE_S, Running, running
 
@@ -49,6 +49,20 @@ def colour_images(*, seed: int = 100) -> Files:
     return images(*(picture(colour, seed) for colour in COLOURS))
 
 
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """See `reading`."""
+    gallery = fill_with_colours(ColourGallery(tmp_path_factory.mktemp("served")))
+    with gallery.open() as store, running(store, home=gallery.home) as service:
+        yield service
+
+
+@pytest.fixture
+def reading(shared_service: Running) -> Running:
+    """A service without keys that many tests share: for what changes nothing."""
+    return shared_service
+
+
 @pytest.fixture
 def own_store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
     """Six references each of red, green and blue, for this test alone."""
@@ -69,5 +83,5 @@ def serve(own_store: VectorStore) -> Iterator[Serve]:
 
 @pytest.fixture
 def service(serve: Serve) -> Running:
-    """A service as it is by default, without keys."""
+    """A service as it is by default, without keys, for this test alone."""
     return serve()

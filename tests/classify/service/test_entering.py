@@ -127,13 +127,13 @@ def test_client__says_which_setting_is_missing(locked: Running) -> None:
     assert caught.value.status == 401
 
 
-def test_host__other_names_are_refused_without_keys(service: Running, serve: Serve) -> None:
+def test_host__other_names_are_refused_without_keys(reading: Running) -> None:
     """A page elsewhere cannot reach the service under a name of its own (DNS rebinding)."""
-    response = service.http.get("/v1/gallery", headers={"Host": "evil.example:8000"})
+    response = reading.http.get("/v1/gallery", headers={"Host": "evil.example:8000"})
     assert response.status_code == 403
     assert "not under 'evil.example'" in response.json()["detail"]
     for name in ("localhost", "127.0.0.1:9", "[::1]:9"):
-        assert service.http.get("/healthz", headers={"Host": name}).status_code == 200
+        assert reading.http.get("/healthz", headers={"Host": name}).status_code == 200
 
 
 def test_origin__other_pages_change_nothing(service: Running) -> None:
@@ -185,9 +185,9 @@ def test_body__too_large_without_a_length(serve: Serve) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_body__json_is_bounded_too(service: Running) -> None:
+def test_body__json_is_bounded_too(reading: Running) -> None:
     """Only requests with images may be large."""
-    response = service.http.post("/v1/references/known", json={"ids": ["x" * (2 << 20)]})
+    response = reading.http.post("/v1/references/known", json={"ids": ["x" * (2 << 20)]})
     assert response.status_code == 413
 
 
@@ -199,11 +199,11 @@ def test_body__too_many_images(serve: Serve) -> None:
     assert "Maximum number of files is 2" in response.json()["detail"]
 
 
-def test_body__pixels_are_bounded(service: Running) -> None:
+def test_body__pixels_are_bounded(reading: Running) -> None:
     """A small file that unfolds to a huge picture is broken, and its neighbour is answered."""
     bomb = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
-    response = service.http.post("/v1/classify", files=images(bomb.getvalue(), picture("red", 100)))
+    response = reading.http.post("/v1/classify", files=images(bomb.getvalue(), picture("red", 100)))
     broken, fine = response.json()["results"]
     assert broken["error"]["detail"].startswith("too large: 20000 x 20000 pixels")
     assert fine["answer"]["label"] == "red"
