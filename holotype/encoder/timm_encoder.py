@@ -90,6 +90,9 @@ class TimmEncoder:
         """(N, S, S, 3) uint8 on the device; pinned and asynchronous on CUDA."""
         side = self._recipe.image_size
         shape = (len(pixels), side, side, 3)
+        wrong = [picture.shape for picture in pixels if picture.shape != shape[1:]]
+        if wrong:
+            raise ValueError(f"a picture of shape {wrong[0]}, the recipe makes {shape[1:]}")
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self._placement.is_cuda)
         np.stack(pixels, out=batch.numpy())
         return batch.to(self._placement.device, non_blocking=self._placement.is_cuda)

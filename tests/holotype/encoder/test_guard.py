@@ -1,0 +1,82 @@
+"""timm can be imported beside a torchvision whose operators do not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holotype.encoder import guard
+
+
+def run(code: str) -> str:
+    """What a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+PRETEND_MISSING = """
+import torch
+def refuse(path): raise OSError("libcudart.so.12: cannot open shared object file")
+torch.ops.load_library = refuse
+"""
+
+
+def test_guard__timm_imports_where_operators_do_not_load() -> None:
+    """With operators that cannot be loaded, timm imports and its transforms work."""
+    code = PRETEND_MISSING + (
+        "from holotype.encoder.guarded import timm\n"
+        "from PIL import Image\n"
+        "t = timm.data.create_transform((3, 32, 32))\n"
+        "print(tuple(t(Image.new('RGB', (50, 40))).shape))"
+    )
+    assert run(code) == "(3, 32, 32)"
+
+
+def test_guard__declares_what_torchvision_registers() -> None:
+    """Exactly the operators are declared for which torchvision registers shape functions."""
+    code = PRETEND_MISSING + (
+        "from holotype.encoder.guard import declare_missing_operators as declare\n"
+        "print(declare() is not None, declare() is declare())\n"
+        "print(hasattr(torch.ops.torchvision, 'nms'), hasattr(torch.ops.torchvision, 'qnms'))\n"
+        "import torchvision"
+    )
+    assert run(code).splitlines() == ["True True", "True True"]
+
+
+def test_guard__does_nothing_where_operators_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the compiled operators load, nothing is declared."""
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "_C.so").touch()
+    (package / "_meta_registrations.py").write_text('@register_fake("torchvision::other_op")')
+    spec = type("Spec", (), {"origin": str(package / "__init__.py")})
+    loaded: list[str] = []
+    monkeypatch.setattr(guard, "find_spec", lambda _name: spec)
+    monkeypatch.setattr(guard.torch.ops, "load_library", loaded.append)
+    assert guard.declare_missing_operators.__wrapped__() is None
+    assert loaded == [str(package / "_C.so")]
+    assert not hasattr(guard.torch.ops.torchvision, "other_op")
+
+
+def test_guard__no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without torchvision there is nothing to guard; timm's own error says what is missing."""
+    monkeypatch.setattr(guard, "find_spec", lambda _name: None)
+    assert guard.declare_missing_operators.__wrapped__() is None
+
+
+def test_encoder__importing_the_package_loads_no_torch() -> None:
+    """The protocol and the picture modules stay light: torch and timm come with `load_encoder`."""
+    code = (
+        "import sys, holotype.encoder, holotype.encoder.protocol, holotype.images.picture\n"
+        "print([m for m in ('torch', 'timm', 'torchvision', 'pillow_heif') if m in sys.modules])"
+    )
+    assert run(code) == "[]"
