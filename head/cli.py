@@ -15,11 +15,7 @@ from holotype.errors import UsageError
 if TYPE_CHECKING:
     from holotype.settings import Settings
 
-app = typer.Typer(
-    name="retrain",
-    help="Train the linear head from the stored vectors, and look after its versions.",
-    add_completion=False,
-)
+app = typer.Typer(name="retrain", add_completion=False)
 
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="As `retrain list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -43,7 +39,9 @@ def retrain(
     seed: Annotated[int, typer.Option(help="Of the cross-validation's folds.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train a head on every reference of the gallery and make it active.
+    """Train the linear head on every reference of the gallery, and make it active.
+
+    Versions are looked after by the commands below.
 
     Exit codes: 0 a head was made active, or none was needed; 3 a head was trained but held,
     because it is worse than the active one; 1 nothing could be trained; 2 wrong usage.

@@ -2,9 +2,10 @@
 
 `head.safetensors` holds `weights` (C, D), `bias` (C,), and where the head has them
 `metric.matrix` (D, D), `metric.centre` (D,), `class_means` (C, D), `class_counts` (C,), all
-float32. `head.json` holds version, labels (row order), temperature, the encoder's
-fingerprint and the report. Probabilities are
-softmax((vectors @ weights.T + bias) / temperature) of unit vectors.
+float32. `head.json` holds version, labels (row order), temperature, the feature map, the
+encoder's fingerprint and the report. Probabilities are
+softmax((features(vectors) @ weights.T + bias) / temperature) of unit vectors; see
+`head.features` for the map.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def export_head(head: Head, fingerprint: Fingerprint, folder: Path) -> list[Path
         "status": head.record.status,
         "labels": list(head.labels),
         "temperature": head.temperature,
+        "features": str(head.features),
         "fingerprint": fingerprint.to_dict(),
         "report": dict(head.record.report),
     }

@@ -65,7 +65,8 @@ def _retrain(
 ) -> RetrainResult:
     # Imported late: a run that finds nothing to do must not pay for them.
     from head.duplicates import join_near_duplicates
-    from head.training import Hooks, train
+    from head.runtime import Runtime
+    from head.training import train
     from head.training_set import export_training_set
 
     started, started_at = time.monotonic(), datetime.now(UTC)
@@ -74,8 +75,8 @@ def _retrain(
     lease.renew()
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
-    hooks = Hooks(say=say, on_pass=lease.renew)
-    trained = train(training, seed=options.seed, device=options.device, hooks=hooks)
+    runtime = Runtime(device=options.device, say=say, on_pass=lease.renew)
+    trained = train(training, seed=options.seed, runtime=runtime)
     report = _report(store, training, trained, options, started_at, time.monotonic() - started)
     head = _as_head(training, trained, report, started_at)
     store.save_head(head.to_stored())
@@ -108,7 +109,8 @@ def _report(
         duration_s=duration_s,
         seed=options.seed,
     )
-    return report | {"parameters": {"temperature": trained.temperature}}
+    parameters = {"temperature": trained.temperature, "features": str(trained.search.features)}
+    return report | {"parameters": parameters}
 
 
 def _as_head(
@@ -118,7 +120,7 @@ def _as_head(
     from head.model import ClassMeans, Head
     from holotype.heads import HeadRecord
 
-    within = trained.search.within
+    within, features = trained.within, trained.search.features
     record = HeadRecord(
         version=f"{started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         created_at=started_at.isoformat(timespec="seconds"),
@@ -132,7 +134,8 @@ def _as_head(
         weights=trained.layer.weights.astype(np.float32),
         bias=trained.layer.bias.astype(np.float32),
         temperature=trained.temperature,
-        metric=None if within is None else Metric.of(within),
+        features=features,
+        metric=None if within is None else Metric.of(within, features),
         class_means=None
         if within is None
         else ClassMeans(

@@ -49,7 +49,7 @@ def discriminants(within: WithinClass) -> LinearLayer:
         within.whitening(),
         means=within.means,
         counts=within.counts,
-        reference=within.means.mean(axis=0),
+        reference=within.centre,
     )
 
 
@@ -66,7 +66,7 @@ def discriminant_rows(
         whitening: (D, D) W with W @ W.T the inverse covariance.
         means: (C, D).
         counts: (C,) references per class; priors are their ratios.
-        reference: (D,) e.g. the mean of the class means.
+        reference: (D,) e.g. the mean of all references.
     """
     placed = (means - reference) @ whitening
     weights = placed @ whitening.T

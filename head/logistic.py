@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from head.lda import LinearLayer
+from head.runtime import Runtime
 from holotype.references import Vectors
 
 Codes = npt.NDArray[np.int64]
@@ -128,11 +129,11 @@ def make_space(
     codes: Codes,
     *,
     n_classes: int,
-    device: str = "auto",
-    on_pass: Callable[[], None] = lambda: None,
+    runtime: Runtime | None = None,
 ) -> Space:
     """Take (N, D) vectors and (N,) classes. More than `ROTATED_UP_TO` are not copied on a CPU."""
-    where = torch.device(choose_device(device))
+    runtime = runtime or Runtime()
+    where = torch.device(choose_device(runtime.device))
     x = torch.from_numpy(vectors).to(where)
     mean = x.mean(dim=0)
     rotated = len(x) <= ROTATED_UP_TO
@@ -147,7 +148,7 @@ def make_space(
         variances=variances,
         axes=axes,
         rotated=rotated,
-        on_pass=on_pass,
+        on_pass=runtime.on_pass,
     )
 
 

@@ -2,7 +2,8 @@
 
 Directions along which references of one class differ (pose, focus, lighting) are shrunk,
 those that tell classes apart are kept: within-class covariance normalisation (Hatch,
-Kajarekar and Stolcke, Interspeech 2006). Cosine is taken after whitening.
+Kajarekar and Stolcke, Interspeech 2006). Vectors are taken relative to the gallery's mean,
+and cosine is taken after whitening.
 
 Shapes: D dimensions, N vectors.
 """
@@ -14,30 +15,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from head.features import LENGTH_FLOOR, FeatureMap
 from holotype.references import Vectors
 
 if TYPE_CHECKING:
     from head.statistics import WithinClass
 
-LENGTH_FLOOR = 1e-12
-"""A vector that lies exactly on the centre has no direction; this keeps it finite."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """Subtract a centre, multiply by a matrix, scale to unit length."""
+    """Map, subtract a centre, multiply by a matrix, scale to unit length."""
 
     matrix: Vectors
     """(D, D) float32: `matrix @ matrix.T` is the inverse of the within-class covariance."""
     centre: Vectors
-    """(D,) float32; zeros leave vectors where they are."""
+    """(D,) float32: the mean of all references, after the map."""
+    features: FeatureMap = FeatureMap.PLAIN
 
     @classmethod
-    def of(cls, within: WithinClass) -> Metric:
-        """The metric that a within-class covariance gives."""
+    def of(cls, within: WithinClass, features: FeatureMap) -> Metric:
+        """The metric that the covariance of vectors after `features` gives."""
         return cls(
             matrix=within.whitening().astype(np.float32),
-            centre=np.zeros(len(within.covariance), dtype=np.float32),
+            centre=within.centre.astype(np.float32),
+            features=features,
         )
 
     @property
@@ -53,4 +54,4 @@ class Metric:
 
     def place(self, vectors: Vectors) -> Vectors:
         """The whitened vectors before scaling: Euclidean distance here is Mahalanobis'."""
-        return np.asarray((vectors - self.centre) @ self.matrix, np.float32)
+        return np.asarray((self.features.of(vectors) - self.centre) @ self.matrix, np.float32)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from head.features import FeatureMap
 from head.metric import Metric
 from holotype.errors import HeadError
 from holotype.heads import HeadRecord, StoredHead
@@ -56,6 +57,8 @@ class Head:
     """(C,) float32."""
     temperature: float = 1.0
     """Fitted on out-of-fold predictions; logits are divided by it."""
+    features: FeatureMap = FeatureMap.PLAIN
+    """What is done to a stored vector first; weights, means and metric are of its result."""
     metric: Metric | None = None
     class_means: ClassMeans | None = None
     provisional: frozenset[str] = field(default_factory=frozenset)
@@ -78,7 +81,7 @@ class Head:
                 f"head {self.version} takes vectors of {self.dimension} numbers, "
                 f"these have the shape {vectors.shape}: they come from another encoder"
             )
-        scores = np.asarray(vectors, np.float32) @ self.weights.T + self.bias
+        scores = self.features.of(vectors) @ self.weights.T + self.bias
         return scores.astype(np.float64)
 
     def probabilities(self, vectors: Vectors) -> Floats:
@@ -115,13 +118,15 @@ class Head:
                 f"{len(record.labels)} labels: run `retrain` for a new one"
             )
         parameters: Mapping[str, Any] = record.report.get("parameters", {})
+        features = FeatureMap(parameters.get("features", FeatureMap.PLAIN))
         return cls(
             record=record,
             labels=record.labels,
             weights=linear[:, :-1],
             bias=linear[:, -1],
             temperature=float(parameters.get("temperature", 1.0)),
-            metric=_metric(blocks.get(METRIC)),
+            features=features,
+            metric=_metric(blocks.get(METRIC), features),
             class_means=_class_means(blocks.get(MEANS)),
         )
 
@@ -133,8 +138,8 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def _metric(block: Vectors | None) -> Metric | None:
-    return None if block is None else Metric(matrix=block[:, :-1], centre=block[:, -1])
+def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
+    return None if block is None else Metric(block[:, :-1], block[:, -1], features)
 
 
 def _class_means(block: Vectors | None) -> ClassMeans | None:

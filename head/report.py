@@ -5,7 +5,8 @@ Keys:
 - `gallery`: name, references, counts per label, last_change (what `--if-needed` compares);
 - `fingerprint`: of the embedding space;
 - `trained_at`, `duration_s`, `seed`;
-- `winner`, `candidates`: names, and each one's cross-validated figures;
+- `winner`, `candidates`: name of the one that won, and all with cross-validated figures;
+- `features`, `shrinkage`: the feature map, and the covariance's final shrinkage;
 - `cross_validation`: accuracy, macro accuracy, macro F1, scored references, folds, and the
   classes that could not be scored; null where none could;
 - `classes`: label, references, cross-validated recall (null where not scored);
@@ -40,21 +41,24 @@ def training_report(
 ) -> dict[str, Any]:
     """Everything but the parameters."""
     assert training.state is not None
+    compared = trained.compared
     return {
         "gallery": {"name": store.gallery, **gallery_state(training.state)},
         "fingerprint": store.fingerprint.to_dict(),
         "trained_at": trained_at,
         "duration_s": round(duration_s, 3),
         "seed": seed,
-        "winner": None if trained.winner is None else trained.winner.name,
-        "candidates": [candidate.to_dict() for candidate in trained.candidates],
+        "winner": None if compared.winner is None else compared.winner.name,
+        "features": str(compared.search.features),
+        "shrinkage": None if trained.within is None else trained.within.shrinkage,
+        "candidates": [candidate.to_dict() for candidate in compared.candidates],
         "cross_validation": _cross_validation(training, trained),
         "classes": _classes(training, trained),
     }
 
 
 def _cross_validation(training: TrainingSet, trained: Trained) -> dict[str, Any] | None:
-    winner = trained.winner
+    winner = trained.compared.winner
     if winner is None:
         return None
     codes = trained.search.scored_codes
@@ -72,8 +76,8 @@ def _cross_validation(training: TrainingSet, trained: Trained) -> dict[str, Any]
 def _classes(training: TrainingSet, trained: Trained) -> list[Mapping[str, Any]]:
     n_classes = len(training.labels)
     recall = np.full(n_classes, np.nan)
-    if trained.winner is not None:
-        predicted = trained.winner.logits.argmax(axis=1)
+    if trained.compared.winner is not None:
+        predicted = trained.compared.winner.logits.argmax(axis=1)
         recall = recalls(predicted, trained.search.scored_codes, n_classes=n_classes)
     return [
         {

@@ -1,17 +1,17 @@
-"""What every candidate is compared on: the search's vectors, folds and fold statistics.
+"""What every candidate is compared on: the search's features, folds and fold statistics.
 
 Shapes: N references, S of them in the search, M scored, D dimensions, C classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from head import statistics
-from head.folds import NEVER_SCORED
+from head.features import FeatureMap
 from head.plan import SearchPlan, plan_search
 from head.statistics import Moments, WithinClass
 from head.training_set import TrainingSet
@@ -19,9 +19,6 @@ from holotype.references import Vectors
 
 Codes = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
-
-NOT_IN_SEARCH = NEVER_SCORED - 1
-"""Part number of references that only the final head is trained on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,34 +37,43 @@ class Fold:
 class Search:
     """The search's references and the folds that are scored."""
 
+    features: FeatureMap
     vectors: Vectors
-    """(S, D)."""
+    """(S, D) unit rows, after the map."""
     codes: Codes
     """(S,)."""
     n_classes: int
     plan: SearchPlan
     folds: tuple[Fold, ...]
     """Empty where nothing can be scored."""
-    within: WithinClass | None
-    """Of all N references, those outside the search too."""
 
     @property
     def scored_codes(self) -> Codes:
         """(M,) true classes of the scored references, fold by fold."""
         return self.codes[self.plan.scored]
 
+    def shrunk_at_least(self, shrinkage: float) -> Search:
+        """The same with more shrinkage in every fold."""
+        folds = tuple(
+            fold
+            if fold.within is None
+            else replace(fold, within=fold.within.shrunk_at_least(shrinkage))
+            for fold in self.folds
+        )
+        return replace(self, folds=folds)
 
-def prepare(training: TrainingSet, *, seed: int) -> Search:
+
+def prepare(
+    training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
+) -> Search:
     """Plan the search and take the statistics of every fold, in one pass."""
     plan = plan_search(training.codes, training.groups, seed=seed)
     everything = len(plan.rows) == len(training)
-    vectors = training.vectors if everything else training.vectors[plan.rows]
-    codes = training.codes[plan.rows]
-    parts = np.full(len(training), NOT_IN_SEARCH)
-    parts[plan.rows] = plan.folds
-    n_classes = len(training.labels)
-    moments = statistics.gather(training.vectors, training.codes, parts, n_classes=n_classes)
+    vectors = features.of(training.vectors if everything else training.vectors[plan.rows])
+    codes, n_classes = training.codes[plan.rows], len(training.labels)
+    moments = statistics.gather(vectors, codes, plan.folds, n_classes=n_classes)
     return Search(
+        features=features,
         vectors=vectors,
         codes=codes,
         n_classes=n_classes,
@@ -76,14 +82,23 @@ def prepare(training: TrainingSet, *, seed: int) -> Search:
             Fold(trained, scored, _without(fold, moments, vectors, codes, trained))
             for fold, (trained, scored) in zip(plan.scored_folds, plan.each_fold(), strict=True)
         ),
-        within=statistics.within_class(
-            statistics.total(list(moments.values())), training.vectors, training.codes
-        ),
     )
+
+
+def within_everything(training: TrainingSet, features: FeatureMap) -> WithinClass | None:
+    """Statistics of all N references."""
+    everything = statistics.gather(
+        training.vectors,
+        training.codes,
+        np.zeros(len(training), dtype=np.int64),
+        n_classes=len(training.labels),
+        features=features,
+    )[0]
+    return statistics.within_class(everything, training.vectors, training.codes, features=features)
 
 
 def _without(
     fold: int, moments: dict[int, Moments], vectors: Vectors, codes: Codes, trained: Marks
 ) -> WithinClass | None:
-    kept = [m for part, m in moments.items() if part not in (fold, NOT_IN_SEARCH)]
+    kept = [m for part, m in moments.items() if part != fold]
     return statistics.within_class(statistics.total(kept), vectors, codes, trained)

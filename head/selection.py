@@ -1,16 +1,10 @@
-"""Candidates for the head, compared on the same group-aware folds.
+"""How a candidate for the head is judged, and which one wins.
 
-All candidates are one linear layer in the end, so a query costs the same whichever wins:
+Candidates are compared out of fold, on the same group-aware folds. The best macro accuracy
+wins. Whatever is within a quarter of a standard error of the best counts as a tie, and ties
+go to the simpler candidate.
 
-- `lda`: shrinkage LDA, closed form;
-- `logistic`: multinomial logistic regression, C along a path of growing values;
-- `average`: the mean of both layers' calibrated logits (a product of experts).
-
-The best macro accuracy wins. Whatever is within half a standard error of the best counts as
-a tie, and ties go to the simpler: LDA before logistic regression before the average, and a
-smaller C before a larger one.
-
-Shapes: N references, S of them in the search, M scored, C classes.
+Shapes: M scored references, C classes.
 """
 
 from __future__ import annotations
@@ -28,7 +22,7 @@ from head.scores import Scores, score
 Logits = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
-TIE = 0.5
+TIE = 0.25
 """Standard errors of the best macro accuracy within which candidates tie."""
 
 
@@ -37,6 +31,8 @@ class Candidate:
     """A candidate and how it did out of fold."""
 
     name: str
+    kind: str
+    """One of the kinds of `head.candidates`."""
     scores: Scores
     log_loss: float
     """Nats, after the temperature."""
@@ -50,17 +46,21 @@ class Candidate:
         """For the report."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "C": self.strength,
             **self.scores.to_dict(),
             "log_loss": self.log_loss,
         }
 
 
-def assess(name: str, logits: Logits, codes: Codes, *, strength: float | None = None) -> Candidate:
+def assess(
+    name: str, kind: str, logits: Logits, codes: Codes, *, strength: float | None = None
+) -> Candidate:
     """Score a candidate's out-of-fold logits (M, C) against the truth (M,)."""
     temperature = fit_temperature(logits, codes)
     return Candidate(
         name=name,
+        kind=kind,
         scores=score(logits.argmax(axis=1), codes, n_classes=logits.shape[1]),
         log_loss=log_loss(logits, codes, temperature),
         temperature=temperature,

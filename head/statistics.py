@@ -9,6 +9,10 @@ centred on their class means. Beyond the scatter it needs the sum of the fourth 
 the centred vectors' lengths, which depends on means that are known only at the end of the
 pass; that sum is one more dot product per vector, over the array in memory.
 
+Ledoit and Wolf's intensity minimises the error of the covariance, and is too small for
+telling classes apart: on the shared sets 0.05 to 0.22, where 0.4 to 0.6 answers best. So it is
+the lower bound, and how much more is settled by cross-validation.
+
 Classes with a single reference have a centred vector of zero: they say nothing about the
 spread and are left out of covariance and shrinkage (their mean is kept).
 
@@ -18,12 +22,13 @@ Shapes: N references, D dimensions, C classes, P parts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
+from head.features import FeatureMap
 from holotype.references import Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +36,9 @@ Codes = npt.NDArray[np.int64]
 
 LEAST_SHRINKAGE = 1e-6
 """Keeps a covariance of less than full rank invertible."""
+
+ORIGIN_OF = 4096
+"""Vectors whose mean is the origin; any point near the middle will do."""
 
 BLOCK_BYTES = 64 * 2**20
 """Vectors turned into float64 at a time."""
@@ -78,6 +86,12 @@ class WithinClass:
     """In (0, 1]: the share of the scaled identity."""
 
     @property
+    def centre(self) -> Floats:
+        """(D,) mean of all references."""
+        mean: Floats = self.counts @ self.means / self.counts.sum()
+        return mean
+
+    @property
     def mean_variance(self) -> float:
         """What the identity is scaled by: the mean of the covariance's eigenvalues."""
         return float(np.trace(self.covariance)) / len(self.covariance)
@@ -88,6 +102,10 @@ class WithinClass:
         shrunk = (1 - self.shrinkage) * self.covariance
         shrunk.flat[:: len(shrunk) + 1] += self.shrinkage * self.mean_variance
         return shrunk
+
+    def shrunk_at_least(self, shrinkage: float) -> WithinClass:
+        """The same with more shrinkage, where it was less."""
+        return replace(self, shrinkage=max(self.shrinkage, shrinkage))
 
     def whitening(self) -> Floats:
         """(D, D) W with W @ W.T the inverse of the shrunk covariance.
@@ -102,19 +120,27 @@ class WithinClass:
         return inverse.T
 
 
-def gather(vectors: Vectors, codes: Codes, parts: Codes, *, n_classes: int) -> dict[int, Moments]:
+def gather(
+    vectors: Vectors,
+    codes: Codes,
+    parts: Codes,
+    *,
+    n_classes: int,
+    features: FeatureMap = FeatureMap.PLAIN,
+) -> dict[int, Moments]:
     """Moments of every part, in one pass.
 
     Args:
-        vectors: (N, D) float32.
+        vectors: (N, D) float32, before the feature map.
         codes: (N,) classes, 0 .. C - 1.
         parts: (N,) any small set of numbers, e.g. fold numbers.
         n_classes: C.
+        features: applied to the vectors first.
     """
-    origin = vectors[: len(vectors) // 8 + 1].mean(axis=0, dtype=np.float64)
+    origin = features.of(vectors[:ORIGIN_OF]).mean(axis=0, dtype=np.float64)
     found: dict[int, Moments] = {}
     for rows in blocks(*vectors.shape):
-        shifted = vectors[rows].astype(np.float64) - origin
+        shifted = features.of(vectors[rows]).astype(np.float64) - origin
         for part in np.unique(parts[rows]).tolist():
             mine = parts[rows] == part
             some = _moments(shifted[mine], codes[rows][mine], origin, n_classes)
@@ -133,7 +159,7 @@ def within_class(
     codes: Codes,
     rows: npt.NDArray[np.bool_] | None = None,
     *,
-    shrinkage: float | None = None,
+    features: FeatureMap = FeatureMap.PLAIN,
 ) -> WithinClass | None:
     """Means, covariance and shrinkage of the references that `moments` were taken from.
 
@@ -142,7 +168,7 @@ def within_class(
         vectors: (N, D), looked at once more for the shrinkage.
         codes: (N,).
         rows: (N,) which of the vectors the moments are of; None: all.
-        shrinkage: given instead of estimated.
+        features: applied to the vectors first, as the moments were.
 
     Returns:
         None where the vectors of no class differ: there is no spread to learn.
@@ -157,10 +183,9 @@ def within_class(
     mean_variance = float(np.trace(covariance)) / len(covariance)
     if mean_variance <= float(np.finfo(np.float32).eps) ** 2:
         return None
-    if shrinkage is None:
-        used = np.ones(len(codes), dtype=bool) if rows is None else rows
-        fourth = _fourth_moment(vectors, codes, used & spread[codes], moments.means)
-        shrinkage = _ledoit_wolf(covariance, fourth=fourth, n=n)
+    used = spread[codes] if rows is None else spread[codes] & rows
+    fourth = _fourth_moment(vectors, codes, used, moments.means, features)
+    shrinkage = _ledoit_wolf(covariance, fourth=fourth, n=n)
     # A covariance of full rank may have no need of shrinkage, others must be invertible.
     return WithinClass(
         means=moments.means,
@@ -191,13 +216,17 @@ def _moments(shifted: Floats, codes: Codes, origin: Floats, n_classes: int) -> M
 
 
 def _fourth_moment(
-    vectors: Vectors, codes: Codes, used: npt.NDArray[np.bool_], means: Floats
+    vectors: Vectors,
+    codes: Codes,
+    used: npt.NDArray[np.bool_],
+    means: Floats,
+    features: FeatureMap,
 ) -> float:
     """Sum of the fourth powers of the lengths of class-centred vectors."""
     fourth = 0.0
     for rows in blocks(*vectors.shape):
         mine = used[rows]
-        centred = vectors[rows][mine] - means[codes[rows][mine]]
+        centred = features.of(vectors[rows][mine]) - means[codes[rows][mine]]
         fourth += float((np.einsum("nd,nd->n", centred, centred) ** 2).sum())
     return fourth
 

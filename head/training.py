@@ -1,143 +1,122 @@
-"""From references to a trained layer: statistics, candidates, comparison, refit.
+"""From references to a trained layer: settle, compare, refit.
 
 Shapes: M scored references, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from head.candidates import (
-    DEFAULT_STRENGTH,
-    OnPath,
-    average_candidate,
-    average_layer,
-    lda_candidate,
-    logistic_path,
-)
-from head.lda import LinearLayer, discriminants
-from head.search import Search, prepare
+from head.candidates import OnPath, average_candidate, logistic_path, whitened_path
+from head.choice import Setting, settle
+from head.refit import Refit
+from head.runtime import Runtime
+from head.search import Search, within_everything
 from head.selection import Candidate, choose
-from head.training_set import TrainingSet
 
 if TYPE_CHECKING:
-    from head.logistic import Solution, Space
+    from head.lda import LinearLayer
+    from head.statistics import WithinClass
+    from head.training_set import TrainingSet
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What a training run tells its caller."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The candidates of one search, from simple to elaborate."""
 
-    say: Callable[[str], None] = lambda _: None
-    """One line about what is done now."""
-    on_pass: Callable[[], None] = lambda: None
-    """A sign of life, at least once per pass over the vectors."""
+    search: Search
+    shrinkage: float
+    """Lower bound that was settled on."""
+    candidates: tuple[Candidate, ...]
+    """Empty where nothing could be scored."""
+    winner: Candidate | None
+    lda: Candidate | None
+    best_path: OnPath | None
+    """The best logistic regression."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """The winning layer, refitted on everything, and what it was chosen from."""
+    """The winning layer, fitted to everything, and what it was chosen from."""
 
     layer: LinearLayer
-    temperature: float
-    search: Search
-    candidates: tuple[Candidate, ...] = ()
-    """All of them, from simple to elaborate; empty where nothing could be scored."""
-    winner: Candidate | None = None
+    compared: Compared
+    within: WithinClass | None
+    """Of all references, shrunk as was settled; None where no class has two that differ."""
+
+    @property
+    def search(self) -> Search:
+        """What the candidates were compared on."""
+        return self.compared.search
+
+    @property
+    def temperature(self) -> float:
+        """Of the layer's logits."""
+        winner = self.compared.winner
+        return 1.0 if winner is None else winner.temperature
 
 
-def train(
-    training: TrainingSet, *, seed: int = 0, device: str = "auto", hooks: Hooks | None = None
-) -> Trained:
-    """Compare the candidates and refit the best.
+def compare(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = None) -> Compared:
+    """Settle the features, then cross-validate every candidate on the same folds.
 
     Args:
         training: at least two classes.
-        seed: of the folds and the search's sample; the same seed gives the same head.
-        device: `auto`, or a torch device, for the logistic regression.
-        hooks: who is told of the progress.
+        seed: of the folds and the search's sample; the same seed gives the same result.
+        runtime: where to compute, and whom to tell.
     """
     from head.logistic import make_space
 
-    hooks = hooks or Hooks()
-    hooks.say("class means and the within-class covariance")
-    search = prepare(training, seed=seed)
-    hooks.on_pass()
-    space = make_space(
-        search.vectors,
-        search.codes,
-        n_classes=search.n_classes,
-        device=device,
-        on_pass=hooks.on_pass,
-    )
-    refit = _Refit(training, search, space, device=device, hooks=hooks)
+    runtime = runtime or Runtime()
+    runtime.say("class means, within-class covariance, linear discriminant analysis")
+    setting = settle(training, seed=seed)
+    runtime.on_pass()
+    search = setting.search
     if not search.folds:
-        hooks.say("no class can be both trained and scored: nothing is compared")
-        layer = refit.logistic(DEFAULT_STRENGTH, start=None)
-        return Trained(layer=layer, temperature=1.0, search=search)
-    hooks.say("linear discriminant analysis")
-    lda = lda_candidate(search)
-    hooks.on_pass()
-    hooks.say("logistic regression")
-    path = logistic_path(space, search)
-    return _choose_and_refit(search, lda, path, refit)
+        runtime.say("no class can be both trained and scored: nothing is compared")
+        return Compared(search, setting.shrinkage, (), None, None, None)
+    runtime.say("logistic regression")
+    space = make_space(search.vectors, search.codes, n_classes=search.n_classes, runtime=runtime)
+    path = [*logistic_path(search, space), *whitened_path(search, runtime)]
+    return _judged(setting, path)
 
 
-def _choose_and_refit(
-    search: Search, lda: Candidate | None, path: list[OnPath], refit: _Refit
-) -> Trained:
-    by_strength = [step.candidate for step in path]
-    logistic = choose(by_strength)
-    start = next(step.solution for step in path if step.candidate is logistic)
-    if lda is None or search.within is None or logistic.strength is None:
-        layer = refit.logistic(logistic.strength or DEFAULT_STRENGTH, start=start)
-        return Trained(layer, logistic.temperature, search, tuple(by_strength), logistic)
-    average = average_candidate(lda, logistic, search)
-    winner = choose([lda, logistic, average])
-    lda_layer = discriminants(search.within)
-    if winner is lda:
-        layer = lda_layer
+def train(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = None) -> Trained:
+    """Compare the candidates and fit the best to everything; see `compare`."""
+    runtime = runtime or Runtime()
+    compared = compare(training, seed=seed, runtime=runtime)
+    return refit(training, compared, runtime=runtime)
+
+
+def refit(training: TrainingSet, compared: Compared, *, runtime: Runtime) -> Trained:
+    """Fit the winner to everything (see `head.refit` on what becomes of large arrays)."""
+    features = compared.search.features
+    estimated = within_everything(training, features)
+    within = None if estimated is None else estimated.shrunk_at_least(compared.shrinkage)
+    runtime.on_pass()
+    fit = Refit(training, features, within, runtime)
+    if compared.winner is None or compared.best_path is None:
+        layer = fit.logistic(None)
     else:
-        layer = refit.logistic(logistic.strength, start=start)
-        if winner is average:
-            layer = average_layer(lda, lda_layer, logistic, layer)
-    candidates = (lda, *by_strength, average)
-    return Trained(layer, winner.temperature, search, candidates, winner)
+        layer = fit.winner(compared.winner, lda=compared.lda, best_path=compared.best_path)
+    return Trained(layer=layer, compared=compared, within=within)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Refit:
-    """Fits the logistic regression to all references, those outside the search too."""
-
-    training: TrainingSet
-    search: Search
-    space: Space
-    device: str
-    hooks: Hooks
-
-    def logistic(self, strength: float, *, start: Solution | None) -> LinearLayer:
-        """At this C, from the first fold's solution where there is one."""
-        from head.logistic import make_space, solve
-
-        self.hooks.say(f"logistic regression on everything, C = {strength:.3g}")
-        n = len(self.training)
-        space = self.space
-        if len(self.search.codes) < n:
-            space = make_space(
-                self.training.vectors,
-                self.training.codes,
-                n_classes=self.search.n_classes,
-                device=self.device,
-                on_pass=self.hooks.on_pass,
-            )
-        solution = solve(
-            space,
-            np.ones((1, n), dtype=bool),
-            np.array([strength]),
-            start=None if start is None else start.only(0),
-        )
-        return solution.layer(0)
+def _judged(setting: Setting, path: list[OnPath]) -> Compared:
+    lda = setting.lda
+    logistic = choose([step.candidate for step in path])
+    best_path = next(step for step in path if step.candidate is logistic)
+    candidates = [step.candidate for step in path]
+    finalists = [logistic]
+    if lda is not None:
+        average = average_candidate(lda, logistic, setting.search)
+        candidates = [lda, *candidates, average]
+        finalists = [lda, logistic, average]
+    return Compared(
+        search=setting.search,
+        shrinkage=setting.shrinkage,
+        candidates=tuple(candidates),
+        winner=choose(finalists),
+        lda=lda,
+        best_path=best_path,
+    )

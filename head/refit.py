@@ -1,0 +1,92 @@
+"""The winner, fitted to every reference.
+
+A search may have used a part of the references; this uses all of them. Vectors are mapped
+and whitened a block at a time; beyond `COPY_UP_TO` bytes that is done in place, because two
+copies of a million vectors would not fit: the training set's vectors are then used up.
+
+Shapes: N references, D dimensions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from head.candidates import AVERAGE, DEFAULT_STRENGTH, LDA, WHITENED, OnPath, average_layer
+from head.lda import LinearLayer, discriminants
+from head.whitener import BLOCK_ROWS, Whitener
+
+if TYPE_CHECKING:
+    from head.features import FeatureMap
+    from head.logistic import Solution
+    from head.runtime import Runtime
+    from head.selection import Candidate
+    from head.statistics import WithinClass
+    from head.training_set import TrainingSet
+    from holotype.references import Vectors
+
+COPY_UP_TO = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refit:
+    """What a final fit needs, whichever candidate won."""
+
+    training: TrainingSet
+    features: FeatureMap
+    within: WithinClass | None
+    """Of all references, shrunk as was settled."""
+    runtime: Runtime
+
+    def winner(self, winner: Candidate, *, lda: Candidate | None, best_path: OnPath) -> LinearLayer:
+        """The final layer of a candidate.
+
+        Args:
+            winner: to be fitted.
+            lda: the LDA candidate, for an average.
+            best_path: the best logistic regression: the winner, or what it averages over.
+        """
+        self.runtime.say(f"fit to everything: {winner.name}")
+        if winner.kind == LDA and self.within is not None:
+            return discriminants(self.within)
+        logistic = self.logistic(best_path)
+        if winner.kind == AVERAGE and self.within is not None and lda is not None:
+            return average_layer(lda, discriminants(self.within), best_path.candidate, logistic)
+        return logistic
+
+    def logistic(self, best: OnPath | None) -> LinearLayer:
+        """A logistic regression at the strength that won; at the default where none could."""
+        if best is None or best.candidate.strength is None:
+            return self._solve(self._mapped(self.features.of), DEFAULT_STRENGTH)
+        if best.candidate.kind != WHITENED or self.within is None:
+            start = best.solutions[0].only(0)
+            return self._solve(self._mapped(self.features.of), best.candidate.strength, start)
+        some = self.features.of(self.training.vectors[:: len(self.training) // BLOCK_ROWS + 1])
+        whitener = Whitener.learn(self.within, some)
+        placed = self._mapped(lambda block: whitener.of(self.features.of(block)))
+        return whitener.unfold(self._solve(placed, best.candidate.strength))
+
+    def _mapped(self, change: Callable[[Vectors], Vectors]) -> Vectors:
+        vectors = self.training.vectors
+        out = np.empty_like(vectors) if vectors.nbytes <= COPY_UP_TO else vectors
+        for first in range(0, len(vectors), BLOCK_ROWS):
+            rows = slice(first, first + BLOCK_ROWS)
+            out[rows] = change(vectors[rows])
+        return out
+
+    def _solve(
+        self, vectors: Vectors, strength: float, start: Solution | None = None
+    ) -> LinearLayer:
+        from head.logistic import make_space, solve
+
+        space = make_space(
+            vectors,
+            self.training.codes,
+            n_classes=len(self.training.labels),
+            runtime=self.runtime,
+        )
+        everything = np.ones((1, len(vectors)), dtype=bool)
+        return solve(space, everything, np.array([strength]), start=start).layer(0)

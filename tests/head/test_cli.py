@@ -1,0 +1,187 @@
+"""The retrain command as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from head import cli
+from holotype.store.port import VectorStore
+from tests.head.conftest import SIZES, Clouds
+from tests.references import Pictures
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The last line of standard output as JSON."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+Retrain = Callable[..., Done]
+
+
+@pytest.fixture
+def retrain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Retrain:
+    """Runs the command in this process, as the console script does."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["retrain", *arguments])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def filled(store: VectorStore, clouds: Clouds, pictures: Pictures) -> None:
+    """The default gallery with three classes, closed again."""
+    store.add(clouds.references(SIZES, pictures))
+    store.close()
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "head", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrain__says_what_it_made(retrain: Retrain) -> None:
+    """Figures on standard output, progress on standard error, exit code 0."""
+    done = retrain()
+    assert done.code == 0
+    assert "answers from now on" in done.out
+    assert "trained on 36 references of 3 classes" in done.out
+    assert "macro F1" in done.out
+    assert "exported 36 references of 3 classes" in done.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrain__json_is_one_line(retrain: Retrain) -> None:
+    """A line for logs: status, version, report."""
+    done = retrain("--json")
+    assert len(done.out.splitlines()) == 1
+    assert done.json["status"] == "activated"
+    assert done.json["report"]["gallery"]["references"] == 36
+    again = retrain("--if-needed", "--json")
+    assert again.code == 0
+    assert again.json["status"] == "not_needed"
+    assert again.json["version"] == done.json["version"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_versions__list_show_promote_rollback(retrain: Retrain) -> None:
+    """The active version is marked, and moves with promote and rollback."""
+    first = retrain("--json").json["version"]
+    second = retrain("--seed", "1", "--json").json["version"]
+    listed = [json.loads(line) for line in retrain("list", "--json").out.splitlines()]
+    assert [(line["version"], line["active"]) for line in listed] == [
+        (first, False),
+        (second, True),
+    ]
+    assert "answers from now on" in retrain("rollback").out
+    assert retrain("show", first, "--json").json["active"] is True
+    assert retrain("promote", second).code == 0
+    shown = retrain("show", second)
+    assert f"head {second}  active" in shown.out
+    assert "candidate" in shown.out
+    assert "wasp" in shown.out
+    assert "active" in retrain("list").out
+
+
+@pytest.mark.usefixtures("filled")
+def test_export__writes_two_files_and_names_them(retrain: Retrain, tmp_path: Path) -> None:
+    """Both paths are printed, one a line."""
+    version = retrain("--json").json["version"]
+    done = retrain("export", version, "--to", str(tmp_path / "out"))
+    assert done.out.splitlines() == [
+        str(tmp_path / "out" / "head.safetensors"),
+        str(tmp_path / "out" / "head.json"),
+    ]
+    assert (tmp_path / "out" / "head.safetensors").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 1, "gallery 'default' does not exist yet: add references with `ingest add`"),
+        (("list",), 1, "does not exist yet"),
+        (("--gallery", "g", "list"), 2, "--gallery stands before the command"),
+        (("--min-new", "0"), 2, "min-new"),
+        (("show",), 2, "VERSION"),
+    ],
+)
+def test_mistakes__one_message_and_an_exit_code(
+    retrain: Retrain, arguments: Sequence[str], code: int, message: str
+) -> None:
+    """No traceback: what happened and what to do."""
+    done = retrain(*arguments)
+    assert done.code == code
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_list__before_the_first_head_says_so(retrain: Retrain) -> None:
+    """Nothing on standard output, a hint on standard error."""
+    done = retrain("list")
+    assert done.code == 0
+    assert done.out == ""
+    assert "has no trained head yet: run `retrain`" in done.err
+
+
+def test_retrain__gallery_in_use_by_another_retrain(
+    open_store: Callable[..., VectorStore],
+) -> None:
+    """On the embedded store too, the second retrain says that another one is running."""
+    open_store(command="retrain")
+    done = python()
+    assert done.returncode == 1
+    assert "another retrain is running on gallery 'default'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help__loads_nothing_heavy() -> None:
+    """`retrain --help` imports none of the heavy libraries."""
+    program = (
+        "import sys; from head.cli import app; app(args=['--help'], standalone_mode=False); "
+        "heavy = {'torch', 'timm', 'sklearn', 'scipy', 'numpy', 'pydantic', 'qdrant_client', "
+        "'qdrant_edge'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help__documents_the_exit_codes() -> None:
+    """What cron needs to know stands in the help."""
+    text = " ".join(CliRunner().invoke(cli.app, ["--help"]).output.split())
+    assert "3 a head was trained but held" in text
