@@ -1,0 +1,168 @@
+"""One client's session, all over HTTP: classify, add a class, retrain, hot swap, roll back."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from holotype.client import Outgoing, ServiceClient
+from holotype.errors import HeadBusy, HeadError, UnknownHead
+from holotype.outcomes import OnConflict, Outcome
+from holotype.store.port import VectorStore
+from tests.classify.conftest import picture
+from tests.classify.service.conftest import Serve
+from tests.running import PATIENCE_S, Running
+
+
+def violet(seed: int) -> Outgoing:
+    """A picture of a class that the gallery does not hold at first."""
+    noise = np.random.default_rng(seed).integers(-12, 13, (40, 40, 3))
+    file = io.BytesIO()
+    Image.fromarray((np.array([150, 40, 200]) + noise).astype(np.uint8)).save(file, "PNG")
+    return Outgoing(f"violet/{seed}.png", file.getvalue(), label="violet")
+
+
+def classified(client: ServiceClient, image: Outgoing, mode: str) -> dict[str, Any]:
+    """The answer to one image."""
+    (result,) = client.classify([image], {"mode": mode, "k": "5"})
+    assert result["error"] is None
+    answer: dict[str, Any] = result["answer"]
+    return answer
+
+
+def retrained(client: ServiceClient, **options: Any) -> dict[str, Any]:
+    """Start the job, follow it to its end, and return how it ended."""
+    assert client.start_retrain(options)["state"] == "running"
+    deadline = time.monotonic() + 120
+    while (state := client.retrain_state())["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return dict(state)
+
+
+def test_session__from_the_first_query_to_the_rollback(serve: Serve) -> None:
+    """Every step of a gallery's life, against one running service that is never restarted."""
+    running = serve(in_process=True)
+    with running.client() as client:
+        known = {"red", "green", "blue"}
+        assert classified(client, violet(1), "knn")["label"] in known
+
+        first = retrained(client)
+        assert first["state"] == "done", first
+        assert first["result"]["status"] == "activated"
+        one = first["result"]["version"]
+        answer = classified(client, violet(1), "linear")
+        assert (answer["label"] in known, answer["head"]) == (True, one)
+
+        # A new class is answered as soon as it is added, without touching what is there.
+        outcomes = client.add([violet(n) for n in range(2, 9)], on_conflict=OnConflict.ERROR)
+        assert {o.outcome for o in outcomes} == {Outcome.ADDED}
+        assert classified(client, violet(1), "knn")["label"] == "violet"
+        before = classified(client, violet(1), "linear")
+        assert before["head"] == one
+        assert any("does not know 'violet'" in notice for notice in before["notices"])
+
+        second = retrained(client, if_needed=True)
+        two = second["result"]["version"]
+        assert second["state"] == "done", second
+        assert second["result"]["status"] == "activated", second
+        assert two != one
+        after = classified(client, violet(1), "linear")
+        assert (after["label"], after["head"]) == ("violet", two)
+
+        assert client.rollback().version == one
+        assert classified(client, violet(1), "linear")["head"] == one
+        assert client.promote(two).version == two
+        assert classified(client, violet(1), "linear")["label"] == "violet"
+        assert [head.version for head in client.heads()] == [one, two]
+        active = client.active_head()
+        assert active is not None
+        assert active.version == two
+
+        unneeded = retrained(client, if_needed=True)
+        assert unneeded["result"]["status"] == "not_needed"
+
+
+def test_retrain__nothing_to_train_on(serve: Serve, own_store: VectorStore) -> None:
+    """The job's own message reaches the client, and the service goes on."""
+    from holotype.references import Where
+
+    own_store.remove(where=Where.parse(["label!=red"]))
+    running = serve(in_process=True)
+    with running.client() as client:
+        state = retrained(client)
+        assert state["state"] == "failed"
+        assert "holds one class only ('red')" in state["error"]
+        assert classified(client, Outgoing("q", picture("red", 90)), "knn")["label"] == "red"
+
+
+def test_retrain__one_at_a_time(serve: Serve) -> None:
+    """A second start is refused while the first one runs."""
+    job = _Waiting()
+    running = serve(job=job)
+    with running.client() as client:
+        client.start_retrain({})
+        with pytest.raises(HeadBusy, match="running already"):
+            client.start_retrain({})
+        assert client.retrain_state()["step"] in {"starting", "waiting"}
+        job.stop()
+        _until_ended(client)
+        assert client.retrain_state()["state"] == "done"
+
+
+def test_retrain__killed_with_the_service(serve: Serve, own_store: VectorStore) -> None:
+    """Ending the service ends the training process, and its lease is free again."""
+    from holotype.errors import by_name
+
+    running = serve(in_process=True)
+    with running.client() as client:
+        client.start_retrain({})
+        running.end()
+    progress = running.service.retraining.progress
+    assert progress.state in {"failed", "done"}
+    if progress.state == "failed":
+        assert "ended before it was done" in str(by_name("StoreError", progress.error or ""))
+    lease = own_store.acquire_lease("retrain", holder="somebody else", seconds=60)
+    assert lease.holder == "somebody else"
+
+
+def test_heads__errors_of_the_store_reach_the_client(reading: Running) -> None:
+    """The client raises what the store would have raised."""
+    with reading.client() as client:
+        with pytest.raises(UnknownHead, match="no head 'nope'"):
+            client.promote("nope")
+        with pytest.raises(HeadError, match="no trained head"):
+            client.rollback()
+        assert client.heads() == []
+        assert client.active_head() is None
+    missing = reading.http.get("/v1/heads/nope")
+    assert missing.status_code == 404
+
+
+class _Waiting:
+    """A job that runs until it is stopped."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self._stopped = threading.Event()
+
+    def run(self, _options: Any, say: Any) -> dict[str, Any]:
+        say("waiting")
+        assert self._stopped.wait(PATIENCE_S)
+        return {"status": "activated"}
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def _until_ended(client: ServiceClient) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while client.retrain_state()["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
