@@ -10,6 +10,7 @@ from contextlib import closing
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.backend import Backend
+from ingest.hash_cache import Hashes, NoHashes
 from ingest.pipeline import outcomes
 from ingest.summary import Summary
 
@@ -25,6 +26,7 @@ def add(
     on_conflict: OnConflict = OnConflict.ERROR,
     max_failures: int | None = None,
     workers: int | None = None,
+    hashes: Hashes | None = None,
     listen: Callable[[FileOutcome], None] = _ignore,
     summary: Summary | None = None,
 ) -> Summary:
@@ -36,6 +38,7 @@ def add(
         on_conflict: what to do with a picture that is present under another label.
         max_failures: files that may fail; one more, and the run is given up.
         workers: threads that read and hash; None: the number of cores.
+        hashes: of files that need not be read (`ingest.hash_cache`); None: read every file.
         listen: told every outcome as soon as it is certain, in the order of the files.
         summary: filled as the run goes, for callers who want it after an error as well.
 
@@ -44,7 +47,13 @@ def add(
     """
     started = time.monotonic()
     summary = summary if summary is not None else Summary()
-    stream = outcomes(found, backend, policy=on_conflict, workers=workers or os.cpu_count() or 1)
+    stream = outcomes(
+        found,
+        backend,
+        policy=on_conflict,
+        workers=workers or os.cpu_count() or 1,
+        hashes=hashes or NoHashes(),
+    )
     with closing(stream):
         for outcome in stream:
             summary.counts[outcome.outcome] += 1

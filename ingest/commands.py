@@ -20,6 +20,7 @@ from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from ingest import opening
 from ingest.adding import add
+from ingest.hash_cache import open_hashes
 from ingest.interrupt import finishing_what_is_in_hand
 from ingest.report import Report
 from ingest.summary import Summary
@@ -86,6 +87,11 @@ def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) 
         report = during.enter_context(Report(options.report)) if options.report else None
         opened = opening.open_dry if options.dry_run else opening.open_backend
         backend = during.enter_context(opened(settings, command="ingest add"))
+        hashes = (
+            None
+            if options.dry_run
+            else during.enter_context(open_hashes(opening.hash_file(settings)))
+        )
         during.enter_context(finishing_what_is_in_hand())
         # After everything else that may end the run, so that what was done is always said.
         during.callback(_say_summary, summary, settings.gallery, dry_run=options.dry_run)
@@ -107,6 +113,7 @@ def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) 
             on_conflict=options.on_conflict,
             max_failures=options.max_failures,
             workers=opening.worker_count(settings),
+            hashes=hashes,
             listen=listen,
             summary=summary,
         )

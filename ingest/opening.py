@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype.encoder import load_encoder
@@ -69,6 +70,11 @@ def open_dry(settings: Settings, *, command: str) -> Iterator[Backend]:
         return
     with store:
         yield DryBackend(store, workers=worker_count(settings))
+
+
+def hash_file(settings: Settings) -> Path:
+    """Where the hashes of files are kept between runs."""
+    return settings.home / settings.gallery / "files.sqlite"
 
 
 def worker_count(settings: Settings) -> int:

@@ -19,6 +19,7 @@ from holotype.intake.folders import Folders
 from holotype.intake.groups import GroupRule, parse_group
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from ingest import opening
+from ingest.hash_cache import open_hashes
 from ingest.inbox import Inbox
 from ingest.interrupt import finishing_what_is_in_hand
 from ingest.report import Journal
@@ -68,6 +69,7 @@ def run_watch(folder: Path, settings: Settings, options: WatchOptions) -> None:
             say=console.say,
             on_conflict=options.on_conflict,
             workers=opening.worker_count(settings),
+            hashes=during.enter_context(open_hashes(opening.hash_file(settings))),
         )
         during.enter_context(finishing_what_is_in_hand(signal.SIGTERM))
         console.say(f"watching {folder} for gallery {settings.gallery!r}; Ctrl-C stops")

@@ -3,8 +3,8 @@
 It opens the gallery only while there is something to add, so on the embedded store other
 commands get their turn. A gallery that cannot be had right now (locked, or its server
 down) is said once and tried again; the files wait where they are. Nothing is kept outside
-the gallery and the report: a restarted worker looks at every file again, and what is known
-is only hashed.
+the gallery, the report and the hashes of files: a restarted worker looks at every file again,
+and what is known and has not changed is not even read.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holotype.errors import ServiceError, StoreLocked, StoreUnavailable
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.adding import add
 from ingest.backend import Backend
+from ingest.hash_cache import Hashes, NoHashes
 from ingest.inbox import Inbox
 
 _PASSING = (StoreLocked, StoreUnavailable, ServiceError)
@@ -40,6 +41,7 @@ class Watcher:
     """Told what is in the way, and when it is gone."""
     on_conflict: OnConflict = OnConflict.ERROR
     workers: int | None = None
+    hashes: Hashes = field(default_factory=NoHashes)
     _in_the_way: str | None = None
     _look_s: float = 0.0
 
@@ -82,6 +84,7 @@ class Watcher:
                 backend,
                 on_conflict=self.on_conflict,
                 workers=self.workers,
+                hashes=self.hashes,
                 listen=listen,
             )
         return summary.total

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holotype.outcomes import FileOutcome, Outcome
-from holotype.references import EmbeddedReference
+from holotype.references import EmbeddedReference, reference_id
 
 if TYPE_CHECKING:
     from holotype.images.picture import Picture
@@ -20,6 +21,29 @@ class Verdict:
 
     outcome: Outcome
     reason: str | None = None
+
+
+class FileStamp(NamedTuple):
+    """What the file system says of a file; it differs after any change of its content."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+    looked_ns: int
+    """When this was looked up, nanoseconds since the epoch. Not a property of the file."""
+
+    @classmethod
+    def of(cls, path: Path) -> FileStamp:
+        """Look now.
+
+        Raises:
+            OSError: it is gone, or may not be looked at.
+        """
+        now = time.time_ns()
+        s = path.stat()
+        return cls(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev, now)
 
 
 @dataclass(slots=True)
@@ -38,12 +62,14 @@ class Incoming:
     meta: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
     """The file to read; None where `data` came with it."""
+    stamp: FileStamp | None = None
+    """The file as it was just before it was read."""
     data: bytes | None = None
     """The file's bytes, until they are decoded or found to be known."""
     sha256: str | None = None
-    """Hex sha256 of the bytes, from the step `identify`."""
+    """Hex sha256 of the bytes, from `identify`."""
     id: str | None = None
-    """The reference's id, from the step `identify`."""
+    """The reference's id, from `identify`."""
     is_new: bool = False
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None
@@ -62,6 +88,10 @@ class Incoming:
     def needs_work(self) -> bool:
         """Whether it is still to be decoded, embedded and written."""
         return self.is_new and self.verdict is None
+
+    def identify(self, sha256: str) -> None:
+        """Say which bytes these are: the same bytes are the same reference."""
+        self.sha256, self.id = sha256, reference_id(sha256)
 
     def end(self, outcome: Outcome, reason: str | None = None) -> None:
         """Give the verdict and let go of everything large."""

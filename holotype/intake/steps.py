@@ -19,7 +19,7 @@ from holotype.errors import BrokenImage, InvalidReference
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
-from holotype.references import EmbeddedReference, Reference, Vectors, reference_id
+from holotype.references import EmbeddedReference, Reference, Vectors
 
 if TYPE_CHECKING:
     from holotype.encoder.protocol import Encoder
@@ -33,10 +33,9 @@ Relabel = Callable[[str, Sequence[str]], object]
 
 
 def identify(item: Incoming) -> None:
-    """Hash the bytes: the same bytes are the same reference."""
+    """Hash the bytes."""
     if item.verdict is None and item.data is not None:
-        item.sha256 = hashlib.sha256(item.data).hexdigest()
-        item.id = reference_id(item.sha256)
+        item.identify(hashlib.sha256(item.data).hexdigest())
 
 
 def ask(items: Sequence[Incoming], known: Known, in_flight: InFlight) -> None:
