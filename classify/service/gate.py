@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,7 +98,7 @@ def _key_in_cookie(headers: Headers) -> str | None:
         cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return None
-    return None if cookie is None else cookie.value
+    return None if cookie is None else unquote(cookie.value)  # a key may hold what a cookie may not
 
 
 def _check_origin(headers: Headers) -> None:

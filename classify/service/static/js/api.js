@@ -1,89 +1,122 @@
 /** The service's API. Every failure is an Error whose message a person can act on. */
 
-const KEY_COOKIE = "holotype_key";
+import { askForKey, hasKey } from "./key.js";
+
+const BUSY = "urn:holotype:problem:queue-full";
+const BUSY_TRIES = 60;
 
 export class ApiError extends Error {
-  constructor(message, status) {
+  constructor(message, status, type = "") {
     super(message);
     this.status = status;
+    this.type = type;
   }
 }
 
-async function call(method, path, { json, form } = {}) {
-  const init = { method, headers: { Accept: "application/json" } };
+/** No answer at all: the service is gone, or the way to it. */
+export const isOffline = (error) => error instanceof ApiError && error.status === 0;
+
+async function call(method, path, { json, form, signal } = {}) {
+  const init = { method, headers: { Accept: "application/json" }, signal };
   if (json !== undefined) {
     init.body = JSON.stringify(json);
     init.headers["Content-Type"] = "application/json";
   } else if (form) init.body = form;
-  let response;
+  const hadKey = hasKey();
+  const response = await reach(path, init);
+  if (response.ok) return response.status === 204 ? null : response.json();
+  const error = await failure(response);
+  // Without any key set, 403 is about where the request comes from, not about a key.
+  if (response.status === 401 || (response.status === 403 && hadKey)) {
+    if (await askForKey(error.message, { again: hadKey })) return call(method, path, { json, form, signal });
+  }
+  throw error;
+}
+
+async function reach(path, init) {
   try {
-    response = await fetch(path, init);
-  } catch {
+    return await fetch(path, init);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    document.dispatchEvent(new Event("holotype:offline"));
     throw new ApiError("The service does not answer: is it still running?", 0);
   }
-  if (response.status === 401 && (await askForKey())) return call(method, path, { json, form });
-  if (!response.ok) throw new ApiError(await reason(response), response.status);
-  return response.status === 204 ? null : response.json();
 }
 
-async function reason(response) {
+async function failure(response) {
+  let problem = {};
   try {
-    const problem = await response.json();
-    return problem.detail || problem.title;
+    problem = await response.json();
   } catch {
-    return `The service answered ${response.status}.`;
+    // Not from the service itself, a proxy perhaps: the status is all there is.
+  }
+  const error = new ApiError(
+    problem.detail || problem.title || `The service answered ${response.status}.`, response.status, problem.type);
+  error.waitS = Number(response.headers.get("Retry-After")) || 1;
+  return error;
+}
+
+/** Wait and ask again while the service has no place for more images. */
+async function patiently(action, signal) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await action();
+    } catch (error) {
+      if (error.type !== BUSY || tries >= BUSY_TRIES) throw error;
+      await pause(error.waitS * 1000, signal);
+    }
   }
 }
 
-/** The key goes into a cookie of this page, because images cannot send a header. */
-async function askForKey() {
-  const { ask, el } = await import("./dom.js");
-  const data = await ask({
-    title: "This service needs a key",
-    fields: [el("div.field", el("label", { for: "api-key" }, "API key"),
-      el("input", { id: "api-key", name: "key", type: "password", required: true, autocomplete: "off" }))],
-    action: "Continue",
+export function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new DOMException("stopped", "AbortError"));
+    if (signal?.aborted) { stop(); return; }
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => { clearTimeout(timer); stop(); }, { once: true });
   });
-  if (!data) return false;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${KEY_COOKIE}=${encodeURIComponent(data.get("key"))}; path=/; SameSite=Strict${secure}`;
-  return true;
 }
 
-const query = (parameters) => {
-  const search = new URLSearchParams();
-  for (const [name, value] of parameters) if (value !== null && value !== undefined) search.append(name, value);
-  const text = search.toString();
-  return text ? `?${text}` : "";
+const query = (pairs) => {
+  const search = new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined));
+  return search.size ? `?${search}` : "";
 };
 const segment = (label) => label.split("/").map(encodeURIComponent).join("/");
 
+function formOf(files, options) {
+  const form = new FormData();
+  for (const file of files) form.append("images", file, file.name);
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== "" && value !== null && value !== undefined) form.append(name, value);
+  }
+  return form;
+}
+
+const upload = (path) => (files, options, signal) =>
+  patiently(() => call("POST", path, { form: formOf(files, options), signal }), signal);
+
 export const api = {
+  alive: () => call("GET", "/healthz"),
+  document: () => call("GET", "/openapi.json"),
   gallery: () => call("GET", "/v1/gallery"),
   classes: () => call("GET", "/v1/classes"),
   renameClass: (label, to) => call("PATCH", `/v1/classes/${segment(label)}`, { json: { label: to } }),
   removeClass: (label) => call("DELETE", `/v1/classes/${segment(label)}`),
   references: ({ label, limit, after }) =>
     call("GET", `/v1/references${query([["where", `label=${label}`], ["limit", limit], ["after", after]])}`),
+  reference: (id) => call("GET", `/v1/references/${id}`),
   relabel: (ids, label) => call("POST", "/v1/references/relabel", { json: { ids, label } }),
   remove: (ids) => call("POST", "/v1/references/remove", { json: { ids } }),
   thumbnail: (id) => `/v1/references/${id}/thumbnail`,
-  classify: (files, options) => call("POST", "/v1/classify", { form: formOf(files, options) }),
-  add: (files, options) => call("POST", "/v1/references", { form: formOf(files, options) }),
+  classify: upload("/v1/classify"),
+  add: upload("/v1/references"),
   review: () => call("GET", "/v1/review"),
   reviewThumbnail: (id) => `/v1/review/${id}/thumbnail`,
-  addReviewed: (ids, label) => call("POST", "/v1/review", { json: { ids, label } }),
+  addReviewed: (ids, label) => patiently(() => call("POST", "/v1/review", { json: { ids, label } })),
   dropReviewed: (id) => call("DELETE", `/v1/review/${id}`),
   heads: () => call("GET", "/v1/heads"),
   promote: (version) => call("POST", `/v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "/v1/heads/rollback"),
-  retrain: () => call("POST", "/v1/retrain", { json: {} }),
+  retrain: (options) => call("POST", "/v1/retrain", { json: options }),
   retrainState: () => call("GET", "/v1/retrain"),
 };
-
-function formOf(files, options) {
-  const form = new FormData();
-  for (const file of files) form.append("images", file, file.name);
-  for (const [name, value] of Object.entries(options)) if (value !== "" && value !== null) form.append(name, value);
-  return form;
-}

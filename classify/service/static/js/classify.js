@@ -1,168 +1,144 @@
 /** Classify: images in, the answer with its evidence out. */
 
 import { api } from "./api.js";
-import { $, attempt, el, labelField, percent, say } from "./dom.js";
+import { capabilities } from "./capabilities.js";
+import { $, busy, el, named, plural, say } from "./dom.js";
+import { choices, field, labelField, typedLabel } from "./forms.js";
 
-const EVIDENCE = 10; // neighbours shown for one answer
-const MODES = [
-  ["auto", "Both, pooled"],
-  ["knn", "Nearest references"],
-  ["linear", "Linear head"],
-];
-// Kept while other pages are visited: results of this session.
-const shown = [];
+const LABELS_COUNTED = 12; // verdicts offered as filters
 
-export async function showClassify(root) {
-  const gallery = await api.gallery();
+export async function showClassify(root, { session, signal }) {
+  const [gallery, able] = await Promise.all([api.gallery(), capabilities()]);
+  session.gallery = gallery;
+  const options = optionsForm(gallery, able, session);
+  const overview = el("section.overview", { "aria-label": "Overview" });
+  const results = el("section.results", { "aria-label": "Answers" });
+  const hint = el("p.empty", ...(gallery.references ? ["Answers appear here, each with the references that it rests on."] : emptyGallery()));
+  root.append(el("h1", "What is in this picture?"), chooser(session), options, overview, results, hint);
+  const view = { only: null };
+  const showAll = () => {
+    results.replaceChildren(...session.cards.map((card) => card.node));
+    showAnswers();
+  };
+  const showAnswers = () => {
+    hint.hidden = session.cards.length > 0;
+    showOverview(overview, session, view, filter);
+    filter();
+  };
+  const filter = () => {
+    for (const card of session.cards) card.node.hidden = view.only !== null && card.verdictKey !== view.only;
+  };
+  session.addEventListener("cards", showAll, { signal });
+  session.addEventListener("answers", showAnswers, { signal });
+  showAll();
+}
+
+const emptyGallery = () => ["The gallery is empty. Add labelled images with ", el("code", "ingest add FOLDER"),
+  ", or drop one here and give it a label: it can be found from then on."];
+
+function chooser(session) {
   const input = el("input.visually-hidden", {
     id: "files", type: "file", accept: "image/*,.heic,.heif,.tif,.tiff", multiple: true,
-    onchange: () => { classify([...input.files]); input.value = ""; },
+    onchange: () => { session.ask([...input.files]); input.value = ""; },
   });
-  const drop = el("label.drop", { for: "files" },
+  return el("div.zone", input, el("label.drop", { for: "files" },
     el("strong", "Drop, paste or choose images"),
-    el("span", "They are compared with the gallery; nothing is added unless you say so."));
-  const zone = el("div.zone", input, drop);
-  const options = optionsForm(gallery);
-  const results = el("section.results", { "aria-label": "Answers" }, ...shown);
-  root.append(el("h1", "What is in this picture?"), zone, options, results);
-  if (!gallery.references) {
-    results.replaceChildren(el("p.empty", "The gallery is empty: add labelled images with ",
-      el("code", "ingest add"), " or below, after dropping one."));
-  }
-
-  async function classify(files) {
-    const images = files.filter((file) => file.size > 0);
-    for (let start = 0; start < images.length; start += gallery.max_images) {
-      await classifySome(images.slice(start, start + gallery.max_images));
-    }
-  }
-
-  async function classifySome(files) {
-    const cards = files.map(waitingCard);
-    results.prepend(...cards.map((card) => card.node));
-    shown.unshift(...cards.map((card) => card.node));
-    try {
-      const { results: answers } = await api.classify(files, Object.fromEntries(new FormData(options)));
-      answers.forEach((result, i) => cards[i].fill(result));
-      say(answers.length === 1 ? verdict(answers[0]) : `${answers.length} images classified`);
-    } catch (error) {
-      for (const card of cards) card.fill({ error: { detail: error.message } });
-    }
-    document.dispatchEvent(new Event("holotype:changed"));
-  }
-
-  const onPaste = (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length) { event.preventDefault(); classify(files); }
-  };
-  const onDrag = (event) => {
-    event.preventDefault();
-    zone.classList.toggle("over", event.type === "dragover");
-    if (event.type === "drop") classify([...event.dataTransfer.files]);
-  };
-  document.addEventListener("paste", onPaste);
-  for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, onDrag);
-  return () => {
-    document.removeEventListener("paste", onPaste);
-    for (const type of ["dragover", "dragleave", "drop"]) document.removeEventListener(type, onDrag);
-  };
+    el("span", "They are compared with the gallery; nothing is added unless you say so.")));
 }
 
-function optionsForm(gallery) {
-  const available = gallery.head ? MODES : MODES.filter(([value]) => value === "knn");
-  const form = el("form.options", { "aria-label": "Options", onsubmit: (event) => event.preventDefault() },
-    el("div.field", el("label", { for: "mode" }, "Who answers"),
-      el("select", { id: "mode", name: "mode" },
-        available.map(([value, text]) => el("option", { value }, text)))),
-    gallery.head ? el("div.field", el("label", { for: "abstain" }, "Say “unknown” below a precision of"),
-      el("select", { id: "abstain", name: "abstain_at" },
-        [["", "never"], ["0.8", "80 %"], ["0.9", "90 %"], ["0.95", "95 %"], ["0.99", "99 %"]]
-          .map(([value, text]) => el("option", { value }, text)))) : null);
+function optionsForm(gallery, able, session) {
+  const modes = able.modes.filter(([name]) => gallery.head || name === "knn");
+  const controls = [
+    field("Who answers", el("select", { name: "mode" }, choices(modes))),
+    gallery.head && able.takesAbstention
+      ? field("Say “unknown” below a precision of", el("select", { name: "abstain_at" },
+        choices([["", "never"], ["0.8", "80 %"], ["0.9", "90 %"], ["0.95", "95 %"], ["0.99", "99 %"]]))) : null,
+    field("Neighbours that vote", el("input.short", {
+      name: "k", type: "number", min: 1, max: 1000, placeholder: able.neighbours, inputMode: "numeric" })),
+    field("Only references with", el("input.condition", {
+      name: "where", placeholder: `${filterExample(gallery)}=…`, autocomplete: "off", maxLength: 300 })),
+  ];
+  const form = el("form.options", { "aria-label": "Options", onsubmit: (event) => event.preventDefault() }, controls);
+  for (const [name, value] of Object.entries(session.options ?? {})) {
+    if (form.elements[name]) form.elements[name].value = value;
+  }
+  const read = () => session.configure(Object.fromEntries(new FormData(form)));
+  form.addEventListener("change", () => {
+    read();
+    if (session.cards.length) session.askAgain();
+  });
+  read();
   return form;
 }
 
-const verdict = ({ query, answer, error }) =>
-  error ? `${query}: ${error.detail}` : `${query}: ${answer.label ?? "unknown"}`;
+/** A key that references can be filtered by: the user's own where there is one. */
+function filterExample({ filter_keys: keys = [] }) {
+  const own = keys.find((key) => key.startsWith("meta."));
+  return own ? own.slice("meta.".length) : "group";
+}
 
-function waitingCard(file) {
-  const picture = el("img.query", { src: URL.createObjectURL(file), alt: `The query ${file.name}` });
-  picture.addEventListener("error", () => picture.replaceWith(el("div.query.none", "no preview")));
-  const body = el("div.body", { "aria-busy": "true" }, el("p.waiting", "Looking…"));
-  const node = el("article.card", { "aria-label": file.name },
-    el("div.picture", picture, el("p.name", file.name)), body);
-  return {
-    node,
-    fill(result) {
-      body.removeAttribute("aria-busy");
-      body.replaceChildren(...(result.error ? failure(result.error) : answerOf(file, result.answer)));
-    },
+/** How far it is, what was found, and what can be done with all of it. */
+function showOverview(overview, session, view, filter) {
+  const { cards, pending } = session;
+  if (cards.length < 2) {
+    view.only = null;
+    overview.replaceChildren(...(cards.length ? [el("div.row", clearButton(session))] : []));
+    return;
+  }
+  const counts = new Map();
+  for (const { verdictKey } of cards) counts.set(verdictKey, (counts.get(verdictKey) ?? 0) + 1);
+  if (!counts.has(view.only)) view.only = null;
+  const focused = overview.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const typed = $("input[name=label]", overview)?.value ?? "";
+  overview.replaceChildren(
+    pending ? progress(session, pending) : "",
+    el("div.chips", { role: "group", "aria-label": "Show only" }, chips(counts, cards.length, view, () => {
+      filter();
+      showOverview(overview, session, view, filter);
+    })),
+    el("div.row", pending ? null : addAll(session, view, typed), clearButton(session)));
+  if (focused) $(`[data-key="${CSS.escape(focused)}"]`, overview)?.focus();
+}
+
+function progress(session, pending) {
+  const done = session.cards.length - pending;
+  return el("div.progress",
+    el("progress", { max: session.cards.length, value: done, "aria-label": "Classified" }),
+    el("span", `${done} of ${plural(session.cards.length, "image")}`),
+    el("button", { type: "button", onclick: () => session.stop(), "data-key": "stop" }, "Stop"));
+}
+
+function chips(counts, total, view, redraw) {
+  const told = [...counts].filter(([key]) => key !== "waiting").sort(([, a], [, b]) => b - a).slice(0, LABELS_COUNTED);
+  const words = (key) => {
+    if (key === "unknown") return "Unknown";
+    return key === "failed" ? "No answer" : named(key.slice("label:".length));
   };
+  return [[null, total], ...told].map(([key, count]) => el("button.chip", {
+    type: "button", "data-key": `only-${key}`, "aria-pressed": String(view.only === key),
+    onclick: () => { view.only = key; redraw(); },
+  }, key === null ? "All" : words(key), el("span.badge", String(count))));
 }
 
-const failure = (error) => [el("h2.problem", "No answer"), el("p", error.detail)];
-
-function answerOf(file, answer) {
-  const unknown = answer.label === null || answer.abstained;
-  const scores = answer.scores ?? [{ label: answer.label, score: answer.score }, ...answer.runners_up];
-  return [
-    el(`h2.label${unknown ? ".unknown" : ""}`, unknown ? "Unknown" : answer.label),
-    ...notices(answer),
-    bars(scores.filter((s) => s.label !== null)),
-    ...parts(answer.parts),
-    corrections(file, unknown ? (scores[0]?.label ?? "") : answer.label, unknown),
-    ...evidence(answer.neighbours),
-  ];
-}
-
-function notices(answer) {
-  const lines = [...answer.notices];
-  if (answer.known_as) lines.unshift(`This very picture is in the gallery as “${answer.known_as}”.`);
-  return lines.map((text) => el("p.notice", text));
-}
-
-function bars(scores) {
-  return el("ol.bars", { "aria-label": "Probabilities" }, scores.map(({ label, score }) =>
-    el("li", el("span.name", label),
-      el("span.track", el("span.fill", { style: `width:${Math.max(100 * score, 0.5)}%` })),
-      el("span.value", percent(score)))));
-}
-
-function parts(list) {
-  if (!list || !list.length) return [];
-  const differ = new Set(list.map((part) => part.label)).size > 1;
-  return [el(`p.parts${differ ? ".differ" : ""}`,
-    differ ? "They disagree: " : "Both agree: ",
-    list.map((part) => `${part.mode === "knn" ? "neighbours" : "head"} say ${part.label} (${percent(part.score)})`).join(", "))];
-}
-
-function corrections(file, label, unknown) {
-  const field = labelField({ text: `Label to add ${file.name} under`, value: label, hiddenText: true });
-  const add = async (chosen) => {
-    const outcome = await attempt(() => api.add([file], { label: chosen, on_conflict: "replace" }));
-    if (!outcome) return;
-    const [first] = outcome.outcomes;
-    const done = ["added", "already_present", "relabelled"].includes(first.outcome);
-    say(done ? `${file.name} is in the gallery as “${first.label}”` : first.reason, done ? "info" : "error");
-    if (done) form.replaceChildren(el("p.done", `In the gallery as “${first.label}”.`));
-    document.dispatchEvent(new Event("holotype:changed"));
-  };
-  const form = el("form.correct", {
-    onsubmit: (event) => { event.preventDefault(); add($("input", form).value.trim()); },
-  },
-  unknown ? null : el("button.primary", { type: "button", onclick: () => add(label) }, `Correct: add as ${label}`),
-  el("div.other", field, el("button", unknown ? "Add under this label" : "Add under another label")));
+/** One label for every picture that is shown. */
+function addAll(session, view, typed) {
+  const shown = session.cards.filter((card) => card.state === "answered" && !card.held
+    && (view.only === null || card.verdictKey === view.only));
+  if (shown.length < 2) return null;
+  const form = el("form.other", { onsubmit: (event) => { event.preventDefault(); add(); } },
+    labelField({ text: `Add the ${shown.length} shown under`, value: typed }),
+    el("button", `Add ${shown.length}`));
+  async function add() {
+    const label = typedLabel(form);
+    const added = await busy(form, () => session.add(shown, label));
+    if (added === undefined) return;
+    say(`${plural(added, "image")} in the gallery as “${label}”`);
+    session.dispatchEvent(new Event("answers"));
+  }
   return form;
 }
 
-function evidence(neighbours) {
-  if (!neighbours.length) return [];
-  return [
-    el("h3", `Because of these ${Math.min(neighbours.length, EVIDENCE)} references`),
-    el("ul.evidence", neighbours.slice(0, EVIDENCE).map((n) =>
-      el("li", el("figure",
-        el("img", { src: api.thumbnail(n.id), alt: `Reference of ${n.label}`, loading: "lazy" }),
-        el("figcaption", el("strong", n.label),
-          el("span", { title: "Cosine similarity" }, n.similarity.toFixed(3)),
-          el("span.source", { title: n.source }, n.source.split("/").pop())))))),
-  ];
-}
+const clearButton = (session) => el("button.quiet.clear", { type: "button", onclick: () => {
+  session.clear();
+  $("#files").focus();
+} }, "Clear the answers");

@@ -1,16 +1,28 @@
 /** Building and finding elements. Text is always set as text, never as markup. */
 
+const SVG = "http://www.w3.org/2000/svg";
+
 /**
  * Make an element: `el("p.note", {title: "x"}, "text", child)`.
- * Properties starting with `on` are listeners; `data-*` and `aria-*` are attributes.
+ * Properties starting with `on` are listeners; those with a hyphen are attributes.
+ * Children that are null are left out.
  */
 export function el(spec, ...rest) {
   const [tag, ...classes] = spec.split(".");
-  const node = document.createElement(tag || "div");
-  if (classes.length) node.className = classes.join(" ");
+  return fill(document.createElement(tag), classes, rest);
+}
+
+/** The same for SVG, where all properties are attributes. */
+export function svg(spec, ...rest) {
+  const [tag, ...classes] = spec.split(".");
+  return fill(document.createElementNS(SVG, tag), classes, rest);
+}
+
+function fill(node, classes, rest) {
+  if (classes.length) node.setAttribute("class", classes.join(" "));
   const properties = isProperties(rest[0]) ? rest.shift() : {};
   for (const [name, value] of Object.entries(properties)) set(node, name, value);
-  node.append(...rest.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...rest.flat(2).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -18,64 +30,75 @@ function isProperties(value) {
   return value !== null && typeof value === "object" && !(value instanceof Node) && !Array.isArray(value);
 }
 
+const ATTRIBUTES = new Set(["role", "list", "for"]); // read-only or named otherwise as properties
+
 function set(node, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-  else if (name.includes("-") || name === "role" || name === "list" || name === "for") {
+  else if (node.namespaceURI === SVG || name.includes("-") || ATTRIBUTES.has(name)) {
     node.setAttribute(name, value);
   } else node[name] = value;
 }
 
 export const $ = (selector, root = document) => root.querySelector(selector);
+export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-/** Show a message to everybody, screen readers included. */
+const INFO_MS = 5000;
+
+/** Show a message to everybody, screen readers included. Errors stay until dismissed. */
 export function say(text, kind = "info") {
-  const box = $("#status");
-  const note = el(`p.toast.${kind}`, text);
-  box.append(note);
-  setTimeout(() => note.remove(), kind === "error" ? 12000 : 5000);
+  const note = el(`p.toast.${kind}`, el("span", text));
+  if (kind === "error") {
+    note.append(el("button.dismiss", { type: "button", onclick: () => note.remove() }, "Dismiss"));
+  } else setTimeout(() => note.remove(), INFO_MS);
+  $("#status").append(note);
 }
 
-/** Run something that may fail, and show why it did. */
+/** Run something that may fail, and show why it did; undefined then. */
 export async function attempt(action) {
   try {
     return await action();
   } catch (error) {
-    say(error.message, "error");
+    if (error.name !== "AbortError") say(error.message, "error");
     return undefined;
   }
 }
 
-/** Ask before something is done; resolves to the form's data, or null. */
-export function ask({ title, text, fields = [], action, danger = false }) {
-  return new Promise((resolve) => {
-    const form = el("form", { method: "dialog" },
-      el("h2", title),
-      text ? el("p", text) : null,
-      ...fields,
-      el("div.actions",
-        el("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
-        el(`button.primary${danger ? ".danger" : ""}`, { value: "yes" }, action)));
-    const dialog = el("dialog", { "aria-label": title }, form);
-    dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "yes" ? new FormData(form) : null);
-      dialog.remove();
-    });
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+/** Keep a form or a button from being used twice while it works. */
+export async function busy(control, action) {
+  const buttons = control.matches("button") ? [control] : $$("button", control);
+  const usable = buttons.filter((button) => !button.disabled);
+  for (const button of usable) button.disabled = true;
+  try {
+    return await attempt(action);
+  } finally {
+    for (const button of usable) button.disabled = false;
+  }
 }
 
-let fieldCount = 0;
-
-/** A labelled field for a class label, which offers the classes that there are. */
-export function labelField({ text = "Label", value = "", name = "label", hiddenText = false } = {}) {
-  const id = `field-${++fieldCount}`;
-  return el("div.field",
-    el(`label${hiddenText ? ".visually-hidden" : ""}`, { for: id }, text),
-    el("input", { id, name, value, list: "labels", required: true, maxLength: 200, autocomplete: "off", placeholder: "label" }));
+/** Move the keyboard to something that is not a control. */
+export function focusOn(node) {
+  if (!node) return;
+  if (!node.matches("a, button, input, select, summary")) node.tabIndex = -1;
+  node.focus({ preventScroll: true });
 }
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+/** The text of a label, whichever way its script runs. */
+export const named = (label) => el("bdi", label);
+
+/** Shares in [0, 1] for people: never a certainty that was not measured. */
+export function percent(share) {
+  if (share > 0 && share < 0.005) return "< 1 %";
+  if (share < 1 && share >= 0.995) return "> 99 %";
+  return `${(100 * share).toFixed(0)} %`;
+}
 export const plural = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
-export const when = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const when = (iso) => {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? String(iso ?? "")
+    : time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+};
+export const baseName = (path) => String(path ?? "").split("/").pop();
+
+/** Tell the rest of the page that the gallery, the queue or the heads changed. */
+export const changed = () => document.dispatchEvent(new Event("holotype:changed"));

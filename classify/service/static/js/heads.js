@@ -1,74 +1,95 @@
 /** Heads: versions with their reports, what changed between two, and which one answers. */
 
-import { api } from "./api.js";
-import { $, ask, attempt, el, percent, plural, say, when } from "./dom.js";
+import { api, pause } from "./api.js";
+import { whiskers } from "./charts.js";
+import { attempt, busy, changed, el, named, plural, say, when } from "./dom.js";
+import { ask } from "./forms.js";
+import { comparison } from "./head_compare.js";
+import { figure, report, scoresOf } from "./head_report.js";
 
-const POLL_MS = 1000;
-const LISTED = 12; // classes listed in a report before the rest is folded away
+const POLL_MS = 700;
+const CHARTED = 12; // newest versions in the chart
 
-const figure = (value) => (value === null || value === undefined ? "not measured" : percent(value));
-const scoresOf = (head) => head.report.cross_validation ?? {};
-const countsOf = (head) => head.report.gallery?.counts ?? {};
-
-export async function showHeads(root) {
-  let timer = null;
-  const job = el("p.job", { "aria-live": "polite" });
-  const start = el("button.primary", { type: "button", onclick: retrain }, "Retrain now");
+export async function showHeads(root, { signal }) {
+  const job = el("div.job", { "aria-live": "polite" });
+  const start = el("button.primary", { type: "button", onclick: () => busy(start, retrain) }, "Retrain now");
   const back = el("button", { type: "button", onclick: rollback }, "Roll back");
-  const list = el("div.heads");
-  const comparison = el("section.comparison", { "aria-label": "What changed" });
+  const history = el("section", { "aria-label": "Versions over time" });
+  const list = el("section.heads", { "aria-label": "Versions" });
+  const changes = el("section", { "aria-label": "What changed" });
+  let before = null;
   root.append(
     el("div.heading", el("h1", "Heads"), el("div.actions", start, back)),
-    el("p", "A head is trained from the stored vectors. The active one answers; the others are kept."),
-    job, list, comparison);
+    el("p.lead", "A head is trained from the stored vectors; no picture is read again. The active one answers, the others are kept."),
+    job, list, changes, history);
   await load();
-  await watch();
-  return () => clearTimeout(timer);
+  follow(await api.retrainState());
 
   async function load() {
-    const { heads, active, history } = await api.heads();
-    back.disabled = history.length === 0;
-    list.replaceChildren(...[...heads].reverse().map((head) => card(head, { active, promote, compare })));
-    if (!heads.length) list.append(el("p.empty", "No head was trained yet: press “Retrain now”."));
-    const newest = heads.find((head) => head.version === active);
-    const before = heads.find((head) => head.version === history.at(-1));
-    comparison.replaceChildren(...(newest && before ? difference(before, newest) : []));
+    const { heads, active, history: earlier } = await api.heads();
+    const newest = [...heads].reverse();
+    before = earlier.at(-1) ?? null;
+    back.hidden = before === null;
+    back.title = before === null ? "" : `To ${before}`;
+    list.replaceChildren(...newest.map((head) => card(head, { active, promote })));
+    if (!heads.length) list.append(el("p.empty", "No head was trained yet: the nearest references answer alone. Press “Retrain now”."));
+    changes.replaceChildren(...comparison(newest, { active, before }));
+    history.replaceChildren(...overTime(newest.slice(0, CHARTED), active));
+  }
 
-    function compare() {
-      const chosen = heads.filter((head) => $(`input[value="${head.version}"]`, list).checked);
-      comparison.replaceChildren(...(chosen.length === 2 ? difference(...chosen) : []));
-      if (chosen.length > 2) say("Choose two versions to compare.");
+  /** Show the job, and go on while it runs. */
+  async function follow(first) {
+    let state = first;
+    const began = Date.now();
+    showJob(state, began);
+    while (state.state === "running" && !signal.aborted) {
+      try {
+        await pause(POLL_MS, signal);
+        state = await api.retrainState();
+      } catch {
+        if (signal.aborted) return;
+        continue; // the page says by itself that the service is gone
+      }
+      showJob(state, began);
+      if (state.state !== "running") {
+        await attempt(load);
+        changed();
+      }
     }
   }
 
-  async function watch() {
-    const state = await api.retrainState();
-    start.disabled = state.state === "running";
+  function showJob(state, began) {
+    const running = state.state === "running";
+    start.disabled = running;
     job.className = `job ${state.state}`;
-    job.textContent = jobText(state);
-    if (state.state === "running") timer = setTimeout(() => attempt(follow), POLL_MS);
-  }
-
-  async function follow() {
-    await watch();
-    if (start.disabled) return;
-    await load();
-    document.dispatchEvent(new Event("holotype:changed"));
+    if (!running) {
+      job.replaceChildren(...outcomeOf(state));
+      return;
+    }
+    if (!job.querySelector("progress")) {
+      job.replaceChildren(el("progress", { "aria-label": "Training" }), el("p.step"), el("p.elapsed", { "aria-hidden": "true" }));
+    }
+    const step = job.querySelector(".step");
+    const words = `Training: ${state.step ?? "starting"}`;
+    if (step.textContent !== words) step.textContent = words; // said once by screen readers
+    const since = Date.parse(state.started_at) || began;
+    job.querySelector(".elapsed").textContent = `${Math.max(0, Math.round((Date.now() - since) / 1000))} s`;
   }
 
   async function retrain() {
-    if (await attempt(api.retrain)) await attempt(watch);
+    const state = await api.retrain({});
+    follow(state);
   }
 
   async function rollback() {
     const yes = await ask({
-      title: "Roll back?", text: "The head that was active before answers again, at once.", action: "Roll back",
+      title: "Roll back?", text: `Version ${before}, which was active before, answers again at once.`, action: "Roll back",
     });
     if (yes) await move(api.rollback);
   }
 
   async function promote(version) {
-    const yes = await ask({ title: `Promote ${version}?`, text: "It answers at once.", action: "Promote" });
+    const yes = await ask({ title: `Promote ${version}?`, text: "It answers at once; the present one can be rolled back to.", action: "Promote" });
     if (yes) await move(() => api.promote(version));
   }
 
@@ -77,99 +98,59 @@ export async function showHeads(root) {
     if (!pointer) return;
     say(`Head ${pointer.version} answers from now on`);
     await attempt(load);
+    changed();
   }
 }
 
-function jobText({ state, step, result, error, finished_at: finished }) {
-  if (state === "running") return `Training: ${step}…`;
-  if (state === "failed") return `The last training failed: ${error}`;
-  if (state === "idle") return "";
-  const reason = result?.reason ? `: ${result.reason}` : "";
-  const words = { active: "its head answers now", held: "its head is held", not_needed: "nothing to do" };
-  return `Trained ${when(finished)}; ${words[result?.status] ?? result?.status ?? "done"}${reason}`;
+/** What became of the last training, in words. */
+function outcomeOf({ state, result, error, finished_at: finished }) {
+  if (state === "failed") return [el("p", `The last training failed: ${error ?? "the service does not say why"}`)];
+  if (state !== "done") return [];
+  const words = { activated: "Trained", held: "Trained and held", not_needed: "Not trained" }[result?.status] ?? "Trained";
+  return [el("p", `${words}${finished ? `, ${when(finished)}` : ""}. ${sentence(result?.reason)}`)];
 }
 
-function card(head, { active, promote, compare }) {
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+
+function card(head, { active, promote }) {
   const isActive = head.version === active;
   const scores = scoresOf(head);
-  const counts = countsOf(head);
-  const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const counts = Object.values(head.report?.gallery?.counts ?? {});
+  const total = counts.reduce((sum, n) => sum + n, 0);
+  const origin = [when(head.created_at), total ? plural(total, "reference") : null,
+    plural(head.labels.length, "class", "classes"), head.report?.winner].filter(Boolean);
   return el(`article.head${isActive ? ".active" : ""}`, { "aria-label": `Head ${head.version}` },
     el("div.heading",
-      el("h2", head.version,
-        isActive ? el("span.badge", "answers") : null,
+      el("h2.version", named(head.version),
+        isActive ? el("span.badge", "active") : null,
         head.status === "held" ? el("span.badge.held", "held") : null),
-      el("div.actions",
-        el("label.compare", el("input", { type: "checkbox", value: head.version, onchange: compare }), " compare"),
-        isActive ? null : el("button", { type: "button", onclick: () => promote(head.version) }, "Promote"))),
-    el("p", `${when(head.created_at)} · ${plural(total, "reference")}, ${plural(head.labels.length, "class", "classes")} · ${head.report.winner ?? ""}`),
-    head.report.held_because ? el("p.notice", head.report.held_because) : null,
+      isActive ? null : el("button", { type: "button", onclick: () => promote(head.version) }, "Promote")),
+    el("p.soft", origin.join(" · ")),
+    heldBecause(head),
     el("dl.figures",
-      ...pair("Accuracy", figure(scores.accuracy)),
-      ...pair("Macro accuracy", figure(scores.macro_accuracy)),
-      ...pair("Macro F1", figure(scores.macro_f1))),
-    el("details",
-      el("summary", "Report"),
-      el("p", "Measured by cross-validation: every figure is of references that the head had not seen."),
-      recallBars(head), candidates(head)));
+      pair("Macro accuracy", figure(scores.macro_accuracy, scores.standard_error)),
+      pair("Accuracy", figure(scores.accuracy)),
+      pair("Macro F1", figure(scores.macro_f1))),
+    el("details", { open: isActive }, el("summary", "Report"), report(head)));
 }
 
-const pair = (name, value) => [el("div", el("dt", name), el("dd", value))];
-
-/** Recall of each class, the worst first. */
-function recallBars(head) {
-  const scored = (head.report.classes ?? []).filter((c) => c.recall !== null);
-  scored.sort((a, b) => a.recall - b.recall || a.label.localeCompare(b.label));
-  const bar = ({ label, recall, references }) => el("li",
-    el("span.name", `${label} (${references})`),
-    el("span.track", el("span.fill", { style: `width:${Math.max(100 * recall, 0.5)}%` })),
-    el("span.value", percent(recall)));
-  return el("div", el("h3", "Recall per class, the worst first"),
-    el("ol.bars", scored.slice(0, LISTED).map(bar)),
-    scored.length > LISTED
-      ? el("details", el("summary", `${scored.length - LISTED} more`), el("ol.bars", scored.slice(LISTED).map(bar)))
-      : null);
+function heldBecause(head) {
+  const why = head.report?.held_because ?? head.report?.comparison?.reason ?? null;
+  return head.status === "held" && why ? el("p.notice", why) : null;
 }
 
-function candidates(head) {
-  const rows = head.report.candidates ?? [];
-  return el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Candidates" },
-    el("table", el("caption", "Candidates, on the same folds"),
-      el("thead", el("tr", ["Candidate", "Accuracy", "Macro accuracy", "Macro F1"].map((name) =>
-        el("th", { scope: "col" }, name)))),
-      el("tbody", rows.map((row) => el("tr",
-        el("th", { scope: "row" }, row.name === head.report.winner ? el("strong", `${row.name} ✓`) : row.name),
-        [row.accuracy, row.macro_accuracy, row.macro_f1].map((value) => el("td", figure(value))))))));
-}
+const pair = (name, value) => el("div", el("dt", name), el("dd", value));
 
-/** What changed from one version to a later one. */
-function difference(before, after) {
-  const recallsBefore = new Map((before.report.classes ?? []).map((c) => [c.label, c]));
-  const rows = (after.report.classes ?? []).map((c) => change(c, recallsBefore.get(c.label)));
-  for (const label of before.labels.filter((l) => !after.labels.includes(l))) {
-    rows.push({ label, references: "gone", recall: "", weight: 2 });
-  }
-  const told = rows.filter((row) => row.weight > 0).sort((a, b) => b.weight - a.weight);
-  const moved = (name, key) => el("li", `${name}: ${figure(scoresOf(before)[key])} → ${figure(scoresOf(after)[key])}`);
-  return [
-    el("h2", `From ${before.version} to ${after.version}`),
-    el("ul", moved("Accuracy", "accuracy"), moved("Macro accuracy", "macro_accuracy"), moved("Macro F1", "macro_f1")),
-    told.length
-      ? el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Classes that changed" },
-        el("table", el("caption", "Classes that changed"),
-          el("thead", el("tr", ["Class", "References", "Recall"].map((name) => el("th", { scope: "col" }, name)))),
-          el("tbody", told.map((row) => el("tr", el("th", { scope: "row" }, row.label), el("td", row.references), el("td", row.recall))))))
-      : el("p", "No class changed."),
-  ];
-}
-
-function change(now, then) {
-  if (!then) return { label: now.label, references: `new, ${now.references}`, recall: figure(now.recall), weight: 2 };
-  const shift = (now.recall ?? 0) - (then.recall ?? 0);
-  return {
-    label: now.label,
-    references: now.references === then.references ? `${now.references}` : `${then.references} → ${now.references}`,
-    recall: shift ? `${figure(then.recall)} → ${figure(now.recall)}` : figure(now.recall),
-    weight: Math.abs(shift) || (now.references === then.references ? 0 : 1e-6),
-  };
+/** Macro accuracy of the versions, each with one standard error to both sides. */
+function overTime(heads, active) {
+  const measured = heads.filter((head) => scoresOf(head).macro_accuracy !== undefined);
+  if (measured.length < 2) return [];
+  return [el("h2", "Over time"),
+    el("div.panel", el("p.soft", "Macro accuracy of each version, ± one standard error."),
+      whiskers(measured.map((head) => ({
+        name: head.version,
+        value: scoresOf(head).macro_accuracy,
+        error: scoresOf(head).standard_error ?? null,
+        chosen: head.version === active,
+      }))))];
 }

@@ -1,87 +1,168 @@
 /** Review: queries that were in doubt, to be labelled and added. */
 
 import { api } from "./api.js";
-import { $, attempt, el, labelField, percent, plural, say, when } from "./dom.js";
+import { $, $$, attempt, busy, changed, el, focusOn, named, percent, plural, say, when } from "./dom.js";
+import { labelField, typedLabel } from "./forms.js";
 
-const changed = () => document.dispatchEvent(new Event("holotype:changed"));
+const FAILED = ["broken", "failed", "label_conflict"];
+const PIECE = 32; // queries per request
+const OFFERED = 4; // labels that the selected may be added under with one click
+const WHO = { knn: "neighbours", linear: "head", auto: "both" };
 
 export async function showReview(root) {
   const queue = await api.review();
+  const items = new Map(queue.items.map((item) => [item.id, item]));
   const list = el("ul.review", { "aria-label": "Queries in doubt" });
+  const heading = el("h1", "Review");
   const empty = el("p.empty", queue.keeps_queries
-    ? "Nothing to review: no query abstained or was named differently by the two modes."
-    : "This service keeps no queries. Set HOLOTYPE_KEEP_QUERIES to how many it may keep.");
-  const field = labelField({ text: "Label for the selected" });
-  const several = el("form.selection", { hidden: true, onsubmit: addSeveral },
-    el("span", { "aria-live": "polite" }), field, el("button.primary", "Add selected"));
-  root.append(el("h1", "Review"), el("p", "Queries in doubt. One click takes a suggestion; or type a label."),
-    several, list, empty);
+    ? "Nothing to review: no query was unknown, or named differently by the neighbours and the head."
+    : ["This service keeps no queries. Set ", el("code", "HOLOTYPE_KEEP_QUERIES"), " to how many it may keep."]);
+  const tools = el("div.tools");
+  const all = el("input", { type: "checkbox", id: "select-all", onchange: () => select(() => all.checked) });
+  root.append(heading, el("p.lead", "Queries in doubt. Take a suggestion, or type a label; select several to label them together."),
+    tools, list, empty);
   list.append(...queue.items.map(row));
   list.addEventListener("change", update);
   update();
 
-  function update() {
-    const ids = selected();
-    several.hidden = ids.length === 0;
-    $("span", several).textContent = `${ids.length} selected`;
-    empty.hidden = list.children.length > 0;
+  function boxes() {
+    return $$("input[type=checkbox]", list);
   }
 
-  function selected() {
-    return [...list.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
+  function select(wanted) {
+    for (const box of boxes()) box.checked = wanted(items.get(box.value));
+    update();
+  }
+
+  function update() {
+    const chosen = boxes().filter((box) => box.checked).map((box) => items.get(box.value));
+    empty.hidden = items.size > 0;
+    tools.hidden = items.size === 0;
+    all.checked = chosen.length === items.size;
+    all.indeterminate = chosen.length > 0 && chosen.length < items.size;
+    const focused = tools.contains(document.activeElement) ? document.activeElement.id : null;
+    tools.replaceChildren(
+      el("div.row.between",
+        el("label.check", { for: all.id }, all, el("span", { "aria-live": "polite" },
+          chosen.length ? `${chosen.length} of ${items.size} selected` : `Select all ${items.size}`)),
+        chosen.length ? el("button.quiet", { type: "button", onclick: () => drop(chosen) }, "Discard the selected") : null),
+      ...(chosen.length ? [together(chosen)] : [bySuggestion()]));
+    if (focused) $(`#${focused}`)?.focus();
+  }
+
+  /** Chips that select all queries with the same best suggestion. */
+  function bySuggestion() {
+    const groups = tally([...items.values()]);
+    return el("div.chips", { role: "group", "aria-label": "Select by suggestion" }, groups.map(([label, n]) =>
+      el("button.chip", { type: "button", onclick: () => { select((item) => best(item) === label); focusOn($("#select-all")); } },
+        "Select ", named(label), el("span.badge", String(n)))));
+  }
+
+  /** What can be done with all that are selected. */
+  function together(chosen) {
+    const groups = tally(chosen);
+    const ids = chosen.map((item) => item.id);
+    const own = el("form.other", { onsubmit: (event) => { event.preventDefault(); add(own, [[typedLabel(own), ids]]); } },
+      labelField({ text: "Label for the selected" }), el("button", "Add selected"));
+    const bar = el("div.selection", { role: "group", "aria-label": "Label the selected" },
+      groups.length > 1 ? el("button.primary", { type: "button", onclick: () => add(bar, bySuggested(chosen)) },
+        "Add each under its best suggestion") : null,
+      groups.slice(0, OFFERED).map(([label], i) =>
+        el(`button${groups.length === 1 && i === 0 ? ".primary" : ""}`, { type: "button", onclick: () => add(bar, [[label, ids]]) },
+          `Add ${ids.length} as `, named(label))),
+      own);
+    return bar;
   }
 
   function row(item) {
     const box = el("input", { type: "checkbox", value: item.id, "aria-label": `Select ${item.query}` });
-    const own = labelField({ text: `Label for ${item.query}`, hiddenText: true });
-    const form = el("form.own", {
-      onsubmit: (event) => { event.preventDefault(); add([item.id], $("input", form).value.trim()); },
-    }, own, el("button", "Add"));
-    return el("li", { "data-id": item.id },
-      box,
-      el("img", { src: api.reviewThumbnail(item.id), alt: `The query ${item.query}`, loading: "lazy" }),
-      el("div.body",
-        el("p", el("strong", item.query), ` · ${item.reason} · ${when(item.kept_at)}`),
-        el("div.suggestions", suggestions(item).map(({ label, who }) =>
-          el("button.primary", { type: "button", onclick: () => add([item.id], label) }, `Add as ${label}`,
-            el("small", ` ${who}`)))),
-        el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop(item) }, "Discard"))));
+    const form = el("form.other", {
+      onsubmit: (event) => { event.preventDefault(); add(body, [[typedLabel(form), [item.id]]]); },
+    }, labelField({ text: `Label for ${item.query}`, hiddenText: true, placeholder: "another label" }), el("button", "Add"));
+    const body = el("div.body",
+      el("p", el("strong", named(item.query)), el("span.soft", ` ${item.reason}, ${when(item.kept_at)}`)),
+      el("div.suggestions", suggestions(item).map(({ label, who }, i) =>
+        el(`button${i ? "" : ".primary"}`, { type: "button", onclick: () => add(body, [[label, [item.id]]]) },
+          "Add as ", named(label), el("small", who)))),
+      el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop([item]) }, "Discard")));
+    return el("li", { "data-id": item.id }, box,
+      el("img", { src: api.reviewThumbnail(item.id), alt: `The query ${item.query}`, loading: "lazy", width: 128, height: 128 }), body);
   }
 
-  async function addSeveral(event) {
-    event.preventDefault();
-    await add(selected(), $("input", field).value.trim());
-  }
-
-  async function add(ids, label) {
-    const answer = await attempt(() => api.addReviewed(ids, label));
-    if (!answer) return;
-    answer.outcomes.forEach((outcome, i) => {
-      const failed = ["broken", "failed", "label_conflict"].includes(outcome.outcome);
-      if (failed) say(`${outcome.source}: ${outcome.reason}`, "error");
-      else $(`[data-id="${ids[i]}"]`, list)?.remove();
+  /** Add groups of queries, each under its label. */
+  async function add(control, groups) {
+    let added = 0;
+    await busy(control, async () => {
+      for (const [label, ids] of groups.flatMap(inPieces)) {
+        const { outcomes } = await api.addReviewed(ids, label);
+        const done = ids.filter((_, i) => !FAILED.includes(outcomes[i].outcome));
+        for (const { source, outcome, reason } of outcomes) {
+          if (FAILED.includes(outcome)) say(`${source}: ${reason}`, "error");
+        }
+        leave(done);
+        added += done.length;
+      }
     });
-    say(`${plural(ids.length, "query", "queries")} added as “${label}”`);
-    update();
+    if (!added) return;
+    const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
+    say(`${plural(added, "query", "queries")} added${under}`);
     changed();
   }
 
-  async function drop(item) {
-    await attempt(() => api.dropReviewed(item.id));
-    $(`[data-id="${item.id}"]`, list)?.remove();
-    update();
+  async function drop(chosen) {
+    for (const { id } of chosen) {
+      if ((await attempt(async () => (await api.dropReviewed(id), true))) === undefined) break;
+      leave([id]);
+    }
     changed();
+  }
+
+  /** Rows that are done leave; the keyboard goes to the next one. */
+  function leave(ids) {
+    const rows = [...list.children];
+    const at = rows.findIndex((one) => ids.includes(one.dataset.id));
+    for (const one of rows.filter((r) => ids.includes(r.dataset.id))) one.remove();
+    for (const id of ids) items.delete(id);
+    update();
+    const next = list.children[Math.min(at, list.children.length - 1)];
+    focusOn(next ? $("button", next) : heading);
   }
 }
 
-/** The best label of each mode, once each, with who said it. */
+function inPieces([label, ids]) {
+  const pieces = [];
+  for (let at = 0; at < ids.length; at += PIECE) pieces.push([label, ids.slice(at, at + PIECE)]);
+  return pieces;
+}
+
+const best = (item) => suggestions(item)[0]?.label ?? null;
+
+/** Best suggestions and how many queries have them, the most frequent first. */
+function tally(items) {
+  const counts = new Map();
+  for (const item of items) if (best(item) !== null) counts.set(best(item), (counts.get(best(item)) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a);
+}
+
+function bySuggested(items) {
+  const groups = new Map();
+  for (const item of items) {
+    const label = best(item);
+    if (label !== null) groups.set(label, [...(groups.get(label) ?? []), item.id]);
+  }
+  return [...groups];
+}
+
+/** The best label of each mode, once each, the surest first, with who said it. */
 function suggestions(item) {
   const found = new Map();
-  for (const [mode, scores] of Object.entries(item.answers)) {
+  for (const [mode, scores] of Object.entries(item.answers ?? {})) {
     if (!scores.length) continue;
     const { label, score } = scores[0];
-    const said = `${mode === "knn" ? "neighbours" : mode === "linear" ? "head" : mode} ${percent(score)}`;
-    found.set(label, found.has(label) ? `${found.get(label)}, ${said}` : said);
+    const known = found.get(label) ?? { label, score: 0, said: [] };
+    known.said.push(`${WHO[mode] ?? mode} ${percent(score)}`);
+    known.score = Math.max(known.score, score);
+    found.set(label, known);
   }
-  return [...found].map(([label, who]) => ({ label, who }));
+  return [...found.values()].sort((a, b) => b.score - a.score).map(({ label, said }) => ({ label, who: said.join(", ") }));
 }

@@ -1,0 +1,155 @@
+/** A query: its picture, its answer, and the one click that puts it into the gallery. */
+
+import { api } from "./api.js";
+import { answerView, readAnswer } from "./answer.js";
+import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
+import { kindOf } from "./files.js";
+import { labelField, typedLabel } from "./forms.js";
+
+const IN_GALLERY = ["added", "already_present", "relabelled"];
+
+export class Card {
+  state = "waiting"; // or "answered", "failed"
+  answer = null;
+  error = null;
+  held = null; // the reference that this picture became: id, label, undo
+
+  constructor(file, session) {
+    this.file = file;
+    this.session = session;
+    this.url = URL.createObjectURL(file);
+    this.picture = el("div.picture", this.#preview(), el("p.name", named(file.name)));
+    this.body = el("div.body");
+    this.node = el("article.card", { "aria-label": file.name }, this.picture, this.body);
+    this.wait();
+  }
+
+  /** Under which heading this query is counted. */
+  get verdictKey() {
+    if (this.state === "failed") return "failed";
+    if (this.state === "waiting") return "waiting";
+    return this.answer.unknown ? "unknown" : `label:${this.answer.label}`;
+  }
+
+  /** The answer in a sentence, for those who hear the page. */
+  get verdict() {
+    if (this.state === "failed") return `${this.file.name}: ${this.error}`;
+    const { unknown, label, score } = this.answer;
+    return `${this.file.name}: ${unknown ? "unknown" : `${label}, ${percent(score)}`}`;
+  }
+
+  wait() {
+    this.state = "waiting";
+    this.body.setAttribute("aria-busy", "true");
+    this.body.replaceChildren(el("p.waiting", "Looking…"));
+  }
+
+  fill({ answer, error }) {
+    if (error || !answer) {
+      this.fail(error?.detail ?? "The service gave no answer.");
+      return;
+    }
+    this.state = "answered";
+    this.answer = readAnswer(answer);
+    this.#show(...answerView(this.answer), this.#corrections());
+  }
+
+  fail(reason, { retry = false } = {}) {
+    this.state = "failed";
+    this.error = reason;
+    this.#show(el("h2.label.problem", "No answer"), el("p", reason),
+      retry || reason.startsWith("Stopped")
+        ? el("button", { type: "button", onclick: () => this.session.askAgain([this]) }, "Ask again") : null);
+  }
+
+  /** Take in what became of the picture; false if it was not added. */
+  added(outcome) {
+    if (!IN_GALLERY.includes(outcome.outcome)) {
+      say(`${this.file.name}: ${outcome.reason}`, "error");
+      return false;
+    }
+    const before = this.held?.label ?? this.answer?.knownAs ?? null;
+    const { id, label } = outcome;
+    const undo = {
+      added: () => api.remove([id]),
+      relabelled: before === null ? null : () => api.relabel([id], before),
+    }[outcome.outcome] ?? null;
+    this.held = { id, label, undo, before };
+    this.#showHeld();
+    this.#thumbnailInstead(id);
+    return true;
+  }
+
+  forget() {
+    URL.revokeObjectURL(this.url);
+  }
+
+  #show(...nodes) {
+    this.body.removeAttribute("aria-busy");
+    this.body.replaceChildren(...nodes.filter(Boolean));
+  }
+
+  #preview() {
+    const image = el("img.query", { src: this.url, alt: `The query ${this.file.name}`, decoding: "async" });
+    image.addEventListener("error", () => image.replaceWith(this.#placeholder()));
+    return image;
+  }
+
+  #placeholder() {
+    return el("div.query.none", { role: "img", "aria-label": `The query ${this.file.name}, without a preview` },
+      el("span", `${kindOf(this.file)}: this browser has no preview of it`));
+  }
+
+  /** Where the browser cannot show the file, the service's own thumbnail can be shown. */
+  #thumbnailInstead(id) {
+    const none = this.picture.querySelector(".query.none");
+    none?.replaceWith(el("img.query", { src: api.thumbnail(id), alt: `The query ${this.file.name}` }));
+  }
+
+  #corrections() {
+    const { unknown, label, closest } = this.answer;
+    const sure = unknown ? null : label;
+    this.form = el("form.correct", { onsubmit: (event) => { event.preventDefault(); this.#add(typedLabel(this.form)); } },
+      sure === null ? null : el("button.primary", { type: "button", onclick: () => this.#add(sure) },
+        "Correct: add as ", named(sure)),
+      sure === null && closest ? el("button", { type: "button", onclick: () => this.#add(closest.label) },
+        "Add as ", named(closest.label)) : null,
+      el("div.other",
+        labelField({ text: `Label to add ${this.file.name} under`, hiddenText: true, placeholder: "another label" }),
+        el("button", "Add")));
+    if (this.held) this.#showHeld();
+    return this.form;
+  }
+
+  async #add(label) {
+    await busy(this.form, () => this.session.add([this], label));
+    if (!this.held) return;
+    say(`${this.file.name} is in the gallery as “${this.held.label}”`);
+    focusOn(this.form.querySelector("button"));
+  }
+
+  #showHeld() {
+    const { label, undo } = this.held;
+    this.form?.replaceChildren(
+      el("p.done", "In the gallery as ", el("a", { href: `#/gallery/${encodeURIComponent(label)}` }, named(label))),
+      undo === null ? "" : el("button.quiet", { type: "button", onclick: () => this.#undo() }, "Undo"),
+      el("button.quiet", { type: "button", onclick: () => this.#offerAgain() }, "Change the label"));
+  }
+
+  async #undo() {
+    const { undo } = this.held;
+    await busy(this.form, async () => {
+      await undo();
+      this.#offerAgain();
+      say("Undone");
+      changed();
+    });
+  }
+
+  #offerAgain() {
+    const old = this.form;
+    this.held = null;
+    old.replaceWith(this.#corrections());
+    focusOn(this.form.querySelector("button, input"));
+  }
+}

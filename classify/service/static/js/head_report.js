@@ -1,0 +1,69 @@
+/** The report of a head version: how it was chosen, how good it is, and for which classes. */
+
+import { bars, oneDecimal, reliability, whiskers } from "./charts.js";
+import { el, percent, plural } from "./dom.js";
+
+const LISTED = 12; // classes listed before the rest is folded away
+
+export const scoresOf = (head) => head.report?.cross_validation ?? {};
+
+export function figure(value, error = null) {
+  return typeof value === "number" ? oneDecimal(value, error) : "not measured";
+}
+
+export function report(head) {
+  const parts = [recalls(head), candidates(head), calibration(head)].filter(Boolean);
+  if (!parts.length) return el("p.soft", "This version came without a report.");
+  const { folds_scored: folds, references_scored: scored } = scoresOf(head);
+  return el("div.report",
+    el("p.soft", scored
+      ? `From ${plural(folds ?? 0, "fold")} of cross-validation over ${plural(scored, "reference")}: each was answered by a head that had not seen it.`
+      : "Nothing could be cross-validated: there are too few independent references."),
+    ...parts);
+}
+
+/** Recall of each class, the worst first. */
+function recalls(head) {
+  const all = head.report?.classes ?? [];
+  const scored = all.filter(({ recall }) => recall !== null && recall !== undefined)
+    .sort((a, b) => a.recall - b.recall || a.label.localeCompare(b.label));
+  if (!scored.length) return null;
+  const rows = scored.map(({ label, recall, references }) => ({ label, value: recall, note: `(${references})` }));
+  const unscored = all.length - scored.length;
+  return el("section", el("h3", "Recall per class, the worst first"),
+    bars(rows.slice(0, LISTED)),
+    rows.length > LISTED
+      ? el("details", el("summary", `${rows.length - LISTED} more`), bars(rows.slice(LISTED))) : null,
+    unscored ? el("p.soft", `${plural(unscored, "class", "classes")} could not be scored: too few independent references.`) : null);
+}
+
+function candidates(head) {
+  const rows = (head.report?.candidates ?? []).filter((row) => typeof row.macro_accuracy === "number");
+  if (!rows.length) return null;
+  const columns = [["Accuracy", "accuracy", oneDecimal], ["Macro accuracy", "macro_accuracy", oneDecimal],
+    ["Macro F1", "macro_f1", oneDecimal], ["Log loss", "log_loss", (value) => value.toFixed(3)]];
+  const cell = (value, write) => el("td", typeof value === "number" ? write(value) : "not measured");
+  return el("section", el("h3", "Candidates, on the same folds"),
+    el("p.soft", "Macro accuracy ± one standard error; within half of one they tie, and the simpler wins."),
+    whiskers(rows.map((row) => ({
+      name: row.name, value: row.macro_accuracy, error: row.standard_error ?? null, chosen: row.name === head.report.winner,
+    }))),
+    el("details", el("summary", "All figures"),
+      el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Figures of the candidates" },
+        el("table",
+          el("thead", el("tr", el("th", { scope: "col" }, "Candidate"), columns.map(([name]) => el("th", { scope: "col" }, name)))),
+          el("tbody", rows.map((row) => el("tr",
+            el("th", { scope: "row" }, row.name === head.report.winner ? el("strong", `${row.name} (chosen)`) : row.name),
+            columns.map(([, key, write]) => cell(row[key], write)))))))));
+}
+
+/** Confidence against accuracy, where the report has it. */
+function calibration(head) {
+  const of = head.report?.calibration ?? head.report?.cross_validation?.calibration ?? {};
+  const bins = of.bins ?? head.report?.reliability ?? [];
+  if (!Array.isArray(bins) || !bins.some((bin) => bin.count && typeof bin.accuracy === "number")) return null;
+  const error = of.expected_calibration_error ?? of.ece ?? null;
+  return el("section", el("h3", "Are its probabilities right?"),
+    reliability(bins, { title: "Confidence against accuracy; on the diagonal they are equal" }),
+    error === null ? null : el("p.soft", `On average confidence is ${percent(error)} off.`));
+}

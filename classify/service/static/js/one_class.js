@@ -1,0 +1,216 @@
+/** One class: its references, and putting labels right. */
+
+import { api } from "./api.js";
+import { $$, attempt, baseName, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
+import { ask, labelField } from "./forms.js";
+import { piecesOf } from "./files.js";
+import { linkTo } from "./gallery.js";
+import { showReference } from "./reference.js";
+
+const PAGE = 60; // references fetched at a time
+
+export async function showClass(root, { argument: label }) {
+  const grid = el("ul.references", { "aria-label": `References of ${label}`, onclick: selectRange });
+  const more = el("button", { type: "button", hidden: true, onclick: () => busy(more, loadMore) }, "Show more");
+  const heading = el("h1", named(label));
+  const count = el("p.count", { "aria-live": "polite" });
+  const all = el("button.quiet", { type: "button", onclick: () => selectAll(true) }, "Select all shown");
+  const selection = selectionBar();
+  const state = { total: 0, after: null, last: null };
+  root.append(
+    el("p.back", el("a", { href: "#/gallery" }, "← All classes")),
+    el("div.heading", heading,
+      el("div.actions", addImages(),
+        el("button", { type: "button", onclick: rename }, "Rename or merge"),
+        el("button.danger", { type: "button", onclick: removeClass }, "Remove class"))),
+    el("div.row.between", count, all), selection.node, grid, more);
+  grid.addEventListener("change", showSelection);
+  await reload();
+
+  async function reload() {
+    const { classes } = await api.classes();
+    state.total = classes.find((one) => one.label === label)?.count ?? 0;
+    state.after = null;
+    grid.replaceChildren();
+    await load();
+  }
+
+  async function load() {
+    const page = await api.references({ label, limit: PAGE, after: state.after });
+    grid.append(...page.references.map((reference) => tile(reference, look)));
+    state.after = page.next_after;
+    showCount();
+  }
+
+  async function loadMore() {
+    const first = grid.children.length;
+    await load();
+    focusOn(grid.children[first]?.querySelector("input"));
+  }
+
+  function showCount() {
+    const shown = grid.children.length;
+    more.hidden = state.after === null;
+    all.hidden = shown === 0;
+    count.textContent = state.total === 0 ? "No reference has this label (any more)."
+      : plural(state.total, "reference") + (shown < state.total ? `, ${shown} shown` : "");
+    showSelection();
+  }
+
+  function selected() {
+    return $$("input:checked", grid).map((box) => box.value);
+  }
+
+  function showSelection() {
+    selection.update(selected().length);
+  }
+
+  function selectAll(checked) {
+    for (const box of $$("input", grid)) box.checked = checked;
+    showSelection();
+  }
+
+  /** Shift and click selects everything in between. */
+  function selectRange(event) {
+    const box = event.target.closest("input");
+    if (!box) return;
+    const boxes = $$("input", grid);
+    const [here, there] = [boxes.indexOf(box), boxes.indexOf(state.last)];
+    if (event.shiftKey && there >= 0) {
+      for (const one of boxes.slice(Math.min(here, there), Math.max(here, there) + 1)) one.checked = box.checked;
+    }
+    state.last = box;
+    showSelection();
+  }
+
+  function selectionBar() {
+    const text = el("span", { "aria-live": "polite" });
+    const node = el("div.selection", { hidden: true, role: "group", "aria-label": "Selected references" }, text,
+      el("button", { type: "button", onclick: relabel }, "Relabel"),
+      el("button.danger", { type: "button", onclick: remove }, "Remove"),
+      el("button.quiet", { type: "button", onclick: () => { selectAll(false); focusOn(all); } }, "Select none"));
+    return {
+      node,
+      update(n) {
+        node.hidden = n === 0;
+        text.textContent = `${n} selected`;
+      },
+    };
+  }
+
+  async function look(id) {
+    if (await showReference(id)) leave([id]);
+  }
+
+  async function relabel() {
+    const ids = selected();
+    const data = await ask({
+      title: `Relabel ${plural(ids.length, "reference")}`, fields: [labelField({ text: "New label" })], action: "Relabel",
+    });
+    if (!data) return;
+    const to = data.get("label").trim();
+    if (to !== label) await apply(ids, () => api.relabel(ids, to), `${plural(ids.length, "reference")} moved to “${to}”`);
+  }
+
+  async function remove() {
+    const ids = selected();
+    const data = await ask({
+      title: `Remove ${plural(ids.length, "reference")}?`,
+      text: "They leave the gallery for good; the picture files are not touched.",
+      action: "Remove", danger: true,
+    });
+    if (data) await apply(ids, () => api.remove(ids), `${plural(ids.length, "reference")} removed`);
+  }
+
+  async function apply(ids, action, message) {
+    if (!(await attempt(action))) return;
+    leave(ids);
+    say(message);
+    changed();
+  }
+
+  /** References that are no longer of this class leave the grid; the keyboard stays near. */
+  function leave(ids) {
+    const gone = new Set(ids);
+    const boxes = $$("input", grid);
+    const next = boxes.findLast((box, i) => !gone.has(box.value) && boxes.slice(i).some((b) => gone.has(b.value)))
+      ?? boxes.find((box) => !gone.has(box.value));
+    for (const box of boxes.filter((b) => gone.has(b.value))) box.closest("li").remove();
+    state.total -= ids.length;
+    showCount();
+    focusOn(next ?? heading);
+    if (!grid.children.length && state.after !== null) attempt(load);
+  }
+
+  async function rename() {
+    const data = await ask({
+      title: `Rename “${label}”`,
+      text: "A name that exists already merges the two classes. Nothing is embedded again.",
+      fields: [labelField({ text: "New name", value: label })], action: "Rename",
+    });
+    const to = data?.get("label").trim();
+    if (!to || to === label || !(await mergeIsMeant(to))) return;
+    const done = await attempt(() => api.renameClass(label, to));
+    if (!done) return;
+    say(`${plural(done.changed, "reference")} now in “${done.label ?? to}”`);
+    changed();
+    location.hash = linkTo(done.label ?? to);
+  }
+
+  async function mergeIsMeant(to) {
+    const other = (await attempt(api.classes))?.classes.find((one) => one.label === to);
+    if (!other) return true;
+    return ask({
+      title: `Merge into “${to}”?`,
+      text: `“${to}” has ${plural(other.count, "reference")} already. Afterwards the two cannot be told apart.`,
+      action: "Merge", danger: true,
+    });
+  }
+
+  async function removeClass() {
+    const data = await ask({
+      title: `Remove “${label}”?`,
+      text: `All ${plural(state.total, "reference")} leave the gallery for good; the picture files are not touched.`,
+      action: "Remove class", danger: true,
+    });
+    if (!data || !(await attempt(() => api.removeClass(label)))) return;
+    say(`“${label}” removed`);
+    changed();
+    location.hash = "#/gallery";
+  }
+
+  /** Pictures that are of this class. */
+  function addImages() {
+    const input = el("input.visually-hidden", {
+      type: "file", id: "add-images", accept: "image/*,.heic,.heif,.tif,.tiff", multiple: true,
+      onchange: () => { attempt(() => add([...input.files])); },
+    });
+    return el("span.zone", input, el("label.button", { for: "add-images" }, "Add images"));
+  }
+
+  async function add(files) {
+    const gallery = await api.gallery();
+    const bounds = { maxImages: gallery.max_images, maxBytes: gallery.max_body_bytes };
+    let added = 0;
+    for (const piece of piecesOf(files.map((file) => ({ file })), bounds)) {
+      const { outcomes } = await api.add(piece.map(({ file }) => file), { label, on_conflict: "error" });
+      for (const { outcome, source, reason } of outcomes) {
+        if (outcome === "added") added += 1;
+        else say(`${source}: ${reason ?? "already in the gallery"}`, outcome === "already_present" ? "info" : "error");
+      }
+    }
+    say(`${plural(added, "image")} added to “${label}”`);
+    changed();
+    await reload();
+  }
+}
+
+function tile(reference, look) {
+  const name = baseName(reference.source);
+  const box = el("input", { type: "checkbox", value: reference.id, id: `ref-${reference.id}`, "aria-label": `Select ${name}` });
+  return el("li", box,
+    el("label", { for: box.id }, el("img", { src: api.thumbnail(reference.id), alt: "", loading: "lazy", decoding: "async" })),
+    el("button.link.source", { type: "button", title: reference.source, "aria-label": `${name}: details`, onclick: () => look(reference.id) },
+      named(name)),
+    reference.group ? el("span.group", `group ${reference.group}`) : null);
+}
