@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
-from starlette.staticfiles import StaticFiles
 
-from classify.service import problems
+from classify.service import document, problems
 from classify.service.bounds import BodyLimit
 from classify.service.gate import Gate
 from classify.service.keys import Keyring, is_loopback
 from classify.service.metrics import Timing
+from classify.service.page import serve_page
 from classify.service.routes import classes, classify, heads, health, references, review
 
 if TYPE_CHECKING:
     from classify.service.service import Service
 
-STATIC = Path(__file__).parent / "static"
 API_VERSION = "1"
 """Of the paths under `/v1`: fields may be added, none changes its meaning."""
 
@@ -48,7 +45,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        responses=problems.responses(401, 403),
+        responses=problems.responses(400, 401, 403, 413),
     )
     app.state.service = service
     problems.install(app)
@@ -61,7 +58,8 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         health.router(),
     ):
         app.include_router(router)
-    _serve_page(app)
+    document.install(app)
+    serve_page(app)
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
@@ -69,14 +67,3 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     app.add_middleware(Gate, keyring=keyring, hosts=names)
     app.add_middleware(Timing, metrics=service.metrics)
     return app
-
-
-def _serve_page(app: FastAPI) -> None:
-    if not STATIC.is_dir():
-        return
-
-    @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
-
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -42,7 +42,7 @@ _ANSWER = {
 class ClassifyForm(BaseModel):
     """Images, and how to classify them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     images: Annotated[list[UploadFile], Field(min_length=1)]
     """One or many."""

@@ -47,13 +47,13 @@ ReferenceId = Annotated[
 class Model(BaseModel):
     """Base of what goes out. Clients must expect fields that they do not know."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Body(BaseModel):
     """Base of what comes in: a field that is not known is a mistake, and said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def example(value: dict[str, Any]) -> ConfigDict:
@@ -65,6 +65,7 @@ class Problem(BaseModel):
     """What went wrong, as RFC 9457 has it (`application/problem+json`)."""
 
     model_config = ConfigDict(
+        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {
@@ -74,7 +75,7 @@ class Problem(BaseModel):
                     "detail": "no head has version '20260101-000000-abcd'",
                 }
             ]
-        }
+        },
     )
 
     type: str

@@ -111,7 +111,7 @@ class Item(Body):
 class AddForm(BaseModel):
     """Labelled images. `label`, `group` and `set` hold for all, `items` for each."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     images: Annotated[list[UploadFile], Field(min_length=1)]
     label: Label | None = None

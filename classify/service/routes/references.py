@@ -90,7 +90,7 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(400, 413, 422, 503),
+        responses=responses(422, 503),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep

@@ -44,7 +44,7 @@ def router() -> APIRouter:
         summary="A small JPEG",
         dependencies=[READ],
         response_class=Response,
-        responses=responses(404, media_type="image/jpeg"),
+        responses=responses(404, 422, media_type="image/jpeg"),
     )
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
         """At most 128 pixels on its longest side."""
@@ -66,7 +66,7 @@ def router() -> APIRouter:
         summary="Drop a kept query",
         status_code=204,
         dependencies=[WRITE],
-        responses=responses(404),
+        responses=responses(404, 422),
     )
     def drop(id: str, service: ServiceDep) -> None:  # noqa: A002
         """It is not added, and gone."""

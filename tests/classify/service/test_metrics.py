@@ -77,7 +77,7 @@ def test_ready__an_encoder_that_fails(serve: Serve) -> None:
     """503 with the reason, while the process is alive; requests get a problem."""
 
     class Broken(ColourEncoder):
-        def encode(self, pixels: Sequence[Pixels]) -> Vectors:
+        def encode(self, _pixels: Sequence[Pixels]) -> Vectors:
             raise EncoderError("the device is gone: restart the service")
 
     running = serve(encoder=Broken())
