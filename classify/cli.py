@@ -1,13 +1,16 @@
-"""The `classify` command line: a thin skin over `classify.query`."""
+"""The `classify` command line: a thin skin over `classify.commands`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classify.modes import MetricName, Mode, Vote
+from classify import flags
+from classify.modes import Mode, Vote
+from classify.service.command import serve
 from holotype import console
 from holotype.console import ENCODER_OPTIONS, STORE_OPTIONS, takes_settings
 
@@ -22,11 +25,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `query` a command of its own while it is the only one."""
-
-
 @app.command()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
 def query(
@@ -38,32 +36,7 @@ def query(
     ],
     settings: Settings,
     mode: Annotated[Mode, typer.Option(help="Who answers.")] = Mode.KNN,
-    k: Annotated[int, typer.Option("--k", "-k", help="Neighbours that vote.")] = 20,
-    vote: Annotated[Vote, typer.Option(help="How neighbours vote.")] = Vote.WEIGHTED,
-    metric: Annotated[
-        MetricName | None,
-        typer.Option(help="In which space neighbours are near (default: learned, if trained)."),
-    ] = None,
-    rerank: Annotated[
-        int, typer.Option(help="Nearest by cosine that the learned metric ranks again.")
-    ] = 100,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            help="Of the weighted vote; smaller trusts the nearest more "
-            "(default: 0.07 by cosine, 0.1 by the learned metric)."
-        ),
-    ] = None,
-    class_cap: Annotated[
-        int | None, typer.Option(help="At most this many neighbours of one class vote.")
-    ] = None,
-    balance: Annotated[
-        float, typer.Option(help="0: classes count by their size; 1: as if all had one size.")
-    ] = 0.0,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(help="key=value or key!=value; repeatable. Filters the references."),
-    ] = None,
+    where: flags.Filter = None,
     top: Annotated[int, typer.Option(help="Labels per answer.")] = 5,
     evidence: Annotated[int, typer.Option(help="Neighbours shown for each answer.")] = 5,
     exclude_self: Annotated[
@@ -71,6 +44,13 @@ def query(
         typer.Option("--exclude-self", help="Leave out a reference that is the very query."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a query.")] = False,
+    k: flags.K = 20,
+    metric: flags.Metric = None,
+    rerank: flags.Rerank = 100,
+    vote: flags.VoteKind = Vote.WEIGHTED,
+    temperature: flags.Temperature = None,
+    class_cap: flags.ClassCap = None,
+    balance: flags.Balance = 0.0,
 ) -> None:
     """Classify images by their neighbours in the gallery, or by the trained head."""
     from classify.commands import run_query
@@ -93,6 +73,78 @@ def query(
     code = run_query(images, settings, options, evidence=evidence, as_json=as_json)
     if code:
         sys.exit(code)
+
+
+@app.command("eval")
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+def evaluate(
+    settings: Settings,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Images in a folder per class.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV, JSONL or Parquet with the columns path and label."),
+    ] = None,
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-out", help="No images: classify every reference from the others."
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with all figures into this file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve", help="Also measure accuracy at 1, 2, 4, ... references per class."
+        ),
+    ] = False,
+    near_duplicate: Annotated[
+        float,
+        typer.Option(help="References above this cosine count as one picture (leave-one-out)."),
+    ] = 0.95,
+    where: flags.Filter = None,
+    k: flags.K = 20,
+    metric: flags.Metric = None,
+    rerank: flags.Rerank = 100,
+    vote: flags.VoteKind = Vote.WEIGHTED,
+    temperature: flags.Temperature = None,
+    class_cap: flags.ClassCap = None,
+    balance: flags.Balance = 0.0,
+) -> None:
+    """Measure how well images of known class are answered, in every mode."""
+    from classify.evaluation.command import EvalRequest, run_eval
+    from classify.options import QueryOptions
+    from holotype.references import Where
+
+    options = QueryOptions(
+        k=k,
+        metric=metric,
+        rerank=rerank,
+        vote=vote,
+        temperature=temperature,
+        class_cap=class_cap,
+        balance=balance,
+        where=Where.parse(where or []),
+    )
+    request = EvalRequest(
+        folder=folder,
+        manifest=manifest,
+        leave_one_out=leave_one_out,
+        learning_curve=learning_curve,
+        near_duplicate=near_duplicate,
+        html=html,
+        as_json=as_json,
+    )
+    code = run_eval(request, settings, options)
+    if code:
+        sys.exit(code)
+
+
+app.command()(serve)
 
 
 def main() -> None:

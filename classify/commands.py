@@ -37,8 +37,7 @@ def run_query(
     with open_store(settings, fingerprint=None, command="classify query") as store:
         classifier = Classifier(store)
         classifier.candidates(options)  # what cannot be answered is said before weights load
-        encoder = load_encoder(settings)
-        _require_same_space(store, encoder)
+        encoder = open_encoder(settings, store)
         results = classify_images(
             sources,
             encoder=encoder,
@@ -82,6 +81,13 @@ def _json_line(result: QueryResult) -> None:
     sys.stdout.flush()
 
 
-def _require_same_space(store: VectorStore, encoder: Encoder) -> None:
+def open_encoder(settings: Settings, store: VectorStore) -> Encoder:
+    """The encoder of the settings.
+
+    Raises:
+        FingerprintMismatch: the store holds vectors of another one.
+    """
+    encoder = load_encoder(settings)
     if store.fingerprint != encoder.fingerprint:
         raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
+    return encoder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Mode(StrEnum):
@@ -12,6 +14,10 @@ class Mode(StrEnum):
     """The nearest references vote; they are the evidence."""
     LINEAR = "linear"
     """The active head."""
+
+
+MODE_NAMES: Mapping[Mode, str] = MappingProxyType({Mode.KNN: "k-NN", Mode.LINEAR: "linear"})
+"""As people read them."""
 
 
 class Vote(StrEnum):

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from classify.modes import MetricName, Mode
+from classify.modes import MODE_NAMES, MetricName, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from classify.answers import Answer, Evidence, QueryResult
 
 INDENT = "  "
-MODE_NAMES = {Mode.KNN: "k-NN", Mode.LINEAR: "linear"}
 
 
 class Renderer:

@@ -1,0 +1,204 @@
+"""`classify eval`: what to evaluate, and where the outcome goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classify.classifier import Classifier
+from classify.commands import open_encoder
+from classify.evaluation import table
+from classify.evaluation.evaluation import Evaluation, Subject
+from classify.evaluation.figures import figures_of, to_dict
+from classify.evaluation.gallery import GalleryArrays, export_gallery
+from classify.evaluation.images import evaluate_images
+from classify.evaluation.learning import LearningCurve, learning_curve
+from classify.evaluation.leave_one_out import evaluate_leave_one_out
+from classify.evaluation.methods import compared
+from classify.modes import MetricName, Mode
+from holotype import console
+from holotype.errors import UsageError
+from holotype.intake.folders import Folders
+from holotype.intake.manifest import Manifest
+from holotype.store.factory import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from classify.options import QueryOptions
+    from holotype.intake.incoming import Incoming
+    from holotype.settings import Settings
+    from holotype.store.port import VectorStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalRequest:
+    """What `classify eval` was asked for."""
+
+    folder: Path | None
+    manifest: Path | None
+    leave_one_out: bool
+    learning_curve: bool
+    near_duplicate: float
+    html: Path | None
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        asked = [self.folder is not None, self.manifest is not None, self.leave_one_out]
+        if sum(asked) != 1:
+            raise UsageError("name what to evaluate: one of DIR, --manifest or --leave-one-out")
+        if not 0 < self.near_duplicate <= 1:
+            raise UsageError(
+                f"near-duplicate = {self.near_duplicate}: a cosine above 0, up to 1 (none is one)"
+            )
+        if self.html is not None and not self.html.absolute().parent.is_dir():
+            raise UsageError(f"{self.html}: there is no such folder to write into")
+
+
+def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) -> int:
+    """Evaluate, print, write the page; returns the exit code."""
+    images = _images(request)
+    with open_store(settings, fingerprint=None, command="classify eval") as store:
+        classifier = Classifier(store)
+        classifier.candidates(options)
+        evaluation = (
+            _leave_one_out(request, store, options)
+            if images is None
+            else _on_images(request, images, store, classifier, settings, options)
+        )
+    figures = figures_of(evaluation)
+    for notice in evaluation.notices:
+        console.say(f"notice: {notice}")
+    for item in evaluation.unreadable:
+        console.say(f"not classified: {item.name}: {item.reason}")
+    _say_absent(evaluation)
+    if request.learning_curve and evaluation.learning is None:
+        console.say("notice: no learning curve: fewer than two classes have references to spare")
+    if request.as_json:
+        console.out_json(to_dict(evaluation, figures))
+    else:
+        table.show(evaluation, figures)
+    if request.html is not None:
+        from classify.evaluation.page.page import render
+
+        request.html.write_text(render(evaluation, figures), encoding="utf-8")
+        console.say(f"wrote {request.html}")
+    if not evaluation.names:
+        return console.EXIT_NOTHING_DONE
+    return console.EXIT_SOME_FAILED if evaluation.unreadable else console.EXIT_DONE
+
+
+def _images(request: EvalRequest) -> Iterable[Incoming] | None:
+    if request.folder is not None:
+        return Folders([request.folder])
+    return Manifest(request.manifest) if request.manifest is not None else None
+
+
+def _on_images(
+    request: EvalRequest,
+    images: Iterable[Incoming],
+    store: VectorStore,
+    classifier: Classifier,
+    settings: Settings,
+    options: QueryOptions,
+) -> Evaluation:
+    modes = {Mode.KNN: options}
+    if store.active_head() is not None:
+        modes[Mode.LINEAR] = replace(options, mode=Mode.LINEAR)
+    encoder = open_encoder(settings, store)
+    with console.progress("evaluated", "images") as progress:
+        evaluation = evaluate_images(
+            images,
+            store=store,
+            classifier=classifier,
+            encoder=encoder,
+            modes=modes,
+            subject=_subject(request, store, options, head=Mode.LINEAR in modes),
+            batch_size=settings.batch_size,
+            workers=settings.workers or os.cpu_count() or 1,
+            progress=progress,
+        )
+    if request.learning_curve:
+        gallery = export_gallery(store, where=options.where, near_duplicate=request.near_duplicate)
+        evaluation = replace(evaluation, learning=_learning(gallery, options))
+    return replace(evaluation, settings=_settings(options, request))
+
+
+def _leave_one_out(request: EvalRequest, store: VectorStore, options: QueryOptions) -> Evaluation:
+    evaluation, gallery = evaluate_leave_one_out(
+        store,
+        options=options,
+        near_duplicate=request.near_duplicate,
+        subject=_subject(request, store, options, head=False),
+    )
+    curve = _learning(gallery, options) if request.learning_curve else None
+    return replace(evaluation, learning=curve, settings=_settings(options, request))
+
+
+def _learning(gallery: GalleryArrays, options: QueryOptions) -> LearningCurve | None:
+    return learning_curve(
+        gallery.vectors,
+        gallery.classes,
+        gallery.independent,
+        gallery.labels,
+        train=partial(
+            compared,
+            k=options.k,
+            cosine=options.vote_rule(MetricName.COSINE),
+            learned=options.vote_rule(MetricName.LEARNED),
+        ),
+    )
+
+
+def _subject(
+    request: EvalRequest, store: VectorStore, options: QueryOptions, *, head: bool
+) -> Subject:
+    counts = store.counts("label", where=options.where)
+    active = store.active_head() if head else None
+    how = (
+        "every reference classified from the others, never from its own group or near-duplicates"
+        if request.leave_one_out
+        else "images of known class, classified by the gallery as it is"
+    )
+    return Subject(
+        gallery=store.gallery,
+        fingerprint=store.fingerprint.id,
+        backbone=f"{store.fingerprint.backbone}, {store.fingerprint.image_size} px",
+        references=sum(counts.values()),
+        classes=len(counts),
+        head=active.version if active else None,
+        source="leave-one-out"
+        if request.leave_one_out
+        else str(request.folder or request.manifest),
+        method=how,
+    )
+
+
+def _settings(options: QueryOptions, request: EvalRequest) -> Mapping[str, Any]:
+    return {
+        "k": options.k,
+        "vote": options.vote.value,
+        "metric": options.metric.value if options.metric else None,
+        "rerank": options.rerank,
+        "temperature": options.temperature,
+        "class_cap": options.class_cap,
+        "balance": options.balance,
+        "where": [f"{c.key}{c.op}{c.value}" for c in options.where.conditions],
+        "near_duplicate": request.near_duplicate,
+    }
+
+
+def _say_absent(evaluation: Evaluation) -> None:
+    if not evaluation.absent:
+        return
+    n = sum(evaluation.absent.values())
+    names = ", ".join(sorted(evaluation.absent)[:5])
+    more = f" and {len(evaluation.absent) - 5} more" if len(evaluation.absent) > 5 else ""
+    console.say(
+        f"notice: {n} queries are of classes that cannot be answered ({names}{more}); "
+        "the figures leave them out"
+    )

@@ -1,0 +1,82 @@
+"""The gallery as arrays, for evaluations that need no images.
+
+Shapes: N references, D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.evaluation.predictions import codes_of
+from holotype.errors import StoreMoved
+from holotype.independence import group_codes, independent_groups
+from holotype.references import EVERYTHING, Vectors, Where
+from holotype.votes import Codes
+
+if TYPE_CHECKING:
+    from holotype.store.port import VectorStore
+
+ATTEMPTS = 3
+"""How often an export starts again when references change under it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GalleryArrays:
+    """Row i of every array is one reference, in id order."""
+
+    ids: list[str]
+    labels: tuple[str, ...]
+    """C classes, sorted."""
+    classes: Codes
+    """(N,) into `labels`."""
+    groups: Codes
+    """(N,) as they were given; a reference without a group has a number of its own."""
+    independent: Codes
+    """(N,) groups joined by near-duplicates."""
+    vectors: Vectors
+    """(N, D) float32, unit rows."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def answerable(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """(N,) whether another, independent reference of the same class exists."""
+        pairs = np.unique(np.stack([self.classes, self.independent]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.labels))[self.classes] > 1
+
+
+def export_gallery(
+    store: VectorStore, *, where: Where = EVERYTHING, near_duplicate: float
+) -> GalleryArrays:
+    """All references that the filter leaves.
+
+    Raises:
+        StoreMoved: the gallery changed during each of a few exports.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _export(store, where, near_duplicate)
+        except StoreMoved:
+            continue
+    return _export(store, where, near_duplicate)
+
+
+def _export(store: VectorStore, where: Where, near_duplicate: float) -> GalleryArrays:
+    batches = list(store.export(where=where))
+    labels = [label for batch in batches for label in batch.labels]
+    names = tuple(sorted(set(labels)))
+    groups = group_codes([group for batch in batches for group in batch.groups])
+    D = store.fingerprint.dimension
+    vectors = np.concatenate([batch.vectors for batch in batches] or [np.zeros((0, D), np.float32)])
+    return GalleryArrays(
+        ids=[id_ for batch in batches for id_ in batch.ids],
+        labels=names,
+        classes=codes_of(labels, names),
+        groups=groups,
+        independent=independent_groups(vectors, groups, near_duplicate=near_duplicate),
+        vectors=vectors,
+    )

@@ -1,0 +1,190 @@
+"""`classify eval DIR` and `--manifest`: images of known class, every mode in one pass."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.classify.conftest import COLOURS, ColourGallery, Run, picture, publish_head
+from tests.fakes import ColourEncoder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four images each of red, green and blue, and two of a class the gallery has not."""
+    root = tmp_path / "labelled"
+    for colour in COLOURS:
+        (root / colour).mkdir(parents=True)
+        for seed in range(4):
+            (root / colour / f"{seed}.png").write_bytes(picture(colour, 300 + seed))
+    (root / "yellow").mkdir()
+    for seed in range(2):
+        (root / "yellow" / f"{seed}.png").write_bytes(picture("green", 400 + seed))
+    return root
+
+
+@pytest.fixture
+def trained(own_gallery: ColourGallery) -> ColourGallery:
+    """Red, green and blue, with a head."""
+    with own_gallery.open() as store:
+        publish_head(store, "red", "green", "blue")
+    return own_gallery
+
+
+def test_folder__both_modes_in_one_pass(
+    trained: ColourGallery, run: Run, encoder: ColourEncoder, folder: Path
+) -> None:
+    """Every image is encoded once, and every mode has its figures."""
+    ran = run("eval", folder, "--json")
+    (report,) = ran.lines
+    assert ran.code == 0
+    assert encoder.images_encoded == 14
+    assert list(report["modes"]) == ["knn", "linear"]
+    for figures in report["modes"].values():
+        assert figures["queries"] == 12
+        assert figures["accuracy"]["value"] == 1
+        assert [c["label"] for c in figures["classes"]] == ["blue", "green", "red"]
+    assert report["absent_classes"] == {"yellow": 2}
+    assert "2 queries are of classes that cannot be answered (yellow)" in ran.err
+
+
+def test_folder__mistakes_carry_their_evidence(
+    trained: ColourGallery, run: Run, folder: Path
+) -> None:
+    """A picture in the wrong folder is a mistake, with the neighbours that outvoted its label."""
+    (folder / "blue" / "odd.png").write_bytes(picture("red", 500))
+    (report,) = run("eval", folder, "--json").lines
+    knn = report["modes"]["knn"]
+    assert knn["confusions"] == [{"truth": "blue", "answered": "red", "count": 1}]
+    assert knn["accuracy"]["value"] == pytest.approx(12 / 13)
+    mistakes = [m for m in report["mistakes"]["knn"] if m["truth"] == "blue"]
+    assert mistakes[0]["answered"] == "red"
+    assert {n["label"] for n in mistakes[0]["neighbours"]} == {"red"}
+
+
+def test_folder__references_among_the_queries_do_not_flatter(
+    own_gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """The very bytes of a mislabelled reference do not vote for themselves, and are counted."""
+    data = picture("red", 600)
+    own_gallery.fill(own_gallery.reference(data, "blue"))
+    (tmp_path / "set" / "blue").mkdir(parents=True)
+    (tmp_path / "set" / "blue" / "again.png").write_bytes(data)
+    (report,) = run("eval", tmp_path / "set", "--k", "1", "--json").lines
+    assert report["modes"]["knn"]["accuracy"]["value"] == 0
+    assert report["near_duplicates"] == 1
+
+
+def test_folder__broken_images_are_named(trained: ColourGallery, run: Run, folder: Path) -> None:
+    """What cannot be read is reported and costs the others nothing: exit code 3."""
+    (folder / "red" / "broken.png").write_bytes(b"no picture")
+    ran = run("eval", folder, "--json")
+    assert ran.code == 3
+    assert [Path(u["name"]).name for u in ran.lines[0]["unreadable"]] == ["broken.png"]
+    assert "not classified: " in ran.err
+    assert ran.lines[0]["modes"]["knn"]["queries"] == 12
+
+
+def test_manifest__labels_from_a_file(trained: ColourGallery, run: Run, folder: Path) -> None:
+    """The manifest that ingest reads is read here too."""
+    manifest = folder / "list.csv"
+    rows = [f"{colour}/{seed}.png,{colour}" for colour in COLOURS for seed in range(2)]
+    manifest.write_text("path,label\n" + "\n".join(rows))
+    (report,) = run("eval", "--manifest", manifest, "--json").lines
+    assert report["queries"] == 6
+    assert report["subject"]["source"] == str(manifest)
+
+
+def test_table__for_people(trained: ColourGallery, run: Run, folder: Path) -> None:
+    """Figures of both modes side by side, and the learning curve when asked for."""
+    ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1")
+    assert ran.code == 0
+    (accuracy,) = [line for line in ran.out.splitlines() if line.startswith("accuracy")]
+    assert accuracy.split() == ["accuracy", "1.000", "1.000"]
+    assert "k-NN made no mistake" in ran.out
+    assert "references per class" in ran.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("DIR", "--leave-one-out"), ("DIR", "--manifest", "x.csv")],
+)
+def test_request__exactly_one_thing_to_evaluate(
+    gallery: ColourGallery, run: Run, folder: Path, arguments: tuple[str, ...]
+) -> None:
+    """Nothing, or two things at once, is a usage error."""
+    ran = run("eval", *(str(folder) if a == "DIR" else a for a in arguments))
+    assert ran.code == 2
+    assert "one of DIR, --manifest or --leave-one-out" in ran.err
+
+
+class _Page(HTMLParser):
+    """Collects what a test looks at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.unnamed: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.addresses += [v or "" for k, v in attrs if k in {"src", "href", "xlink:href"}]
+        words = given.get("alt") or given.get("aria-label") or given.get("aria-hidden")
+        if tag in {"svg", "img"} and not words:
+            self.unnamed.append(tag)
+        if tag not in {"meta", "img", "br", "link"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        before = list(self.open)
+        self.handle_starttag(tag, attrs)
+        self.open = before
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html__one_page_that_needs_nothing_else(
+    trained: ColourGallery, run: Run, folder: Path, tmp_path: Path
+) -> None:
+    """Well-formed, no address leads outside, every picture has words, mistakes are shown."""
+    (folder / "blue" / "<odd>.png").write_bytes(picture("red", 500))
+    page = tmp_path / "report.html"
+    ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--html", page)
+    assert ran.code == 0
+    assert f"wrote {page}" in ran.err
+    text = page.read_text(encoding="utf-8")
+    parser = _Page()
+    parser.feed(text)
+    assert parser.open == []
+    assert all(a.startswith(("data:image/jpeg;base64,", "#")) for a in parser.addresses)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "script" not in parser.tags
+    assert parser.unnamed == []
+    assert "&lt;odd&gt;.png" in text
+    assert "<odd>" not in text
+    # The query and its five neighbours, for each mode that took it for red.
+    assert parser.tags.count("img") == 12
+    for heading in ("What a score is worth", "Class by class", "Would more references help?"):
+        assert heading in text
+
+
+def test_html__nowhere_to_write(gallery: ColourGallery, run: Run, folder: Path) -> None:
+    """A page that cannot be written is known before the work, not after it."""
+    ran = run("eval", folder, "--html", folder / "missing" / "report.html")
+    assert ran.code == 2
+    assert "there is no such folder to write into" in ran.err
+
+
+def test_json__is_json_throughout(trained: ColourGallery, run: Run, folder: Path) -> None:
+    """No NaN and no infinity: every parser takes it."""
+    ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--json")
+    assert json.loads(ran.out)["learning_curve"]["classes"] == 3
+    json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))

@@ -1,0 +1,113 @@
+"""The learning curve: honest draws, nested sizes, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import pytest
+
+from classify.evaluation.learning import Classify, LearningCurve, learning_curve
+from classify.evaluation.methods import compared
+from holotype.references import Vectors
+from holotype.votes import Codes, VoteRule
+
+LABELS = [f"class {c}" for c in range(4)]
+COMPARED = partial(compared, k=5, cosine=VoteRule(), learned=VoteRule(temperature=0.1))
+
+
+def _clusters(per_class: int, *, spread: float, seed: int = 0) -> tuple[Vectors, Codes]:
+    """Four classes around four directions, most of their spread along one common direction."""
+    fixed, rng = np.random.default_rng(99), np.random.default_rng(seed)
+    centres, common = 0.4 * fixed.normal(size=(4, 24)), fixed.normal(size=24)
+    classes = np.repeat(np.arange(4), per_class)
+    rows = (
+        centres[classes]
+        + spread * rng.normal(size=(len(classes), 1)) * common
+        + 0.4 * rng.normal(size=(len(classes), 24))
+    )
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), classes
+
+
+def _curve(vectors: Vectors, classes: Codes, groups: Codes | None = None) -> LearningCurve:
+    curve = learning_curve(
+        vectors,
+        classes,
+        np.arange(len(classes)) if groups is None else groups,
+        LABELS,
+        train=COMPARED,
+        draws=4,
+    )
+    assert curve is not None
+    return curve
+
+
+def test_curve__rises_and_the_metric_helps() -> None:
+    """More references answer better, and whitening undoes a spread that all classes share."""
+    curve = _curve(*_clusters(40, spread=2.0))
+    cosine, learned, lda = curve.points.values()
+    assert [p.per_class for p in cosine] == [1, 2, 4, 8, 16]
+    assert cosine[-1].accuracy > cosine[0].accuracy + 0.1
+    assert learned[2].accuracy > cosine[2].accuracy + 0.1
+    assert lda[2].accuracy > cosine[2].accuracy + 0.1
+    assert all(p.low <= p.accuracy <= p.high for p in cosine)
+    assert curve.classes == 4
+
+
+def test_curve__interval_is_student_s() -> None:
+    """The interval of a mean over four draws is 3.182 standard errors wide each way."""
+    point = _curve(*_clusters(20, spread=1.0)).points["k-NN, cosine"][1]
+    error = np.std(point.draws, ddof=1) / np.sqrt(4)
+    assert point.accuracy == pytest.approx(np.mean(point.draws))
+    assert point.high - point.accuracy == pytest.approx(3.182 * error)
+
+
+def test_curve__groups_are_never_on_both_sides() -> None:
+    """No draw classifies a reference whose group it was trained on, and none counts twice."""
+    vectors, classes = _clusters(24, spread=1.0)
+    groups = np.arange(len(classes)) // 3
+    group_of = {row.tobytes(): group for row, group in zip(vectors, groups, strict=True)}
+
+    def spying(trained: Vectors, own: Codes) -> Mapping[str, Classify]:
+        known = [group_of[row.tobytes()] for row in trained]
+        assert len(set(known)) == len(known)
+
+        def classify(queries: Vectors) -> Codes:
+            assert not {group_of[row.tobytes()] for row in queries} & set(known)
+            return np.zeros(len(queries), dtype=np.intp)
+
+        return {"spy": classify}
+
+    curve = learning_curve(vectors, classes, groups, LABELS, train=spying, draws=3)
+    assert curve is not None
+    assert curve.points["spy"][0].accuracy == pytest.approx(0.25)
+
+
+def test_curve__small_classes_are_left_out_and_named() -> None:
+    """A class that cannot supply the largest size takes part at no size."""
+    vectors, classes = _clusters(20, spread=1.0)
+    kept = np.concatenate([np.flatnonzero(classes != 3), np.flatnonzero(classes == 3)[:3]])
+    curve = _curve(vectors[kept], classes[kept])
+    assert curve.classes == 3
+    assert curve.left_out == ["class 3"]
+
+
+def test_curve__too_little_to_draw_from() -> None:
+    """With one reference per class there is nothing to hold back."""
+    vectors, classes = _clusters(1, spread=1.0)
+    assert learning_curve(vectors, classes, np.arange(4), LABELS, train=COMPARED, draws=2) is None
+
+
+def test_lda__agrees_with_scikit_learn() -> None:
+    """The stand-in for the head is LinearDiscriminantAnalysis with the pooled shrinkage."""
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    vectors, classes = _clusters(30, spread=1.2)
+    queries, _ = _clusters(30, spread=1.2, seed=1)
+    centred = vectors - np.stack([vectors[classes == c].mean(axis=0) for c in range(4)])[classes]
+    _, shrinkage = ledoit_wolf(centred, assume_centered=True)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(vectors, classes)
+    ours = COMPARED(vectors, classes)["linear (LDA)"](queries)
+    assert (ours == theirs.predict(queries)).all()
