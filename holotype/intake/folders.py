@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 from holotype.errors import UsageError
@@ -38,22 +40,23 @@ class Folders:
     def __iter__(self) -> Iterator[Incoming]:
         """Every picture, with its label; one that has none comes out as failed."""
         for root in self.paths:
+            class_of = cache(partial(_class_of, root=root))  # once a folder, not once a file
             for path in find_images([root]):
-                yield self._incoming(path, root)
+                yield self._incoming(path, root, class_of)
 
-    def _incoming(self, path: Path, root: Path) -> Incoming:
+    def _incoming(self, path: Path, root: Path, class_of: Callable[[str], str]) -> Incoming:
         source = readable(path)
         try:
-            label = self.label or _class_of(path, root)
+            label = self.label or class_of(os.path.dirname(path))  # noqa: PTH120  5 times faster
             group = self.group(path, path.parent if path == root else root)
         except UsageError as error:
             return Incoming.refused(source, str(error), path=path)
         return Incoming(source=source, label=label, group=group, meta=self.meta, path=path)
 
 
-def _class_of(path: Path, root: Path) -> str:
-    below = path.relative_to(root).parts
-    if len(below) < 2:
+def _class_of(folder: str, root: Path) -> str:
+    below = Path(folder).relative_to(root).parts
+    if not below:
         raise UsageError(f"no label: it lies in {root} itself, not in a folder of a class below it")
     return clean_label(readable(below[0]))
 
