@@ -35,6 +35,16 @@ def test_folders__first_level_folders_are_the_classes(images: Path) -> None:
     assert list(Folders([images])) == found
 
 
+def test_folders__the_folder_one_is_in(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.` is a PATH like any other."""
+    make_tree(images, {"bee/deep": [1], "wasp": [2]})
+    (images / "stray.png").write_bytes(b"x")
+    monkeypatch.chdir(images)
+    *named, stray = Folders([Path()], group=parse_group("folder"))
+    assert [(item.label, item.group) for item in named] == [("bee", "bee/deep"), ("wasp", "wasp")]
+    assert stray.verdict is not None
+
+
 def test_folders__one_label_for_all(images: Path) -> None:
     """With a label, folders mean nothing, and single files are taken."""
     make_tree(images, {"x": [1], "y/z": [2]})
