@@ -40,8 +40,8 @@ def test_folders__the_folder_one_is_in(images: Path, monkeypatch: pytest.MonkeyP
     make_tree(images, {"bee/deep": [1], "wasp": [2]})
     (images / "stray.png").write_bytes(b"x")
     monkeypatch.chdir(images)
-    *named, stray = Folders([Path()], group=parse_group("folder"))
-    assert [(item.label, item.group) for item in named] == [("bee", "bee/deep"), ("wasp", "wasp")]
+    bee, stray, wasp = Folders([Path()], group=parse_group("folder"))
+    assert (bee.label, bee.group, wasp.label, wasp.group) == ("bee", "bee/deep", "wasp", "wasp")
     assert stray.verdict is not None
 
 
