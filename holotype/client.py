@@ -133,7 +133,7 @@ class ServiceClient:
         """See `VectorStore.counts`; of labels only."""
         if key != "label":
             raise ValueError("a service counts labels only")
-        found = self._json("GET", "/v1/classes", params={"where": _expressions(where)})
+        found = self._json("GET", "/v1/classes", params={"where": where.expressions()})
         return {c["label"]: c["count"] for c in found["classes"]}
 
     def count(self, *, where: Where = EVERYTHING) -> int:
@@ -146,7 +146,7 @@ class ServiceClient:
         """See `VectorStore.list_references`."""
         references: list[Reference] = []
         while len(references) < limit:
-            params = {"where": _expressions(where), "limit": min(PAGE, limit - len(references))}
+            params = {"where": where.expressions(), "limit": min(PAGE, limit - len(references))}
             if after is not None:
                 params["after"] = after
             page = self._json("GET", "/v1/references", params=params)
@@ -251,7 +251,7 @@ class ServiceClient:
     # -- inside ---------------------------------------------------------------------
 
     def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
-        body = {"ids": list(ids), "where": _expressions(where), **more}
+        body = {"ids": list(ids), "where": where.expressions(), **more}
         return int(self._json("POST", path, json=body)["changed"])
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
@@ -302,10 +302,6 @@ def _error_of(response: httpx.Response) -> HolotypeError:
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:
     # The type says only that it is data: the service looks at the bytes.
     return [("images", (image.name, image.data, "application/octet-stream")) for image in images]
-
-
-def _expressions(where: Where) -> list[str]:
-    return [f"{c.key}{c.op}{c.value}" for c in where.conditions]
 
 
 def _active(found: Mapping[str, Any]) -> ActiveHead:

@@ -127,6 +127,10 @@ class Where:
             grouped.setdefault((c.key, c.op), []).append(c.value)
         return grouped
 
+    def expressions(self) -> list[str]:
+        """Inverse of `parse`."""
+        return [f"{c.key}{c.op}{c.value}" for c in self.conditions]
+
     @classmethod
     def equal(cls, key: str, *values: str) -> Where:
         """References whose `key` is one of `values`."""

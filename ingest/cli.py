@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holotype import console
-from holotype.console import ENCODER_OPTIONS, STORE_OPTIONS, takes_settings
+from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
 from holotype.outcomes import OnConflict
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OnConflict = Annotated[
 
 
 @app.command()
-@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def add(
     settings: Settings,
     paths: Annotated[
@@ -85,7 +85,7 @@ def add(
 
 
 @app.command()
-@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def watch(
     settings: Settings,
     folder: Annotated[
@@ -117,7 +117,7 @@ def watch(
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def classes(settings: Settings, as_json: _Json = False) -> None:
     """Count the references of each class."""
     from ingest.gallery_commands import show_classes
@@ -126,7 +126,7 @@ def classes(settings: Settings, as_json: _Json = False) -> None:
 
 
 @app.command(name="list")
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def list_references(
     settings: Settings,
     label: Annotated[str | None, typer.Option(help="Only this class.")] = None,
@@ -148,7 +148,7 @@ def list_references(
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def relabel(
     settings: Settings,
     to: Annotated[str, typer.Option(help="The new label.")],
@@ -165,7 +165,7 @@ def relabel(
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def remove(
     settings: Settings,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,

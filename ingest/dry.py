@@ -15,7 +15,7 @@ from ingest.backend import Chunks
 from ingest.flow import background
 
 if TYPE_CHECKING:
-    from holotype.store.port import VectorStore
+    from holotype.gallery import Gallery
 
 
 class DryBackend:
@@ -25,7 +25,7 @@ class DryBackend:
     each, the one place of this package that grows with the run.
     """
 
-    def __init__(self, store: VectorStore | None, *, workers: int) -> None:
+    def __init__(self, store: Gallery | None, *, workers: int) -> None:
         """Ask this store; None where the gallery does not exist yet."""
         self._store = store
         self._workers = workers

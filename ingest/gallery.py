@@ -11,7 +11,7 @@ from holotype.errors import HolotypeError
 from holotype.references import Where
 
 if TYPE_CHECKING:
-    from holotype.store.port import VectorStore
+    from holotype.gallery import Gallery
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Changed:
 
 
 def relabel(
-    store: VectorStore, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
+    store: Gallery, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
 ) -> Changed:
     """Give the label `to` to these ids, or to the class `from_label`.
 
@@ -38,7 +38,7 @@ def relabel(
     return Changed(store.relabel(to, ids=present), missing)
 
 
-def remove(store: VectorStore, *, ids: Sequence[str] = (), label: str | None = None) -> Changed:
+def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> Changed:
     """Remove these ids, or the class `label`.
 
     Raises:
@@ -50,7 +50,7 @@ def remove(store: VectorStore, *, ids: Sequence[str] = (), label: str | None = N
     return Changed(store.remove(ids=present), missing)
 
 
-def count_chosen(store: VectorStore, *, ids: Sequence[str] = (), label: str | None = None) -> int:
+def count_chosen(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> int:
     """How many references `remove` would remove.
 
     Raises:
@@ -60,9 +60,7 @@ def count_chosen(store: VectorStore, *, ids: Sequence[str] = (), label: str | No
     return len(present) if label is None else store.count(where=Where.equal("label", label))
 
 
-def _present(
-    store: VectorStore, ids: Sequence[str], label: str | None
-) -> tuple[list[str], list[str]]:
+def _present(store: Gallery, ids: Sequence[str], label: str | None) -> tuple[list[str], list[str]]:
     """Ids that are in the gallery, and ids that are not; a class is only checked to exist."""
     if label is not None:
         classes = store.counts()

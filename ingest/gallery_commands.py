@@ -11,9 +11,9 @@ import typer
 
 from holotype import console
 from holotype.errors import HolotypeError, UsageError
+from holotype.gallery import open_gallery
 from holotype.intake.words import clean_label
 from holotype.references import Where
-from holotype.store.factory import open_store
 from ingest import gallery
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def show_classes(settings: Settings, *, as_json: bool) -> None:
     """`ingest classes`."""
-    with open_store(settings, fingerprint=None, command="ingest classes") as store:
+    with open_gallery(settings, command="ingest classes") as store:
         counts = store.counts()
     if as_json:
         for label, count in counts.items():
@@ -49,7 +49,7 @@ def show_references(
         Where.parse(where).conditions
         + (Where.equal("label", clean_label(label)).conditions if label is not None else ())
     )
-    with open_store(settings, fingerprint=None, command="ingest list") as store:
+    with open_gallery(settings, command="ingest list") as store:
         page = store.list_references(where=chosen, limit=limit, after=after)
     width = max((len(reference.label) for reference in page.references), default=0)
     for reference in page.references:
@@ -80,7 +80,7 @@ def run_relabel(
     old = None if from_label is None else clean_label(from_label)
     if old == new:
         raise UsageError(f"--from and --to are the same label {new!r}")
-    with open_store(settings, fingerprint=None, command="ingest relabel") as store:
+    with open_gallery(settings, command="ingest relabel") as store:
         changed = gallery.relabel(store, new, ids=ids, from_label=old)
     return _say_changed(changed, f"relabelled to {new!r}", as_json=as_json)
 
@@ -93,7 +93,7 @@ def run_remove(
     chosen = None if label is None else clean_label(label)
     if not yes and not sys.stdin.isatty():
         raise UsageError("removing asks first, and nobody can answer here: give --yes")
-    with open_store(settings, fingerprint=None, command="ingest remove") as store:
+    with open_gallery(settings, command="ingest remove") as store:
         count = gallery.count_chosen(store, ids=ids, label=chosen)
         question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
         if not yes and not typer.confirm(question, err=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from holotype.encoder import load_encoder
 from holotype.errors import GalleryMissing
+from holotype.gallery import connect, open_gallery
 from holotype.settings import Pooling, Settings
 from holotype.store.factory import open_store
 from ingest.dry import DryBackend
@@ -33,11 +34,21 @@ def open_backend(
     encoder comes with the first new picture. Its fingerprint is compared then, before
     anything is embedded; or at once where the settings cannot be those of the gallery.
 
+    Where a service owns the gallery, or one is named, the pictures go through it.
+
     Raises:
         StoreLocked: another process owns the embedded store.
         FingerprintMismatch: the gallery holds vectors of another space.
         EncoderError: the encoder is needed now, and cannot be loaded.
+        ServiceError: the service does not answer.
     """
+    service = connect(settings)
+    if service is not None:
+        from ingest.remote import RemoteBackend
+
+        with service:
+            yield RemoteBackend(service)
+        return
     try:
         store = open_store(settings, fingerprint=None, command=command)
     except GalleryMissing:
@@ -64,7 +75,7 @@ def open_dry(settings: Settings, *, command: str) -> Iterator[Backend]:
         StoreLocked: another process owns the embedded store.
     """
     try:
-        store = open_store(settings, fingerprint=None, command=command)
+        store = open_gallery(settings, command=command)
     except GalleryMissing:
         yield DryBackend(None, workers=worker_count(settings))
         return

@@ -1,0 +1,75 @@
+"""The query command through a running service: the same answers, from its warm encoder."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from classify.answers import QueryResult
+from classify.wire import answer_from, to_form
+from holotype.client import Outgoing, ServiceClient
+from holotype.errors import BrokenImage
+from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_large
+
+if TYPE_CHECKING:
+    from classify.options import QueryOptions
+    from classify.queries import Source
+
+
+def classify_remotely(
+    sources: Iterable[Source], client: ServiceClient, options: QueryOptions
+) -> Iterator[QueryResult]:
+    """Classify images; one result per source, in order.
+
+    An image that cannot be read or sent is a result with its problem; it stops nothing.
+
+    Raises:
+        HolotypeError: what the service says of these options; or it does not answer.
+    """
+    ask = partial(_ask, client=client, options=options)
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="upload") as pool:
+        waiting: deque[Future[list[QueryResult]]] = deque()
+        try:
+            for chunk in _chunks(iter(sources)):
+                waiting.append(pool.submit(ask, chunk))
+                if len(waiting) > PARALLEL:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:
+    while chunk := list(islice(sources, IMAGES_PER_REQUEST)):
+        yield chunk
+
+
+def _ask(
+    sources: Sequence[Source], client: ServiceClient, options: QueryOptions
+) -> list[QueryResult]:
+    read = [_read(source, client) for source in sources]
+    sound = [image for image in read if isinstance(image, Outgoing)]
+    answered = (
+        QueryResult(image.name, answer_from(found["answer"]))
+        if found["error"] is None
+        else QueryResult(image.name, problem=found["error"]["detail"])
+        for request in requests(sound, client.limits)
+        for image, found in zip(request, client.classify(request, to_form(options)), strict=True)
+    )
+    return [next(answered) if isinstance(image, Outgoing) else image for image in read]
+
+
+def _read(source: Source, client: ServiceClient) -> Outgoing | QueryResult:
+    try:
+        data = source.read()
+    except BrokenImage as error:
+        return QueryResult(source.name, problem=error.reason)
+    if not fits(data, client.limits):
+        return QueryResult(source.name, problem=too_large(data, client.limits))
+    return Outgoing(source.name, data)
