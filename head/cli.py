@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holotype import console
-from holotype.console import STORE_OPTIONS, takes_settings
+from holotype.console import SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
 from holotype.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")
 
 
 @app.callback(invoke_without_command=True)
-@takes_settings("device", *STORE_OPTIONS)
+@takes_settings("device", *STORE_OPTIONS, *SERVICE_OPTIONS)
 def retrain(
     context: typer.Context,
     settings: Settings,
@@ -65,7 +65,7 @@ def retrain(
 
 
 @app.command("list")
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def list_versions(settings: Settings, as_json: AsJson = False) -> None:
     """Show all head versions, oldest first."""
     from head.commands import run_list
@@ -74,7 +74,7 @@ def list_versions(settings: Settings, as_json: AsJson = False) -> None:
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def show(version: Version, settings: Settings, as_json: AsJson = False) -> None:
     """Show the report of one version."""
     from head.commands import run_show
@@ -83,7 +83,7 @@ def show(version: Version, settings: Settings, as_json: AsJson = False) -> None:
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def promote(version: Version, settings: Settings) -> None:
     """Make a version active."""
     from head.commands import run_promote
@@ -92,7 +92,7 @@ def promote(version: Version, settings: Settings) -> None:
 
 
 @app.command()
-@takes_settings(*STORE_OPTIONS)
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def rollback(settings: Settings) -> None:
     """Go back to the version that was active before."""
     from head.commands import run_rollback

@@ -9,6 +9,7 @@ from head.job import retrain
 from head.options import RetrainStatus
 from holotype import console
 from holotype.errors import HeadBusy, StoreLocked
+from holotype.gallery import connect, open_gallery
 from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
@@ -23,8 +24,15 @@ COMMAND = "retrain"
 
 def run_retrain(settings: Settings, options: RetrainOptions, *, as_json: bool) -> int:
     """`retrain`; returns the exit code."""
-    with _opened(settings, COMMAND) as store:
-        result = retrain(store, options, say=console.say)
+    service = connect(settings)
+    if service is not None:
+        from head.remote import retrain_remotely
+
+        with service:
+            result = retrain_remotely(service, options, say=console.say)
+    else:
+        with _opened(settings, COMMAND) as store:
+            result = retrain(store, options, say=console.say)
     if as_json:
         console.out_json(result.to_dict())
     else:
@@ -37,8 +45,8 @@ def run_list(settings: Settings, *, as_json: bool) -> None:
     """`retrain list`."""
     from head.render import show_versions, version_line
 
-    with _opened(settings, f"{COMMAND} list") as store:
-        records, pointer = store.heads(), store.active_head()
+    with open_gallery(settings, command=f"{COMMAND} list") as gallery:
+        records, pointer = gallery.heads(), gallery.active_head()
     active = None if pointer is None else pointer.version
     if as_json:
         for record in records:
@@ -53,8 +61,8 @@ def run_show(settings: Settings, version: str, *, as_json: bool) -> None:
     """`retrain show`."""
     from head.render import report_for_people, show_report
 
-    with _opened(settings, f"{COMMAND} show") as store:
-        record, pointer = registry.record_of(store, version), store.active_head()
+    with open_gallery(settings, command=f"{COMMAND} show") as gallery:
+        record, pointer = registry.record_of(gallery, version), gallery.active_head()
     active = None if pointer is None else pointer.version
     if as_json:
         console.out_json(report_for_people(record, active=active))
@@ -64,15 +72,25 @@ def run_show(settings: Settings, version: str, *, as_json: bool) -> None:
 
 def run_promote(settings: Settings, version: str) -> None:
     """`retrain promote`."""
-    with _opened(settings, f"{COMMAND} promote") as store:
-        registry.promote(store, version)
+    service = connect(settings)
+    if service is not None:
+        with service:
+            service.promote(version)
+    else:
+        with _opened(settings, f"{COMMAND} promote") as store:
+            registry.promote(store, version)
     console.out(f"head {version} answers from now on")
 
 
 def run_rollback(settings: Settings) -> None:
     """`retrain rollback`."""
-    with _opened(settings, f"{COMMAND} rollback") as store:
-        pointer = registry.rollback(store)
+    service = connect(settings)
+    if service is not None:
+        with service:
+            pointer = service.rollback()
+    else:
+        with _opened(settings, f"{COMMAND} rollback") as store:
+            pointer = registry.rollback(store)
     console.out(f"head {pointer.version} answers from now on")
 
 

@@ -292,11 +292,14 @@ def _error_of(response: httpx.Response) -> HolotypeError:
             "is this the address of a Holotype service?",
             status=response.status_code,
         )
-    name = kind.removeprefix(PROBLEM).title().replace("-", "")
+    return error_of(kind, detail, status=response.status_code)
+
+
+def error_of(problem_type: str, detail: str, *, status: int = 0) -> HolotypeError:
+    """A problem of the service as the error that it was there."""
+    name = problem_type.removeprefix(PROBLEM).title().replace("-", "")
     error = by_name(name, detail)
-    if type(error) is HolotypeError:
-        return ServiceError(detail, status=response.status_code)
-    return error
+    return ServiceError(detail, status=status) if type(error) is HolotypeError else error
 
 
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+from classify.service.problems import problem_of
 from head.options import RetrainOptions
 from holotype.errors import HeadBusy, HolotypeError
 
@@ -48,6 +49,8 @@ class Progress:
     """ISO 8601, UTC."""
     result: Mapping[str, Any] | None = None
     error: str | None = None
+    error_type: str | None = None
+    """As in a problem (`classify.service.problems`)."""
 
 
 class Retraining:
@@ -94,11 +97,14 @@ class Retraining:
             if error is None:
                 self._progress = replace(ended, state="done", result=done.result())
                 return
-            # What a person can act on is said to them; a bug is for the log.
-            said = str(error) if isinstance(error, HolotypeError) else "the log has the details"
-            self._progress = replace(ended, state="failed", error=said)
-        if not isinstance(error, HolotypeError):
-            _log.error("the retrain job failed", exc_info=error)
+            if not isinstance(error, HolotypeError):
+                # What a person can act on is said to them; a bug is for the log.
+                _log.error("the retrain job failed", exc_info=error)
+                error = HolotypeError("the retrain job failed: the service's log has the details")
+            problem = problem_of(error)
+            self._progress = replace(
+                ended, state="failed", error=problem.detail, error_type=problem.type
+            )
 
 
 def _now() -> str:

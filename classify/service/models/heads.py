@@ -85,6 +85,8 @@ class RetrainBody(Body):
     """With `if_needed`: how many references must have changed."""
     force: bool = False
     """Make the new head active even if it is worse."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Of the folds; the same references and seed give the same head."""
 
 
 class RetrainState(Model):
@@ -98,6 +100,7 @@ class RetrainState(Model):
             "finished_at": "2026-11-23T09:00:07+00:00",
             "result": {"version": EXAMPLE_VERSION},
             "error": None,
+            "error_type": None,
         }
     )
 
@@ -109,6 +112,9 @@ class RetrainState(Model):
     result: dict[str, Any] | None
     """As `retrain --json` prints it."""
     error: str | None
+    """What happened and what to do, where it failed."""
+    error_type: str | None
+    """As in a problem."""
 
 
 class GalleryModel(Model):

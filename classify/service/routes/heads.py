@@ -73,9 +73,7 @@ def router() -> APIRouter:
     def retrain(service: ServiceDep, body: RetrainBody | None = None) -> RetrainState:
         """Starts the job and returns; `GET /v1/retrain` shows how far it is."""
         chosen = body or RetrainBody()
-        options = RetrainOptions(
-            if_needed=chosen.if_needed, min_new=chosen.min_new, force=chosen.force
-        )
+        options = RetrainOptions(**chosen.model_dump())
         return RetrainState(**asdict(service.retraining.start(options)))
 
     @api.get("/v1/retrain", summary="The retrain job", dependencies=[READ])

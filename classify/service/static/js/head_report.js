@@ -44,7 +44,7 @@ function candidates(head) {
     ["Macro F1", "macro_f1", oneDecimal], ["Log loss", "log_loss", (value) => value.toFixed(3)]];
   const cell = (value, write) => el("td", typeof value === "number" ? write(value) : "not measured");
   return el("section", el("h3", "Candidates, on the same folds"),
-    el("p.soft", "Macro accuracy ± one standard error; within half of one they tie, and the simpler wins."),
+    el("p.soft", "Macro accuracy ± one standard error."),
     whiskers(rows.map((row) => ({
       name: row.name, value: row.macro_accuracy, error: row.standard_error ?? null, chosen: row.name === head.report.winner,
     }))),

@@ -7,6 +7,7 @@ import { labelField, typedLabel } from "./forms.js";
 const FAILED = ["broken", "failed", "label_conflict"];
 const PIECE = 32; // queries per request
 const OFFERED = 4; // labels that the selected may be added under with one click
+const WHY = { abstained: "unknown", "modes disagree": "neighbours and head disagree" };
 const WHO = { knn: "neighbours", linear: "head", auto: "both" };
 
 export async function showReview(root) {
@@ -80,7 +81,7 @@ export async function showReview(root) {
       onsubmit: (event) => { event.preventDefault(); add(body, [[typedLabel(form), [item.id]]]); },
     }, labelField({ text: `Label for ${item.query}`, hiddenText: true, placeholder: "another label" }), el("button", "Add"));
     const body = el("div.body",
-      el("p", el("strong", named(item.query)), el("span.soft", ` ${item.reason}, ${when(item.kept_at)}`)),
+      el("p", el("strong", named(item.query)), el("span.soft", ` ${WHY[item.reason] ?? item.reason}, ${when(item.kept_at)}`)),
       el("div.suggestions", suggestions(item).map(({ label, who }, i) =>
         el(`button${i ? "" : ".primary"}`, { type: "button", onclick: () => add(body, [[label, [item.id]]]) },
           "Add as ", named(label), el("small", who)))),
