@@ -1,0 +1,354 @@
+"""Neighbours under a filter: the embedded store against FAISS, hnswlib and the local mode.
+
+    python -m benchmarks search [--references 100000] [--queries 100]
+
+Every engine gets the same queries in turns, in one process, and answers with k = 20. The
+library's answers carry whole references; FAISS and hnswlib answer with row numbers. FAISS has
+no filter on metadata: it fetches twice what the filter should leave, more where that was not
+enough, and drops the rest (post-filter). hnswlib filters through a Python callback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import synthetic
+from benchmarks.harness import Result, Series, benchmark, in_turns
+from benchmarks.synthetic import Synthetic
+from holotype.references import EVERYTHING, Neighbour, Vectors, Where
+
+if TYPE_CHECKING:
+    from holotype.store.port import VectorStore
+
+K = 20
+BATCH = 32
+EF_CONSTRUCT, M, EF = 128, 16, 256
+"""hnswlib gets the graph that the embedded engine gets."""
+LOCAL_MODE_REFERENCES = 10_000
+"""The client's local mode takes minutes to fill at 100,000 and answers in seconds."""
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter in the store's words and in row numbers (`synthetic.references` sets both)."""
+
+    name: str
+    where: Where
+    share: float
+    """Of the references that pass."""
+    passes: Callable[[Rows], npt.NDArray[np.bool_]]
+
+
+FILTERS = (
+    Filter("none", EVERYTHING, 1.0, lambda rows: rows >= 0),
+    Filter("half of all", Where.equal("meta.half", "a"), 0.5, lambda rows: rows % 2 == 0),
+    Filter("a tenth", Where.equal("meta.tenth", "3"), 0.1, lambda rows: rows % 10 == 3),
+)
+
+Search = Callable[[Vectors, Filter], list[list[int]]]
+"""(Q, D) queries to Q lists of row numbers, nearest first."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--references", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=100)
+    options = parser.parse_args()
+    with benchmark("search", options) as result:
+        against_local_mode(result)
+        against_libraries(result, options.references, options.queries)
+
+
+def against_libraries(result: Result, n_references: int, n_queries: int) -> None:
+    """FAISS, hnswlib, and what a whole answer costs."""
+    with ExitStack() as opened:
+        data = synthetic.make(n_references)
+        queries = synthetic.make(max(n_queries, BATCH), seed=1).vectors
+        exact = opened.enter_context(synthetic.opened(synthetic.gallery(len(data))))
+        indexed = opened.enter_context(synthetic.opened(synthetic.gallery(len(data), indexed=True)))
+        engines: dict[str, Search] = {
+            "embedded, exact": of_store(exact),
+            "embedded, indexed": of_store(indexed),
+            "FAISS flat": of_faiss(data.vectors),
+            "hnswlib": of_hnswlib(data.vectors),
+        }
+        for chosen in FILTERS:
+            measure(result, engines, queries, chosen, truth=of_faiss(data.vectors))
+        in_batches(result, engines, queries)
+        with_metric(result, exact, indexed, data, queries)
+
+
+def measure(
+    result: Result, engines: dict[str, Search], queries: Vectors, chosen: Filter, *, truth: Search
+) -> None:
+    """One query at a time under one filter."""
+    series = in_turns(
+        {
+            name: lambda i, search=search: search(queries[i % len(queries)][None], chosen)
+            for name, search in engines.items()
+        },
+        rounds=len(queries),
+        warm=3,
+    )
+    right = truth(queries, chosen)
+    recalls = {name: recall(search(queries, chosen), right) for name, search in engines.items()}
+    result.table(
+        f"One query, filter: {chosen.name}",
+        [row(name, series, recalls[name]) for name in engines],
+    )
+    exact = series["embedded, exact"].over(series["FAISS flat"])
+    result.target(
+        f"exact search against FAISS flat, filter: {chosen.name}",
+        reach="p50 at most 2x",
+        got=f"{exact:.2f}x",
+        met=exact <= 2,
+    )
+    indexed = series["embedded, indexed"].p50
+    found = recalls["embedded, indexed"]
+    result.target(
+        f"indexed search, filter: {chosen.name}",
+        reach="p50 at most 3 ms at recall@20 of 0.99",
+        got=f"{1000 * indexed:.2f} ms at {found:.4f}",
+        met=indexed <= 0.003 and found >= 0.99,
+    )
+
+
+def row(name: str, series: dict[str, Series], found: float) -> dict[str, Any]:
+    """A line of the table."""
+    mine = series[name]
+    return {
+        "engine": name,
+        "p50 ms": 1000 * mine.p50,
+        "p95 ms": 1000 * mine.p95,
+        "processor ms": 1000 * mine.work,
+        "x FAISS flat": mine.over(series["FAISS flat"]),
+        "recall@20": round(found, 4),
+    }
+
+
+def in_batches(result: Result, engines: dict[str, Search], queries: Vectors) -> None:
+    """32 queries in one call, half of the references."""
+    some = queries[:BATCH]
+    series = in_turns(
+        {n: lambda _, search=search: search(some, FILTERS[1]) for n, search in engines.items()},
+        rounds=7,
+    )
+    result.table(
+        f"{BATCH} queries in one call, filter: {FILTERS[1].name}",
+        [
+            {
+                "engine": name,
+                "p50 ms": 1000 * mine.p50,
+                "processor ms": 1000 * mine.work,
+                "x FAISS flat": mine.over(series["FAISS flat"]),
+            }
+            for name, mine in series.items()
+        ],
+    )
+
+
+def against_local_mode(result: Result) -> None:
+    """The pure-Python engine of qdrant-client, at a size that it can be filled with."""
+    data = synthetic.make(LOCAL_MODE_REFERENCES)
+    queries = synthetic.make(10, seed=1).vectors
+    chosen = FILTERS[1]
+    with synthetic.opened(synthetic.gallery(len(data))) as store:
+        engines = {"embedded, exact": of_store(store), "qdrant-client local": of_local_mode(data)}
+        series = in_turns(
+            {
+                name: lambda i, search=search: search(queries[i][None], chosen)
+                for name, search in engines.items()
+            },
+            rounds=len(queries),
+        )
+    ratio = series["qdrant-client local"].over(series["embedded, exact"])
+    result.table(
+        f"One query among {len(data):,}, filter: {chosen.name}",
+        [{"engine": name, "p50 ms": 1000 * mine.p50} for name, mine in series.items()],
+    )
+    print(f"\nlocal mode takes {ratio:.0f} times as long")
+
+
+def with_metric(
+    result: Result, exact: VectorStore, indexed: VectorStore, data: Synthetic, queries: Vectors
+) -> None:
+    """A whole k-NN answer with the learned metric against the plain search."""
+    from classify.classifier import Classifier
+    from classify.modes import MetricName
+    from classify.options import QueryOptions
+
+    where = FILTERS[1].where
+    learned = QueryOptions(where=where, metric=MetricName.LEARNED)
+    plain = QueryOptions(where=where, metric=MetricName.COSINE)
+    rows = []
+    for name, store in (("exact", exact), ("indexed", indexed)):
+        publish_metric(store, data)
+        classifier = Classifier(store)
+        series = in_turns(
+            {
+                "plain search": lambda i, s=store: s.neighbours(queries[i][None], k=K, where=where),
+                "100 vectors fetched": lambda i, s=store: s.neighbours(
+                    queries[i][None], k=100, where=where, with_vectors=True
+                ),
+                "plain answer": lambda i, c=classifier: c.classify(queries[i][None], plain),
+                "answer with metric": lambda i, c=classifier: c.classify(queries[i][None], learned),
+            },
+            rounds=min(50, len(queries)),
+            warm=3,
+        )
+        rows += [
+            {
+                "store": name,
+                "what": what,
+                "p50 ms": 1000 * mine.p50,
+                "processor ms": 1000 * mine.work,
+                "x plain search": mine.over(series["plain search"]),
+            }
+            for what, mine in series.items()
+        ]
+        ratio = series["answer with metric"].over(series["plain search"])
+        result.target(
+            f"answer with the learned metric, {name} search",
+            reach="at most 2.5x the plain search",
+            got=f"{ratio:.2f}x",
+            met=ratio <= 2.5,
+        )
+    result.table("A k-NN answer: search, fetch 100 vectors, rank again, vote", rows)
+
+
+def publish_metric(store: VectorStore, data: Synthetic) -> None:
+    """Make a head with the metric of these references active."""
+    from head import registry
+    from head.features import FeatureMap
+    from head.lda import discriminants
+    from head.metric import Metric
+    from head.model import Head
+    from head.statistics import gather, within_class
+    from holotype.heads import HeadRecord
+
+    codes = data.codes
+    moments = gather(
+        data.vectors, codes, np.zeros(len(codes), np.int64), n_classes=synthetic.CLASSES
+    )
+    within = within_class(moments[0], data.vectors, codes)
+    assert within is not None
+    within = within.shrunk_at_least(0.5)
+    layer = discriminants(within)
+    labels = tuple(f"class{code:04}" for code in range(synthetic.CLASSES))
+    record = HeadRecord("benchmark", "2026-11-01T12:00:00+00:00", "ready", labels, report={})
+    head = Head(
+        record=record,
+        labels=labels,
+        weights=layer.weights.astype(np.float32),
+        bias=layer.bias.astype(np.float32),
+        metric=Metric.of(within, FeatureMap.PLAIN),
+    )
+    store.save_head(head.to_stored())
+    registry.promote(store, head.version)
+
+
+def recall(found: Sequence[Sequence[int]], right: Sequence[Sequence[int]]) -> float:
+    """Mean share of the right rows that were found."""
+    return statistics.mean(
+        len({*mine} & {*theirs}) / len(theirs) for mine, theirs in zip(found, right, strict=True)
+    )
+
+
+# -- the engines ------------------------------------------------------------------------
+
+
+def of_store(store: VectorStore) -> Search:
+    """The embedded store, through its port."""
+
+    def search(queries: Vectors, chosen: Filter) -> list[list[int]]:
+        return [rows_of(found) for found in store.neighbours(queries, k=K, where=chosen.where)]
+
+    return search
+
+
+def rows_of(found: Sequence[Neighbour]) -> list[int]:
+    """Row numbers of these neighbours."""
+    return [synthetic.position(neighbour.reference) for neighbour in found]
+
+
+def of_faiss(vectors: Vectors) -> Search:
+    """FAISS IndexFlatIP and a filter afterwards."""
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    cores = faiss.omp_get_max_threads()
+
+    def search(queries: Vectors, chosen: Filter) -> list[list[int]]:
+        # One query is one thread's work; others would only spin while it is done.
+        faiss.omp_set_num_threads(1 if len(queries) == 1 else cores)
+        fetch = K if chosen.share == 1 else int(2 * K / chosen.share)
+        while True:
+            _, rows = index.search(queries, fetch)
+            found = [one[chosen.passes(one)][:K].tolist() for one in rows]
+            if fetch >= len(vectors) or all(len(one) == K for one in found):
+                return found
+            fetch = min(2 * fetch, len(vectors))
+
+    return search
+
+
+def of_hnswlib(vectors: Vectors) -> Search:
+    """hnswlib with its filter callback."""
+    import hnswlib
+
+    index = hnswlib.Index(space="ip", dim=vectors.shape[1])
+    index.init_index(len(vectors), ef_construction=EF_CONSTRUCT, M=M)
+    index.add_items(vectors)
+    index.set_ef(EF)
+    index.set_num_threads(1)  # a callback into Python from several threads would deadlock
+
+    def search(queries: Vectors, chosen: Filter) -> list[list[int]]:
+        passes = None if chosen.share == 1 else lambda row: bool(chosen.passes(row))
+        rows, _ = index.knn_query(queries, k=K, filter=passes)
+        return [one.tolist() for one in rows.astype(np.int64)]
+
+    return search
+
+
+def of_local_mode(data: Synthetic) -> Search:
+    """The pure-Python engine of qdrant-client."""
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(":memory:")
+    client.create_collection(
+        "all", models.VectorParams(size=data.vectors.shape[1], distance=models.Distance.COSINE)
+    )
+    payloads = [{"half": "ab"[i % 2], "label": int(code)} for i, code in enumerate(data.codes)]
+    client.upload_collection("all", data.vectors, payloads, ids=range(len(data)))
+
+    def search(queries: Vectors, chosen: Filter) -> list[list[int]]:
+        half = models.FieldCondition(key="half", match=models.MatchValue(value="a"))
+        condition = models.Filter(must=[half]) if chosen is FILTERS[1] else None
+        answers = client.query_batch_points(
+            "all",
+            [
+                models.QueryRequest(
+                    query=query.tolist(), filter=condition, limit=K, with_payload=True
+                )
+                for query in queries
+            ],
+        )
+        return [[int(point.id) for point in answer.points] for answer in answers]
+
+    return search
+
+
+if __name__ == "__main__":
+    main()
