@@ -22,6 +22,8 @@ COMMANDS = (
     ("ingest", "list"),
     ("ingest", "relabel"),
     ("ingest", "remove"),
+    ("ingest", "optimize"),
+    ("ingest", "watch"),
     ("classify", "query"),
     ("classify", "eval"),
     ("classify", "serve"),

@@ -179,6 +179,18 @@ def remove(
     _exit(run_remove(settings, ids=ids or [], label=label, yes=yes, as_json=as_json))
 
 
+@app.command()
+@takes_settings(*STORE_OPTIONS)
+def optimize(settings: Settings, as_json: _Json = False) -> None:
+    """Build the search index of a large embedded gallery, which nobody may have open.
+
+    Without it every search is exact, which is fast enough up to about 100,000 references.
+    """
+    from ingest.optimize_command import run_optimize
+
+    run_optimize(settings, as_json=as_json)
+
+
 def main() -> None:
     """Entry point of the console script."""
     console.run(app)
