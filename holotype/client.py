@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
-from holotype.errors import HolotypeError, ServiceError, by_name
+from holotype.errors import HolotypeError, ServiceError, UsageError, by_name
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
@@ -70,8 +70,11 @@ class ServiceClient:
             url: where it serves, such as `http://127.0.0.1:8000`.
             api_key: where it takes one.
             patience_s: how long a busy service is asked again.
+
+        Raises:
+            UsageError: this is no address.
         """
-        self.url = url.rstrip("/")
+        self.url = _address(url)
         self._patience_s = patience_s
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._http = httpx.Client(
@@ -277,8 +280,16 @@ class ServiceClient:
                 f"the service at {self.url} does not answer ({error or type(error).__name__}): "
                 "is it running, and is this its address?"
             ) from error
-        except httpx.InvalidURL as error:
-            raise ServiceError(f"{self.url!r} is not the address of a service: {error}") from error
+
+
+def _address(url: str) -> str:
+    try:
+        parsed = httpx.URL(url.rstrip("/"))
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise UsageError(f"{url!r} is not the address of a service: write http://HOST:PORT")
+    return str(parsed)
 
 
 def _error_of(response: httpx.Response) -> HolotypeError:
@@ -299,7 +310,11 @@ def error_of(problem_type: str, detail: str, *, status: int = 0) -> HolotypeErro
     """A problem of the service as the error that it was there."""
     name = problem_type.removeprefix(PROBLEM).title().replace("-", "")
     error = by_name(name, detail)
-    return ServiceError(detail, status=status) if type(error) is HolotypeError else error
+    if type(error) is not HolotypeError:
+        return error
+    if status == httpx.codes.UNPROCESSABLE_ENTITY:
+        return UsageError(detail)
+    return ServiceError(detail, status=status)
 
 
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:

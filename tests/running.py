@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ def running(
     keys: str = "",
     job: Job | None = None,
     in_process: bool = False,
+    listener: socket.socket | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
     """Serve `store` on a free port until the block ends.
@@ -84,6 +86,7 @@ def running(
         keys: as in `HOLOTYPE_API_KEYS`.
         job: the retrain job.
         in_process: the retrain job in a process of its own, as a service has it.
+        listener: where to serve, from `bind`; a free port of this machine unless given.
         settings: of the service.
     """
     job = job or (TrainingProcess(store) if in_process else TrainingHere(store))
@@ -94,7 +97,7 @@ def running(
         retrain=job,
     )
     app = create_app(service, keyring=Keyring.parse(keys))
-    listener = bind("127.0.0.1", 0)
+    listener = listener or bind("127.0.0.1", 0)
     url = url_of(listener)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(

@@ -6,6 +6,7 @@ listened on last, so that whoever connects is answered.
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,8 +73,12 @@ def bind(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}. "
@@ -114,5 +119,16 @@ def _serve(settings: Settings, keyring: Any, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
         )
+        _leave_signals_to_the_server()
         console.say(f"serving gallery {store.gallery!r} at {url} (Ctrl-C ends it)")
         uvicorn.Server(config).run(sockets=[listener])
+    console.say("stopped serving: what was accepted is done")
+
+
+def _leave_signals_to_the_server() -> None:
+    """The server ends gracefully on a signal, and then raises it again for who was there before.
+
+    That would kill this process before it has closed the store.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)

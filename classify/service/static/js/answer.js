@@ -58,7 +58,7 @@ export function answerView(answer) {
 
 function headline(answer) {
   if (!answer.unknown) {
-    return el("h2.label", named(answer.label), el("span.score", percent(answer.score)));
+    return el("h2.label", named(answer.label), " ", el("span.score", percent(answer.score)));
   }
   return el("div", el("h2.label.unknown", "Unknown"),
     el("p.why", answer.reason ?? (answer.closest
@@ -89,7 +89,7 @@ function evidence({ neighbours, label, closest, metric }) {
     added[0].querySelector("button").focus();
   } }, `Show ${rest} more`) : null;
   return [
-    el("h3", "Because of these references",
+    el("h3", "Because of these references ",
       el("span.aside", about === null ? plural(neighbours.length, "neighbour")
         : [`${agreeing} of the ${neighbours.length} nearest `, agreeing === 1 ? "is " : "are ", named(about)])),
     list, more,

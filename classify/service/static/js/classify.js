@@ -117,7 +117,7 @@ function chips(counts, total, view, redraw) {
   return [[null, total], ...told].map(([key, count]) => el("button.chip", {
     type: "button", "data-key": `only-${key}`, "aria-pressed": String(view.only === key),
     onclick: () => { view.only = key; redraw(); },
-  }, key === null ? "All" : words(key), el("span.badge", String(count))));
+  }, key === null ? "All" : words(key), " ", el("span.badge", String(count))));
 }
 
 /** One label for every picture that is shown. */

@@ -121,7 +121,7 @@ function card(head, { active, promote }) {
     plural(head.labels.length, "class", "classes"), head.report?.winner].filter(Boolean);
   return el(`article.head${isActive ? ".active" : ""}`, { "aria-label": `Head ${head.version}` },
     el("div.heading",
-      el("h2.version", named(head.version),
+      el("h2.version", named(head.version), " ",
         isActive ? el("span.badge", "active") : null,
         head.status === "held" ? el("span.badge.held", "held") : null),
       isActive ? null : el("button", { type: "button", onclick: () => promote(head.version) }, "Promote")),

@@ -56,7 +56,7 @@ export async function showReview(root) {
     const groups = tally([...items.values()]);
     return el("div.chips", { role: "group", "aria-label": "Select by suggestion" }, groups.map(([label, n]) =>
       el("button.chip", { type: "button", onclick: () => { select((item) => best(item) === label); focusOn($("#select-all")); } },
-        "Select ", named(label), el("span.badge", String(n)))));
+        "Select ", named(label), " ", el("span.badge", String(n)))));
   }
 
   /** What can be done with all that are selected. */
@@ -84,7 +84,7 @@ export async function showReview(root) {
       el("p", el("strong", named(item.query)), el("span.soft", ` ${WHY[item.reason] ?? item.reason}, ${when(item.kept_at)}`)),
       el("div.suggestions", suggestions(item).map(({ label, who }, i) =>
         el(`button${i ? "" : ".primary"}`, { type: "button", onclick: () => add(body, [[label, [item.id]]]) },
-          "Add as ", named(label), el("small", who)))),
+          "Add as ", named(label), " ", el("small", who)))),
       el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop([item]) }, "Discard")));
     return el("li", { "data-id": item.id }, box,
       el("img", { src: api.reviewThumbnail(item.id), alt: `The query ${item.query}`, loading: "lazy", width: 128, height: 128 }), body);
