@@ -16,6 +16,9 @@ from holotype import console
 from holotype.console import ENCODER_OPTIONS, SERVING_OPTIONS, STORE_OPTIONS, takes_settings
 
 if TYPE_CHECKING:
+    import uvicorn
+
+    from classify.service.keys import Keyring
     from holotype.settings import Settings
 
 GRACE_S = 60
@@ -95,7 +98,7 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(settings: Settings, keyring: Any, listener: socket.socket) -> None:
+def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> None:
     from logging.config import dictConfig
 
     import uvicorn
@@ -119,16 +122,24 @@ def _serve(settings: Settings, keyring: Any, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
         )
-        _leave_signals_to_the_server()
+        server = uvicorn.Server(config)
+        _end_by_signal(server)
+        listener.listen(config.backlog)  # whoever connects from now on is waited for
         console.say(f"serving gallery {store.gallery!r} at {url} (Ctrl-C ends it)")
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     console.say("stopped serving: what was accepted is done")
 
 
-def _leave_signals_to_the_server() -> None:
-    """The server ends gracefully on a signal, and then raises it again for who was there before.
+def _end_by_signal(server: uvicorn.Server) -> None:
+    """A signal ends the server gracefully, from now on and to the end.
 
-    That would kill this process before it has closed the store.
+    The server's own handlers are there only while it runs, and then raise the signal again
+    for who was there before: by default that would kill this process before it has closed
+    the store.
     """
+
+    def end(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, end)
