@@ -15,7 +15,11 @@ class LabelScore:
 
     label: str
     score: float
-    """In [0, 1]: share of the vote, or probability."""
+    """In [0, 1]: a probability where the answer is calibrated, a share of the vote elsewhere."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"label": self.label, "score": self.score}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Evidence:
     similarity: float
     """Cosine in [-1, 1]."""
     weight: float
-    """Its part of the vote, in [0, 1]."""
+    """Its part of the vote; all parts sum to 1. Below 0, it spoke against its class (kriging)."""
     learned: float | None = None
     """Cosine in the whitened space, where the learned metric ranked it."""
 
@@ -45,6 +49,38 @@ class Evidence:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one mode said, where several were asked."""
+
+    mode: Mode
+    scores: tuple[LabelScore, ...]
+    """Best first."""
+
+    @property
+    def label(self) -> str | None:
+        """The label that this mode alone would have answered."""
+        return self.scores[0].label if self.scores else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"mode": self.mode.value, "scores": [s.to_dict() for s in self.scores]}
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """How strange a query is."""
+
+    score: float
+    """Higher is stranger; comparable within one head only."""
+    unusual: bool
+    """Stranger than 95 of 100 queries of known classes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"score": self.score, "unusual": self.unusual}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer to one query."""
@@ -52,12 +88,24 @@ class Answer:
     mode: Mode
     scores: tuple[LabelScore, ...]
     """Best first, at most as many as were asked for."""
+    calibrated: bool = False
+    """Whether scores are probabilities."""
+    abstained: str | None = None
+    """Why the answer is "unknown", where it is."""
+    label_set: tuple[str, ...] | None = None
+    """Labels that hold the true one as often as was asked; None where that was not asked."""
+    novelty: Novelty | None = None
+    """None where no head has learned what is usual."""
+    parts: tuple[Part, ...] = ()
+    """What each mode said; empty where only one was asked."""
     neighbours: tuple[Evidence, ...] = ()
-    """Those that voted, nearest first; empty in linear mode."""
+    """Nearest first, of those that voted; empty in linear mode."""
+    voted: int = 0
+    """How many neighbours voted, whether named above or not."""
     metric: MetricName | None = None
     """In which space the neighbours are near; None where none voted."""
     head: str | None = None
-    """Version of the head that answered."""
+    """Version of the head that took part."""
     known_as: str | None = None
     """The label under which this very picture (the same bytes) is in the gallery."""
     notices: tuple[str, ...] = ()
@@ -65,18 +113,28 @@ class Answer:
 
     @property
     def label(self) -> str | None:
-        """The best label; None where nothing can be answered."""
+        """The answer; None where it is "unknown" or nothing can be answered."""
+        return None if self.abstained else self.best
+
+    @property
+    def best(self) -> str | None:
+        """The most probable label, also where the answer is "unknown"."""
         return self.scores[0].label if self.scores else None
 
     @property
     def score(self) -> float:
-        """The best label's score; 0 where nothing can be answered."""
+        """Of the most probable label; 0 where nothing can be answered."""
         return self.scores[0].score if self.scores else 0.0
 
     @property
     def runners_up(self) -> tuple[LabelScore, ...]:
-        """The labels that came next."""
-        return self.scores[1:]
+        """The labels that were not answered, best first."""
+        return self.scores if self.abstained else self.scores[1:]
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the parts would have answered different labels."""
+        return len({part.label for part in self.parts}) > 1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -84,8 +142,15 @@ class Answer:
             "mode": self.mode.value,
             "label": self.label,
             "score": self.score,
-            "runners_up": [{"label": s.label, "score": s.score} for s in self.runners_up],
+            "calibrated": self.calibrated,
+            "abstained": self.abstained,
+            "runners_up": [s.to_dict() for s in self.runners_up],
+            "label_set": None if self.label_set is None else list(self.label_set),
+            "novelty": self.novelty.to_dict() if self.novelty else None,
+            "parts": [part.to_dict() for part in self.parts],
+            "disagrees": self.disagrees,
             "neighbours": [neighbour.to_dict() for neighbour in self.neighbours],
+            "voted": self.voted,
             "metric": self.metric.value if self.metric else None,
             "head": self.head,
             "known_as": self.known_as,

@@ -1,4 +1,7 @@
-"""Vectors in, answers out. No torch: the query command, the service and tests share it."""
+"""Vectors in, answers out. No torch: the query command, the service and tests share it.
+
+Shapes: Q queries, D dimensions.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from classify import knn, linear
-from classify.answers import Answer
+from classify import knn, linear, trust
+from classify.answers import Answer, Part
+from classify.knn import Neighbourhood
 from classify.modes import MetricName, Mode
-from classify.options import QueryOptions
+from classify.opinion import Opinion
+from classify.options import QueryOptions, Voting
+from classify.pooling import pooled
 from holotype.errors import EmptyGallery, NoActiveHead
 from holotype.references import Vectors, Where
+from holotype.votes import Weighting
 
 if TYPE_CHECKING:
+    from head.calibration import Calibration
     from head.metric import Metric
     from head.model import Head
     from holotype.store.port import VectorStore
@@ -30,6 +38,22 @@ class Candidates:
     def total(self) -> int:
         """References that the filter leaves."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call, with everything that all of its answers share."""
+
+    vectors: Vectors
+    own_ids: Sequence[str | None]
+    options: QueryOptions
+    candidates: Candidates
+    head: Head | None
+    """One version for all answers of the call, whatever is promoted meanwhile."""
+
+    def newer(self, labels: Sequence[str]) -> frozenset[str]:
+        """Those of these labels that the head was not trained on."""
+        return frozenset(labels).difference(self.head.labels) if self.head else frozenset()
 
 
 class Classifier:
@@ -49,54 +73,20 @@ class Classifier:
         Raises:
             UnknownFilterKey: the filter names a key that no reference carries.
             EmptyGallery: there is no reference, or none that the filter leaves.
-            NoActiveHead: the mode or the metric takes a head, and nothing was trained.
+            NoActiveHead: the options take a head, and nothing was trained.
         """
         counts = self._store.counts("label", where=options.where)
         if not counts:
             raise EmptyGallery(_why_empty(self._store, options.where))
-        if options.mode is Mode.LINEAR:
-            self.active_head()
-        else:
-            self._metric(options.metric)
-        return Candidates(counts)
-
-    def active_head(self) -> Head:
-        """The active head.
-
-        Raises:
-            NoActiveHead: nothing was trained yet.
-        """
-        head = self._head_if_any()
-        if head is None:
+        head = self._active_head()
+        if options.mode is Mode.LINEAR and head is None:
             raise NoActiveHead(
                 f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
                 "or use --mode knn"
             )
-        return head
-
-    def _head_if_any(self) -> Head | None:
-        """Loaded again only when another version became active."""
-        pointer = self._store.active_head()
-        if pointer is None:
-            return None
-        if self._head is None or self._head.version != pointer.version:
-            from head import registry
-
-            self._head = registry.load(self._store, pointer.version)
-        return self._head
-
-    def _metric(self, wanted: MetricName | None) -> Metric | None:
-        """The metric to rank by; None for plain cosine."""
-        if wanted is MetricName.COSINE:
-            return None
-        head = self._head_if_any()
-        metric = head.metric if head is not None else None
-        if metric is None and wanted is MetricName.LEARNED:
-            raise NoActiveHead(
-                f"gallery {self._store.gallery!r} has no learned metric: run `retrain`, "
-                "or use --metric cosine"
-            )
-        return metric
+        if options.mode is not Mode.LINEAR:
+            self._metric(head, options.metric)
+        return Candidates(counts)
 
     def classify(
         self,
@@ -117,52 +107,97 @@ class Classifier:
 
         Raises:
             UnknownFilterKey, EmptyGallery, NoActiveHead: see `candidates`.
+            UsageError: calibrated scores were asked for and this way of voting has none.
         """
         if len(vectors) == 0:
             return []
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
         candidates = self.candidates(options)
-        answers = (
-            self._by_neighbours(vectors, options, candidates, own)
-            if options.mode is Mode.KNN
-            else linear.answers_from_head(
-                self.active_head(), vectors, labels=candidates.counts, options=options
-            )
-        )
+        asked = _Asked(vectors, own, options, candidates, self._active_head())
+        answers = {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
+            options.mode
+        ](asked)
         return self._with_own_labels(answers, own)
 
-    def _by_neighbours(
-        self,
-        vectors: Vectors,
-        options: QueryOptions,
-        candidates: Candidates,
-        own: Sequence[str | None],
-    ) -> list[Answer]:
-        metric = self._metric(options.metric)
-        wanted = max(options.k, options.rerank) if metric else options.k
+    def _knn(self, asked: _Asked) -> list[Answer]:
+        around, opinion = self._by_neighbours(asked)
+        return [
+            _with_shortage_named(answer, asked)
+            for answer in _answers(opinion, asked, around=around)
+        ]
+
+    def _linear(self, asked: _Asked) -> list[Answer]:
+        assert asked.head is not None
+        labels = sorted(asked.candidates.counts)
+        opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
+        notices = linear.newer_labels_notice(asked.head, labels)
+        return _answers(opinion, asked, notices=notices)
+
+    def _auto(self, asked: _Asked) -> list[Answer]:
+        around, by_knn = self._by_neighbours(asked)
+        head = asked.head
+        if head is None or not set(head.labels) & set(by_knn.labels):
+            why = "there is no head" if head is None else f"head {head.version} knows no label here"
+            notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
+            return _answers(replace(by_knn, mode=Mode.AUTO), asked, around=around, notices=notices)
+        by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
+        calibrated = by_knn.calibration and by_head.calibration
+        opinion = pooled(
+            by_head,
+            by_knn,
+            newer=asked.newer(by_knn.labels),
+            calibration=head.calibration.get(Mode.AUTO) if calibrated else None,
+        )
+        return _answers(opinion, asked, around=around, parts=(by_knn, by_head))
+
+    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
+        """Search under the filter, rank, vote; calibrated where this way of voting was."""
+        options = asked.options
+        metric = self._metric(asked.head, options.metric)
+        voting = options.voting(MetricName.LEARNED if metric else MetricName.COSINE)
+        kriging = voting.rule.weighting is Weighting.KRIGING
         neighbours = self._store.neighbours(
-            vectors,
-            k=wanted + (1 if options.exclude_self else 0),
+            asked.vectors,
+            k=voting.candidates + (1 if options.exclude_self else 0),
             where=options.where,
-            with_vectors=metric is not None,
+            with_vectors=metric is not None or kriging,
         )
         if options.exclude_self:
             neighbours = [
                 [n for n in found if n.reference.id != id_]
-                for found, id_ in zip(neighbours, own, strict=True)
+                for found, id_ in zip(neighbours, asked.own_ids, strict=True)
             ]
+        neighbours = [found[: voting.candidates] for found in neighbours]
         ranked = (
-            knn.by_metric(vectors, neighbours, metric)
+            knn.by_metric(asked.vectors, neighbours, metric)
             if metric
-            else [knn.by_cosine(found) for found in neighbours]
+            else knn.by_cosine(neighbours)
         )
-        answers = knn.answers_by_vote(
-            [found[: options.k] for found in ranked],
-            options,
-            metric=MetricName.LEARNED if metric else MetricName.COSINE,
-            class_sizes=candidates.counts,
-        )
-        return [_with_shortage_named(answer, options, candidates) for answer in answers]
+        around = knn.vote(ranked, voting, class_sizes=asked.candidates.counts)
+        return around, around.opinion(_calibration(asked.head, voting))
+
+    def _active_head(self) -> Head | None:
+        """Loaded again only when another version became active."""
+        pointer = self._store.active_head()
+        if pointer is None:
+            return None
+        if self._head is None or self._head.version != pointer.version:
+            from head import registry
+
+            self._head = registry.load(self._store, pointer.version)
+        return self._head
+
+    def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
+        """The metric to rank by; None for plain cosine."""
+        if wanted is MetricName.COSINE:
+            return None
+        metric = head.metric if head is not None else None
+        if metric is None and wanted is MetricName.LEARNED:
+            raise NoActiveHead(
+                f"gallery {self._store.gallery!r} has no learned metric: run `retrain`, "
+                "or use --metric cosine"
+            )
+        return metric
 
     def _with_own_labels(self, answers: list[Answer], own: Sequence[str | None]) -> list[Answer]:
         present = self._store.existing([id_ for id_ in own if id_ is not None])
@@ -172,20 +207,58 @@ class Classifier:
         ]
 
 
-def _with_shortage_named(answer: Answer, options: QueryOptions, candidates: Candidates) -> Answer:
-    if len(answer.neighbours) >= options.k:
+def _calibration(head: Head | None, voting: Voting) -> Calibration | None:
+    """What makes these votes probabilities; it was fitted to one way of voting."""
+    from head.neighbours import CANDIDATES, METRIC_VOTE
+
+    fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
+    return head.calibration.get(Mode.KNN) if head is not None and voting == fitted else None
+
+
+def _answers(
+    opinion: Opinion,
+    asked: _Asked,
+    *,
+    around: Neighbourhood | None = None,
+    parts: Sequence[Opinion] = (),
+    notices: tuple[str, ...] = (),
+) -> list[Answer]:
+    options, head = asked.options, asked.head
+    newer = asked.newer(opinion.labels)
+    verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
+    took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
+    learned = around is not None and around.metric is MetricName.LEARNED
+    return [
+        Answer(
+            mode=opinion.mode,
+            scores=opinion.top(query, options.top),
+            calibrated=opinion.calibration is not None,
+            abstained=verdict.abstained,
+            label_set=verdict.label_set,
+            novelty=verdict.novelty,
+            parts=tuple(Part(part.mode, part.top(query, options.top)) for part in parts),
+            neighbours=around.evidence(query, options.evidence) if around else (),
+            voted=len(around.candidates[query]) if around else 0,
+            metric=around.metric if around else None,
+            head=head.version if head is not None and (took_part or learned) else None,
+            notices=notices,
+        )
+        for query, verdict in enumerate(verdicts)
+    ]
+
+
+def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:
+    k = asked.options.k
+    if not answer.voted:
+        notice = "the only reference to compare with is this very picture"
+    elif k is not None and answer.voted < k:
+        matching = "match the filter" if asked.options.where else "are in the gallery"
+        notice = (
+            f"k = {k}, but only {asked.candidates.total} references {matching}: "
+            f"{answer.voted} voted"
+        )
+    else:
         return answer
-    if not answer.neighbours:
-        return _noticing(answer, "the only reference to compare with is this very picture")
-    matching = "match the filter" if options.where else "are in the gallery"
-    return _noticing(
-        answer,
-        f"k = {options.k}, but only {candidates.total} references {matching}: "
-        f"{len(answer.neighbours)} voted",
-    )
-
-
-def _noticing(answer: Answer, notice: str) -> Answer:
     return replace(answer, notices=(*answer.notices, notice))
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from classify import flags
-from classify.modes import Mode, Vote
+from classify.modes import Mode
 from classify.service.command import serve
 from holotype import console
-from holotype.console import ENCODER_OPTIONS, STORE_OPTIONS, takes_settings
+from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
 
 if TYPE_CHECKING:
     from holotype.settings import Settings
@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 @app.command()
-@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def query(
     images: Annotated[
         list[str],
@@ -38,16 +38,29 @@ def query(
     mode: Annotated[Mode, typer.Option(help="Who answers.")] = Mode.KNN,
     where: flags.Filter = None,
     top: Annotated[int, typer.Option(help="Labels per answer.")] = 5,
-    evidence: Annotated[int, typer.Option(help="Neighbours shown for each answer.")] = 5,
+    evidence: Annotated[
+        int | None,
+        typer.Option(help="Neighbours named in an answer (default: 5, with --json 20)."),
+    ] = None,
+    abstain_at: Annotated[
+        float | None,
+        typer.Option(help='Answer "unknown" where fewer than this share would be right.'),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--set", help="Also the set of labels that holds the true one this share of the time."
+        ),
+    ] = None,
     exclude_self: Annotated[
         bool,
         typer.Option("--exclude-self", help="Leave out a reference that is the very query."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a query.")] = False,
-    k: flags.K = 20,
+    k: flags.K = None,
     metric: flags.Metric = None,
     rerank: flags.Rerank = 100,
-    vote: flags.VoteKind = Vote.WEIGHTED,
+    vote: flags.VoteKind = None,
     temperature: flags.Temperature = None,
     class_cap: flags.ClassCap = None,
     balance: flags.Balance = 0.0,
@@ -68,9 +81,12 @@ def query(
         balance=balance,
         where=Where.parse(where or []),
         top=top,
+        evidence=evidence if evidence is not None else (20 if as_json else 5),
         exclude_self=exclude_self,
+        abstain_at=abstain_at,
+        coverage=coverage,
     )
-    code = run_query(images, settings, options, evidence=evidence, as_json=as_json)
+    code = run_query(images, settings, options, as_json=as_json)
     if code:
         sys.exit(code)
 
@@ -107,10 +123,10 @@ def evaluate(
         typer.Option(help="References above this cosine count as one picture (leave-one-out)."),
     ] = 0.95,
     where: flags.Filter = None,
-    k: flags.K = 20,
+    k: flags.K = None,
     metric: flags.Metric = None,
     rerank: flags.Rerank = 100,
-    vote: flags.VoteKind = Vote.WEIGHTED,
+    vote: flags.VoteKind = None,
     temperature: flags.Temperature = None,
     class_cap: flags.ClassCap = None,
     balance: flags.Balance = 0.0,

@@ -14,6 +14,7 @@ from classify.render import Renderer
 from holotype import console
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch
+from holotype.gallery import connect
 from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
@@ -29,11 +30,18 @@ def run_query(
     settings: Settings,
     options: QueryOptions,
     *,
-    evidence: int,
     as_json: bool,
 ) -> int:
     """`classify query`: print a result per image as it is known; returns the exit code."""
     sources = list(find_sources(images, stdin=sys.stdin.buffer.read))
+    show = _json_line if as_json else Renderer().show
+    service = connect(settings)
+    if service is not None:
+        from classify.remote import classify_remotely
+
+        with service:
+            results = classify_remotely(sources, service, options)
+            return print_results(results, total=len(sources), show=show)
     with open_store(settings, fingerprint=None, command="classify query") as store:
         classifier = Classifier(store)
         classifier.candidates(options)  # what cannot be answered is said before weights load
@@ -46,7 +54,6 @@ def run_query(
             batch_size=settings.batch_size,
             workers=settings.workers or os.cpu_count() or 1,
         )
-        show = _json_line if as_json else Renderer(evidence=evidence).show
         return print_results(results, total=len(sources), show=show)
 
 

@@ -10,7 +10,15 @@ from classify.modes import MetricName, Vote
 
 VOTING = "Voting"
 
-K = Annotated[int, typer.Option("--k", "-k", help="Neighbours that vote.", rich_help_panel=VOTING)]
+K = Annotated[
+    int | None,
+    typer.Option(
+        "--k",
+        "-k",
+        help="Neighbours that vote (default: 20 by cosine, all ranked again by kriging).",
+        rich_help_panel=VOTING,
+    ),
+]
 Metric = Annotated[
     MetricName | None,
     typer.Option(
@@ -28,14 +36,19 @@ Rerank = Annotated[
     ),
 ]
 VoteKind = Annotated[
-    Vote, typer.Option("--vote", help="How neighbours vote.", rich_help_panel=VOTING)
+    Vote | None,
+    typer.Option(
+        "--vote",
+        help="How neighbours vote (default: kriging by the learned metric, weighted by cosine).",
+        rich_help_panel=VOTING,
+    ),
 ]
 Temperature = Annotated[
     float | None,
     typer.Option(
         "--temperature",
         help="Of the weighted vote; smaller trusts the nearest more "
-        "(default: 0.07 by cosine, 0.1 by the learned metric).",
+        "(default: 0.07 by cosine, 0.05 by the learned metric).",
         rich_help_panel=VOTING,
     ),
 ]

@@ -1,4 +1,7 @@
-"""k-NN: the nearest references vote."""
+"""k-NN: the nearest references vote.
+
+Shapes: Q queries, K candidates each, C labels, D dimensions.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.answers import Answer, Evidence, LabelScore
+from classify.answers import Evidence
 from classify.modes import MetricName, Mode
-from classify.options import QueryOptions
+from classify.opinion import Opinion
+from classify.options import Voting
 from holotype.references import Neighbour, Reference, Vectors
-from holotype.votes import Codes, Floats
+from holotype.votes import Codes, Floats, Tally, Weighting
 
 if TYPE_CHECKING:
+    from head.calibration import Calibration
     from head.metric import Metric
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A neighbour, by plain cosine and perhaps by the learned metric."""
 
@@ -27,6 +32,8 @@ class Candidate:
     """Cosine in [-1, 1]."""
     learned: float | None = None
     """Cosine in the whitened space, where it was measured."""
+    place: Vectors | None = None
+    """(D,) unit vector in the space that it was ranked in, where it was asked for."""
 
     @property
     def closeness(self) -> float:
@@ -34,9 +41,42 @@ class Candidate:
         return self.similarity if self.learned is None else self.learned
 
 
-def by_cosine(found: Sequence[Neighbour]) -> list[Candidate]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhood:
+    """Who voted on each query, and what came of it."""
+
+    candidates: Sequence[Sequence[Candidate]]
+    """Q lists of those that voted, nearest first."""
+    metric: MetricName
+    tally: Tally
+    labels: tuple[str, ...]
+    """The C labels that the tally's columns are of."""
+
+    def opinion(self, calibration: Calibration | None) -> Opinion:
+        """Probabilities where this way of voting was calibrated, shares of the vote elsewhere."""
+        scores = calibration.probabilities(self.tally.sums) if calibration else self.tally.shares
+        # Without a neighbour there is nothing to say, however it was calibrated.
+        voted = (self.tally.weights != 0).any(axis=1, keepdims=True)
+        return Opinion(
+            Mode.KNN, self.labels, np.where(voted, scores, 0.0), self.tally.ranking(), calibration
+        )
+
+    def evidence(self, query: int, n: int) -> tuple[Evidence, ...]:
+        """The nearest `n` that voted on a query."""
+        return tuple(
+            Evidence(c.reference, c.similarity, float(weight), learned=c.learned)
+            for c, weight in zip(
+                self.candidates[query][:n], self.tally.weights[query], strict=False
+            )
+        )
+
+
+def by_cosine(neighbours: Sequence[Sequence[Neighbour]]) -> list[list[Candidate]]:
     """Neighbours as the search ranked them."""
-    return [Candidate(n.reference, n.similarity) for n in found]
+    return [
+        [Candidate(n.reference, n.similarity, place=n.vector) for n in found]
+        for found in neighbours
+    ]
 
 
 def by_metric(
@@ -60,51 +100,46 @@ def by_metric(
         return [[] for _ in neighbours]
     whitened, queries = metric.whiten(np.stack(rows)), metric.whiten(vectors)
     return [
-        _sorted(found, whitened[[row_of[n.reference.id] for n in found]] @ query)
+        _ranked(found, whitened[[row_of[n.reference.id] for n in found]], query)
         for found, query in zip(neighbours, queries, strict=True)
     ]
 
 
-def _sorted(found: Sequence[Neighbour], learned: Vectors) -> list[Candidate]:
+def _ranked(found: Sequence[Neighbour], places: Vectors, query: Vectors) -> list[Candidate]:
     candidates = [
-        Candidate(n.reference, n.similarity, float(s)) for n, s in zip(found, learned, strict=True)
+        Candidate(n.reference, n.similarity, learned=float(s), place=place)
+        for n, s, place in zip(found, places @ query, places, strict=True)
     ]
     return sorted(candidates, key=lambda c: -c.closeness)
 
 
-def answers_by_vote(
-    candidates: Sequence[Sequence[Candidate]],
-    options: QueryOptions,
-    *,
-    metric: MetricName,
-    class_sizes: Mapping[str, int],
-) -> list[Answer]:
-    """Let each query's candidates vote; Q lists in, nearest first, Q answers out.
+def vote(
+    candidates: Sequence[Sequence[Candidate]], voting: Voting, *, class_sizes: Mapping[str, int]
+) -> Neighbourhood:
+    """Let each query's nearest k candidates vote.
 
-    `class_sizes` counts the references of each label that could have been candidates; a label
-    that appeared after they were counted is taken for new: one reference.
+    Args:
+        candidates: Q lists, nearest first; with places where the rule is kriging.
+        voting: the rule.
+        class_sizes: references of each label that could have been candidates; a label that
+            appeared after they were counted is taken for new, with one reference.
     """
-    labels = sorted(set(class_sizes) | {c.reference.label for row in candidates for c in row})
-    similarities, classes = _arrays(candidates, labels)
-    sizes = np.array([class_sizes.get(label, 1) for label in labels], dtype=np.float64)
-    votes = options.vote_rule(metric).cast(similarities, classes, class_sizes=sizes)
-    return [
-        Answer(
-            mode=Mode.KNN,
-            metric=metric,
-            scores=_top(shares, order, labels, top=options.top),
-            neighbours=tuple(
-                Evidence(c.reference, c.similarity, float(w), learned=c.learned)
-                for c, w in zip(found, row, strict=False)
-            ),
-        )
-        for found, row, shares, order in zip(
-            candidates, votes.weights, votes.shares, votes.ranking(), strict=True
-        )
-    ]
+    voters = [found[: voting.k] for found in candidates]
+    labels = tuple(sorted(set(class_sizes) | {c.reference.label for row in voters for c in row}))
+    similarities, classes = _arrays(voters, labels)
+    kriging = voting.rule.weighting is Weighting.KRIGING
+    tally = voting.rule.cast(
+        similarities,
+        classes,
+        class_sizes=np.array([class_sizes.get(label, 1) for label in labels], dtype=np.float64),
+        affinities=_affinities(voters, similarities.shape[1]) if kriging else None,
+    )
+    return Neighbourhood(voters, voting.metric, tally, labels)
 
 
-def _arrays(candidates: Sequence[Sequence[Candidate]], labels: list[str]) -> tuple[Floats, Codes]:
+def _arrays(
+    candidates: Sequence[Sequence[Candidate]], labels: Sequence[str]
+) -> tuple[Floats, Codes]:
     """Closeness and classes, (Q, K) each, with class -1 where a list is shorter."""
     code = {label: i for i, label in enumerate(labels)}
     shape = (len(candidates), max((len(found) for found in candidates), default=0))
@@ -116,6 +151,11 @@ def _arrays(candidates: Sequence[Sequence[Candidate]], labels: list[str]) -> tup
     return similarities, classes
 
 
-def _top(shares: Floats, order: Codes, labels: list[str], *, top: int) -> tuple[LabelScore, ...]:
-    """The best labels that got any vote."""
-    return tuple(LabelScore(labels[c], float(shares[c])) for c in order[:top] if shares[c] > 0)
+def _affinities(candidates: Sequence[Sequence[Candidate]], K: int) -> Vectors:
+    """(Q, K, K) cosines between the candidates of each query, 0 where there is none."""
+    affinities = np.zeros((len(candidates), K, K), dtype=np.float32)
+    for row, found in enumerate(candidates):
+        if found:
+            places = np.stack([c.place for c in found if c.place is not None])
+            affinities[row, : len(found), : len(found)] = places @ places.T
+    return affinities

@@ -1,15 +1,17 @@
-"""The linear mode: the active head's probabilities, for labels that exist now."""
+"""The linear mode: the active head's probabilities, for labels that exist now.
+
+Shapes: Q queries, C labels, D dimensions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.answers import Answer, LabelScore
 from classify.modes import Mode
-from classify.options import QueryOptions
+from classify.opinion import Opinion
 from holotype.errors import NoActiveHead
 from holotype.references import Vectors
 
@@ -20,43 +22,33 @@ NAMED_AT_MOST = 5
 """Labels that a notice spells out."""
 
 
-def answers_from_head(
-    head: Head, vectors: Vectors, *, labels: Collection[str], options: QueryOptions
-) -> list[Answer]:
-    """Classify (Q, D) unit rows with a head.
+def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opinion:
+    """What a head thinks of (Q, D) unit rows.
 
-    Only `labels` (those in the gallery now, under the filter) are answered: the others'
-    probability is shared out in proportion. Labels that the head does not know are named in
-    a notice.
+    Only `labels` (those in the gallery now, under the filter) are answered: the probability of
+    others is shared out in proportion, labels that the head does not know get none.
 
     Raises:
         NoActiveHead: the head knows none of these labels.
     """
-    known = np.array([label in labels for label in head.labels])
-    if not known.any():
+    column = {label: c for c, label in enumerate(head.labels)}
+    known = [label for label in labels if label in column]
+    if not known:
         raise NoActiveHead(
             f"head {head.version} was trained on none of the labels that can be answered now "
             f"({spelled(sorted(labels))}): run `retrain`"
         )
-    probabilities = np.where(known, head.probabilities(vectors), 0.0)
-    probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    notices = _notices(head, labels)
-    return [
-        Answer(
-            mode=Mode.LINEAR,
-            scores=tuple(
-                LabelScore(head.labels[c], float(row[c]))
-                for c in np.argsort(-row, kind="stable")[: options.top]
-                if known[c]
-            ),
-            head=head.version,
-            notices=notices,
-        )
-        for row in probabilities
-    ]
+    said = head.probabilities(vectors)[:, [column[label] for label in known]]
+    said /= np.maximum(said.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    scores = np.zeros((len(vectors), len(labels)))
+    place = {label: c for c, label in enumerate(labels)}
+    scores[:, [place[label] for label in known]] = said
+    calibration = head.calibration.get(Mode.LINEAR)
+    return Opinion.by_score(Mode.LINEAR, tuple(labels), scores, calibration=calibration)
 
 
-def _notices(head: Head, labels: Collection[str]) -> tuple[str, ...]:
+def newer_labels_notice(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
+    """Names the labels that the head does not know."""
     newer = sorted(set(labels) - set(head.labels))
     if not newer:
         return ()

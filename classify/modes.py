@@ -14,9 +14,13 @@ class Mode(StrEnum):
     """The nearest references vote; they are the evidence."""
     LINEAR = "linear"
     """The active head."""
+    AUTO = "auto"
+    """Both, pooled: they err differently."""
 
 
-MODE_NAMES: Mapping[Mode, str] = MappingProxyType({Mode.KNN: "k-NN", Mode.LINEAR: "linear"})
+MODE_NAMES: Mapping[Mode, str] = MappingProxyType(
+    {Mode.KNN: "k-NN", Mode.LINEAR: "linear", Mode.AUTO: "auto"}
+)
 """As people read them."""
 
 
@@ -27,6 +31,8 @@ class Vote(StrEnum):
     """One neighbour, one vote."""
     WEIGHTED = "weighted"
     """softmax(similarity / temperature) over the neighbours."""
+    KRIGING = "kriging"
+    """The weights that predict best where neighbours resemble each other, too."""
 
 
 class MetricName(StrEnum):

@@ -11,57 +11,80 @@ from rich.text import Text
 from classify.modes import MODE_NAMES, MetricName, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from classify.answers import Answer, Evidence, QueryResult
+    from classify.answers import Answer, Evidence, Part, QueryResult
 
 INDENT = "  "
+HEADING = 12
+"""Columns of what stands before a line: `because of`."""
 
 
 class Renderer:
     """Writes results to standard output; long lines are left to the terminal to wrap."""
 
-    def __init__(self, *, evidence: int) -> None:
-        """Show at most `evidence` neighbours of each answer."""
+    def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
-        self._evidence = evidence
 
     def show(self, result: QueryResult) -> None:
         """One query and its answer; nothing for a query without one."""
         if result.answer is None:
             return
-        for line in self._lines(result.query, result.answer):
+        for line in _lines(result.query, result.answer):
             self._console.print(line)
 
-    def _lines(self, query: str, answer: Answer) -> Iterator[Text]:
-        yield Text.assemble(
-            (query, "bold"),
-            "  ",
-            (answer.label or "no answer", "bold green" if answer.label else "bold yellow"),
-            f"  {answer.score:.3f}",
-            (f"  ({_how(answer)})", "dim"),
-        )
-        if answer.known_as is not None:
-            yield Text(
-                f"{INDENT}this very picture is in the gallery as {answer.known_as}", "yellow"
-            )
-        if answer.runners_up:
-            others = ", ".join(f"{s.label} {s.score:.3f}" for s in answer.runners_up)
-            yield Text.assemble(INDENT, ("runners-up  ", "dim"), others)
-        yield from _evidence_lines(answer.neighbours[: self._evidence], answer.label)
-        hidden = len(answer.neighbours) - self._evidence
-        if self._evidence and hidden > 0:
-            yield Text(f"{INDENT}            and {hidden} more that voted", "dim")
+
+def _lines(query: str, answer: Answer) -> Iterator[Text]:
+    yield Text.assemble(
+        (query, "bold"),
+        "  ",
+        (_said(answer), "bold green" if answer.label else "bold yellow"),
+        f"  {answer.score:.3f}" if answer.label else "",
+        (f"  ({_how(answer)})", "dim"),
+    )
+    if answer.abstained:
+        yield _line("because", answer.abstained)
+    if answer.known_as is not None:
+        yield Text(f"{INDENT}this very picture is in the gallery as {answer.known_as}", "yellow")
+    if answer.runners_up:
+        others = ", ".join(f"{s.label} {s.score:.3f}" for s in answer.runners_up)
+        yield _line("best guesses" if answer.abstained else "runners-up", others)
+    if answer.label_set is not None:
+        yield _line("one of", ", ".join(answer.label_set))
+    if answer.novelty and answer.novelty.unusual and not answer.abstained:
+        yield _line("unusual", "stranger than 95 of 100 queries of known classes", style="yellow")
+    if answer.disagrees:
+        yield _line("disagree", _parts(answer.parts), style="yellow")
+    yield from _evidence_lines(answer.neighbours, answer.best)
+    hidden = answer.voted - len(answer.neighbours)
+    if answer.neighbours and hidden > 0:
+        yield _line("", f"and {hidden} more that voted", style="dim")
 
 
-def _evidence_lines(neighbours: tuple[Evidence, ...], answered: str | None) -> Iterator[Text]:
+def _line(heading: str, words: str, *, style: str = "") -> Text:
+    return Text.assemble(INDENT, (heading.ljust(HEADING), "dim"), (words, style))
+
+
+def _said(answer: Answer) -> str:
+    return answer.label or ("unknown" if answer.abstained else "no answer")
+
+
+def _parts(parts: Sequence[Part]) -> str:
+    return ", ".join(
+        f"{MODE_NAMES[part.mode]} says {part.label} {part.scores[0].score:.3f}"
+        for part in parts
+        if part.scores
+    )
+
+
+def _evidence_lines(neighbours: Sequence[Evidence], answered: str | None) -> Iterator[Text]:
     width = max((cell_len(n.reference.label) for n in neighbours), default=0)
     for i, neighbour in enumerate(neighbours):
         label = neighbour.reference.label
         padding = " " * (width - cell_len(label))
         yield Text.assemble(
             INDENT,
-            ("because of  " if i == 0 else "            ", "dim"),
+            ("because of".ljust(HEADING) if i == 0 else " " * HEADING, "dim"),
             f"{neighbour.similarity:.3f}  ",
             "" if neighbour.learned is None else f"{neighbour.learned:.3f}  ",
             (label, "green" if label == answered else "red"),
@@ -71,8 +94,12 @@ def _evidence_lines(neighbours: tuple[Evidence, ...], answered: str | None) -> I
 
 
 def _how(answer: Answer) -> str:
-    if answer.mode is Mode.LINEAR:
-        return f"{MODE_NAMES[answer.mode]}, head {answer.head}"
-    n = len(answer.neighbours)
-    metric = "learned metric" if answer.metric is MetricName.LEARNED else "cosine"
-    return f"{MODE_NAMES[answer.mode]}, {n} neighbour{'s' if n != 1 else ''}, {metric}"
+    words = [MODE_NAMES[answer.mode]]
+    if answer.voted:
+        words.append(f"{answer.voted} neighbour{'s' if answer.voted != 1 else ''}")
+        words.append("learned metric" if answer.metric is MetricName.LEARNED else "cosine")
+    if answer.mode is not Mode.KNN and answer.head:
+        words.append(f"head {answer.head}")
+    if not answer.calibrated:
+        words.append("not calibrated")
+    return ", ".join(words)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from classify.answers import Answer, Evidence, LabelScore
+from classify.answers import Answer, Evidence, LabelScore, Novelty, Part
 from classify.modes import MetricName, Mode
 from classify.options import QueryOptions
 from holotype.references import Reference, Where
@@ -29,16 +29,27 @@ def to_form(options: QueryOptions) -> dict[str, str | list[str]]:
 def answer_from(data: Mapping[str, Any]) -> Answer:
     """Inverse of `Answer.to_dict`."""
     best = [] if data["label"] is None else [{"label": data["label"], "score": data["score"]}]
+    novelty, label_set = data["novelty"], data["label_set"]
     metric = data["metric"]
     return Answer(
         mode=Mode(data["mode"]),
-        scores=tuple(LabelScore(s["label"], s["score"]) for s in [*best, *data["runners_up"]]),
+        scores=_scores_from([*best, *data["runners_up"]]),
+        calibrated=data["calibrated"],
+        abstained=data["abstained"],
+        label_set=None if label_set is None else tuple(label_set),
+        novelty=None if novelty is None else Novelty(novelty["score"], novelty["unusual"]),
+        parts=tuple(Part(Mode(p["mode"]), _scores_from(p["scores"])) for p in data["parts"]),
         neighbours=tuple(_evidence_from(neighbour) for neighbour in data["neighbours"]),
+        voted=data["voted"],
         metric=None if metric is None else MetricName(metric),
         head=data["head"],
         known_as=data["known_as"],
         notices=tuple(data["notices"]),
     )
+
+
+def _scores_from(data: Sequence[Mapping[str, Any]]) -> tuple[LabelScore, ...]:
+    return tuple(LabelScore(s["label"], s["score"]) for s in data)
 
 
 def _evidence_from(data: Mapping[str, Any]) -> Evidence:

@@ -7,6 +7,7 @@ class -1 in the places that are left; what stands in `similarities` there is ign
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,33 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 Similarities = npt.NDArray[np.floating]
+Flags = npt.NDArray[np.bool_]
 
 KNN_TEMPERATURE = 0.07
 """Meta's k-NN protocol for DINO and DINOv2 weights votes by softmax(similarity / 0.07)."""
+
+NUGGET = 0.3
+"""Variance that kriging takes for noise, as a share of the signal's.
+
+Chosen by cross-validation on the training parts of the development sets: 0.1 is as good, 1 loses
+half a point (`docs/LAB.md`).
+"""
+
+
+class Weighting(StrEnum):
+    """What a neighbour's vote counts."""
+
+    EQUAL = "equal"
+    """One neighbour, one vote."""
+    SOFTMAX = "softmax"
+    """softmax(similarity / temperature) over a query's neighbours."""
+    KRIGING = "kriging"
+    """The weights that predict best where neighbours resemble each other, too.
+
+    Ordinary kriging (Krige 1951; Matheron 1963): a Gaussian process restricted to the
+    neighbours, with covariance exp(cosine - 1). Near-duplicates share one vote; a weight may be
+    negative, which is evidence against a class.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +50,30 @@ class Tally:
 
     weights: Floats
     """(Q, K) what each neighbour's vote counted; a row sums to 1, or to 0 without neighbours."""
-    shares: Floats
-    """(Q, C) in [0, 1], summed weights of each class."""
+    sums: Floats
+    """(Q, C) summed weights of each class; below 0 where kriging speaks against a class."""
     support: Floats
     """(Q, C) summed similarity of the neighbours of each class: breaks ties."""
 
+    @property
+    def shares(self) -> Floats:
+        """(Q, C) in [0, 1], sums below 0 left out; a row sums to 1, or to 0."""
+        return _normalised(np.maximum(self.sums, 0.0))
+
     def ranking(self) -> Codes:
-        """(Q, C) classes, best first: by share, then by summed similarity, then by number."""
-        return np.lexsort((-self.support, -self.shares), axis=-1)
+        """(Q, C) classes, best first: by sum, then by summed similarity, then by number."""
+        return np.lexsort((-self.support, -self.sums), axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteRule:
-    """What a neighbour's vote counts."""
+    """How neighbours vote."""
 
-    temperature: float | None = KNN_TEMPERATURE
-    """Weights are softmax(similarity / temperature); None: every neighbour counts the same."""
+    weighting: Weighting = Weighting.SOFTMAX
+    temperature: float = KNN_TEMPERATURE
+    """Of the softmax."""
+    nugget: float = NUGGET
+    """Of kriging."""
     class_cap: int | None = None
     """Only this many neighbours of each class vote, its nearest ones."""
     balance: float = 0.0
@@ -48,36 +81,73 @@ class VoteRule:
     100 times the references of another has 100 times as many chances to be near. 1 answers as
     if all classes were equally frequent."""
 
-    def cast(self, similarities: Similarities, classes: Codes, *, class_sizes: Floats) -> Tally:
+    def cast(
+        self,
+        similarities: Similarities,
+        classes: Codes,
+        *,
+        class_sizes: Floats,
+        affinities: Similarities | None = None,
+    ) -> Tally:
         """Let neighbours vote.
 
         Args:
             similarities: (Q, K) in [-1, 1], descending.
             classes: (Q, K) class numbers, -1 where there is no neighbour.
             class_sizes: (C,) references of each class that could have been neighbours.
+            affinities: (Q, K, K) cosines between the neighbours of a query; kriging needs them.
         """
-        weights = self._weights(similarities, classes)
+        votes = classes >= 0
         if self.class_cap is not None:
-            weights = np.where(
-                _place_in_class(classes, len(class_sizes)) < self.class_cap, weights, 0
-            )
+            votes &= _place_in_class(classes, len(class_sizes)) < self.class_cap
+        weights = self._weights(similarities, votes, affinities)
         if self.balance:
             weights = weights / np.maximum(class_sizes, 1)[classes] ** self.balance
-        weights = _normalised(weights)
+            weights = _normalised(weights)
         return Tally(
             weights=weights,
-            shares=_sum_by_class(weights, classes, len(class_sizes)),
+            sums=_sum_by_class(weights, classes, len(class_sizes)),
             support=_sum_by_class(similarities, classes, len(class_sizes)),
         )
 
-    def _weights(self, similarities: Similarities, classes: Codes) -> Floats:
-        present = classes >= 0
-        if self.temperature is None:
-            return present.astype(np.float64)
-        logits = np.where(present, similarities / self.temperature, -np.inf).astype(np.float64)
-        highest = logits.max(axis=1, keepdims=True, initial=-np.inf)
-        weights: Floats = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))
-        return weights
+    def _weights(
+        self, similarities: Similarities, votes: Flags, affinities: Similarities | None
+    ) -> Floats:
+        match self.weighting:
+            case Weighting.EQUAL:
+                return _normalised(votes.astype(np.float64))
+            case Weighting.SOFTMAX:
+                return _softmax(similarities / self.temperature, votes)
+            case Weighting.KRIGING:
+                assert affinities is not None
+                return _kriging(similarities, affinities, votes, nugget=self.nugget)
+
+
+def _softmax(logits: Similarities, votes: Flags) -> Floats:
+    masked = np.where(votes, logits, -np.inf).astype(np.float64)
+    highest = masked.max(axis=1, keepdims=True, initial=-np.inf)
+    return _normalised(np.exp(masked - np.where(np.isfinite(highest), highest, 0.0)))
+
+
+def _kriging(
+    similarities: Similarities, affinities: Similarities, votes: Flags, *, nugget: float
+) -> Floats:
+    """Weights that sum to 1 and have the least expected error.
+
+    (K + nugget I) w = k is solved, then w is moved along the solution for ones until it sums to
+    1, so that nothing is pulled towards an assumed mean.
+    """
+    both = votes[:, :, None] & votes[:, None, :]
+    covariance = np.where(both, np.exp(affinities.astype(np.float64) - 1), 0.0)
+    # Who does not vote has a row of the identity, so its weight is zero.
+    covariance += np.where(votes, nugget, 1.0)[:, :, None] * np.eye(votes.shape[1])
+    towards = np.where(votes, np.exp(similarities.astype(np.float64) - 1), 0.0)
+    solved = np.linalg.solve(covariance, np.stack([towards, votes.astype(np.float64)], axis=2))
+    weights, level = solved[:, :, 0], solved[:, :, 1]
+    missing = 1 - weights.sum(axis=1, keepdims=True)
+    total = level.sum(axis=1, keepdims=True)
+    corrected: Floats = weights + level * missing / np.where(total > 0, total, 1.0)
+    return corrected
 
 
 def _place_in_class(classes: Codes, C: int) -> Codes:

@@ -147,9 +147,8 @@ def _learning(gallery: GalleryArrays, options: QueryOptions) -> LearningCurve | 
         gallery.labels,
         train=partial(
             compared,
-            k=options.k,
-            cosine=options.vote_rule(MetricName.COSINE),
-            learned=options.vote_rule(MetricName.LEARNED),
+            cosine=options.voting(MetricName.COSINE),
+            learned=options.voting(MetricName.LEARNED),
         ),
     )
 
@@ -181,7 +180,7 @@ def _subject(
 def _settings(options: QueryOptions, request: EvalRequest) -> Mapping[str, Any]:
     return {
         "k": options.k,
-        "vote": options.vote.value,
+        "vote": options.vote.value if options.vote else None,
         "metric": options.metric.value if options.metric else None,
         "rerank": options.rerank,
         "temperature": options.temperature,

@@ -26,7 +26,7 @@ from holotype.leave_one_out import Others, nearest_others
 from holotype.votes import Codes, Tally
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions
+    from classify.options import QueryOptions, Voting
     from holotype.store.port import VectorStore
 
 
@@ -50,10 +50,11 @@ def evaluate_leave_one_out(
             f"no class of gallery {store.gallery!r} has two references that are independent of "
             "each other: there is nothing to evaluate"
         )
+    voting = options.voting(MetricName.COSINE)
     others = nearest_others(
-        gallery.vectors, gallery.groups, r=options.k, near_duplicate=near_duplicate
+        gallery.vectors, gallery.groups, r=voting.k, near_duplicate=near_duplicate
     )
-    votes = _vote(gallery, others, options)
+    votes = _vote(gallery, others, voting)
     predictions = _predictions(gallery, votes)
     worst = _worst(predictions)
     return (
@@ -73,12 +74,12 @@ def evaluate_leave_one_out(
     )
 
 
-def _vote(gallery: GalleryArrays, others: Others, options: QueryOptions) -> Tally:
+def _vote(gallery: GalleryArrays, others: Others, voting: Voting) -> Tally:
     # Row -1 (nobody there) would index the last class: keep it marked.
     classes: Codes = np.where(others.rows >= 0, gallery.classes[others.rows], -1)
     similarities = np.where(others.rows >= 0, others.similarities, 0.0)
     sizes = np.bincount(gallery.classes, minlength=len(gallery.labels)).astype(np.float64)
-    return options.vote_rule(MetricName.COSINE).cast(similarities, classes, class_sizes=sizes)
+    return voting.rule.cast(similarities, classes, class_sizes=sizes)
 
 
 def _predictions(gallery: GalleryArrays, votes: Tally) -> Predictions:

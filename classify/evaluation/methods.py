@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.evaluation.learning import Classify
+from classify.options import Voting
 from holotype.references import Vectors
-from holotype.votes import Codes, Floats, VoteRule
+from holotype.votes import Codes, Floats, VoteRule, Weighting
 
 BLOCK_ELEMENTS = 4 * 1024 * 1024
 """Similarities held at a time."""
 
 
 def compared(
-    vectors: Vectors, classes: Codes, *, k: int, cosine: VoteRule, learned: VoteRule
+    vectors: Vectors, classes: Codes, *, cosine: Voting, learned: Voting
 ) -> Mapping[str, Classify]:
     """What a curve shows, trained on (N, D) unit rows and their (N,) classes.
 
@@ -32,9 +33,9 @@ def compared(
     space = Whitening.learned(vectors, classes)
     placed = space(vectors)
     return {
-        "k-NN, cosine": NearestNeighbours(vectors, classes, k=k, rule=cosine),
+        "k-NN, cosine": NearestNeighbours(vectors, classes, k=cosine.k, rule=cosine.rule),
         "k-NN, learned metric": NearestNeighbours(
-            _unit(placed), classes, k=k, rule=learned, space=space
+            _unit(placed), classes, k=learned.k, rule=learned.rule, space=space
         ),
         "linear (LDA)": NearestMean.of(placed, classes, space=space),
     }
@@ -86,7 +87,8 @@ class NearestNeighbours:
     def __call__(self, queries: Vectors) -> Codes:
         """(Q,) classes of (Q, D) unit rows."""
         sizes = np.bincount(self.classes).astype(np.float64)
-        step = max(1, BLOCK_ELEMENTS // len(self.vectors))
+        # Kriging gathers the neighbours' vectors; the others look at similarities alone.
+        step = max(1, BLOCK_ELEMENTS // max(len(self.vectors), self.k * self.vectors.shape[1]))
         placed = _unit(self.space(queries))
         return np.concatenate(
             [
@@ -100,10 +102,16 @@ class NearestNeighbours:
         nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
         found = np.take_along_axis(cosine, nearest, axis=1)
         order = np.argsort(-found, axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, order, axis=1)
+        affinities = None
+        if self.rule.weighting is Weighting.KRIGING:
+            places = self.vectors[nearest]
+            affinities = places @ places.transpose(0, 2, 1)
         votes = self.rule.cast(
             np.take_along_axis(found, order, axis=1),
-            self.classes[np.take_along_axis(nearest, order, axis=1)],
+            self.classes[nearest],
             class_sizes=sizes,
+            affinities=affinities,
         )
         return votes.ranking()[:, 0]
 

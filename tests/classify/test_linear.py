@@ -10,6 +10,7 @@ import pytest
 from classify.classifier import Classifier
 from classify.modes import Mode
 from classify.options import QueryOptions
+from head import registry
 from holotype.errors import NoActiveHead
 from holotype.references import Where
 from holotype.store.port import VectorStore
@@ -42,7 +43,7 @@ def test_linear__answers_from_the_command(
     assert sum(scores) == pytest.approx(1)
     assert scores == sorted(scores, reverse=True)
     table = run("query", path, "--mode", "linear")
-    assert f"(linear, head {head.version})" in table.out
+    assert f"(linear, head {head.version}, not calibrated)" in table.out
     assert "because of" not in table.out
 
 
@@ -50,7 +51,8 @@ def test_scores__are_the_head_s_probabilities(
     own_gallery: ColourGallery, store: VectorStore
 ) -> None:
     """Nothing is added to what the head says where all of its labels exist."""
-    head = Classifier(store).active_head()
+    head = registry.active(store)
+    assert head is not None
     vectors = np.stack([own_gallery.embed(picture("green", 80 + i)) for i in range(4)])
     for answer, row in zip(
         Classifier(store).classify(vectors, LINEAR), head.probabilities(vectors), strict=True

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from classify.classifier import Classifier
-from classify.modes import MetricName
+from classify.modes import MetricName, Vote
 from classify.options import QueryOptions
 from head.metric import Metric
 from head.registry import promote
@@ -73,10 +73,10 @@ def test_learned__ranks_as_brute_force_does(store: VectorStore, query: Vectors) 
 
 
 def test_learned__votes_weigh_what_it_measured(store: VectorStore, query: Vectors) -> None:
-    """Weights are softmax(learned similarity / 0.1), not of the plain cosine."""
+    """Weighted votes are softmax(learned similarity / 0.05), not of the plain cosine."""
     _publish_metric(store)
-    (answer,) = Classifier(store).classify(query, QueryOptions(k=6))
-    expected = np.exp(np.array([n.learned for n in answer.neighbours], float) / 0.1)
+    (answer,) = Classifier(store).classify(query, QueryOptions(k=6, vote=Vote.WEIGHTED))
+    expected = np.exp(np.array([n.learned for n in answer.neighbours], float) / 0.05)
     weights = [n.weight for n in answer.neighbours]
     assert weights == pytest.approx((expected / expected.sum()).tolist(), rel=1e-4)
 
@@ -131,7 +131,7 @@ def test_output__shows_both_similarities(
     assert answer["metric"] == "learned"
     assert first["learned_similarity"] != first["similarity"]
     table = run("query", path, "--k", "2").out
-    assert "(k-NN, 2 neighbours, learned metric)" in table
+    assert "(k-NN, 2 neighbours, learned metric, not calibrated)" in table
     assert f"because of  {first['similarity']:.3f}  {first['learned_similarity']:.3f}  " in table
 
 
@@ -147,3 +147,31 @@ def test_balance__classes_of_unequal_size(own_gallery: ColourGallery) -> None:
     shares = [{s.label: s.score for s in answer.scores} for answer in (plain, even)]
     assert shares[0] == pytest.approx({"red": 0.2, "green": 0.6, "blue": 0.2}, abs=1e-4)
     assert shares[1] == pytest.approx({"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3}, abs=1e-4)
+
+
+def test_kriging__is_the_default_by_the_learned_metric(store: VectorStore, query: Vectors) -> None:
+    """All that were ranked again vote, with weights that solve the kriging system by hand."""
+    metric = _publish_metric(store)
+    (answer,) = Classifier(store).classify(query, QueryOptions(evidence=100))
+    rows = {
+        id_: vector
+        for batch in store.export()
+        for id_, vector in zip(batch.ids, batch.vectors, strict=True)
+    }
+    z = metric.whiten(np.stack([rows[n.reference.id] for n in answer.neighbours])).astype(float)
+    q = metric.whiten(query)[0].astype(float)
+    system = np.exp(z @ z.T - 1) + 0.3 * np.eye(18)
+    w, u = np.linalg.solve(system, np.exp(z @ q - 1)), np.linalg.solve(system, np.ones(18))
+    w += u * (1 - w.sum()) / u.sum()
+    assert answer.voted == 18
+    assert [n.weight for n in answer.neighbours] == pytest.approx(w.tolist(), abs=1e-4)
+    assert answer.label == "red"
+
+
+def test_kriging__by_plain_cosine_on_request(store: VectorStore, query: Vectors) -> None:
+    """It needs no head: neighbours' vectors come with the search."""
+    options = QueryOptions(vote=Vote.KRIGING, k=12)
+    (answer,) = Classifier(store).classify(query, options)
+    assert answer.metric is MetricName.COSINE
+    assert answer.label == "red"
+    assert sum(n.weight for n in answer.neighbours) == pytest.approx(1)

@@ -43,7 +43,7 @@ def test_knn__table_for_people(gallery: ColourGallery, run: Run, image: Path) ->
     """Label, score and evidence can be read in a pipe, without colour codes."""
     ran = run("query", image, "--k", "7", "--vote", "majority", "--evidence", "2")
     first, runners_up, *evidence = ran.out.splitlines()
-    assert first == f"{image}  red  0.857  (k-NN, 7 neighbours, cosine)"
+    assert first == f"{image}  red  0.857  (k-NN, 7 neighbours, cosine, not calibrated)"
     assert runners_up.split()[0] == "runners-up"
     assert evidence[0].startswith("  because of  0.9")
     assert "drawer/red/" in evidence[1]

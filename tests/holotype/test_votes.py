@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from holotype.votes import Tally, VoteRule
+from holotype.votes import Tally, VoteRule, Weighting
 
-MAJORITY = VoteRule(temperature=None)
+MAJORITY = VoteRule(weighting=Weighting.EQUAL)
 WEIGHTED = VoteRule(temperature=0.07)
 
 
@@ -70,7 +70,7 @@ def test_missing_neighbours__do_not_vote(rule: VoteRule) -> None:
 
 def test_class_cap__the_nearest_of_each_class_vote() -> None:
     """With a cap of 2, the third and fourth neighbour of a class count nothing."""
-    capped = VoteRule(temperature=None, class_cap=2)
+    capped = VoteRule(weighting=Weighting.EQUAL, class_cap=2)
     votes = _cast(capped, [0.9, 0.8, 0.7, 0.6, 0.5], [0, 0, 1, 0, 0], [9, 9])
     assert votes.weights[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0, 0])
     assert votes.shares[0] == pytest.approx([2 / 3, 1 / 3])
@@ -80,6 +80,73 @@ def test_balance__a_class_of_a_hundredfold_size_does_not_drown_another() -> None
     """Four of five neighbours are of the common class; by its size that is little evidence."""
     similarities, classes, sizes = [0.9, 0.9, 0.9, 0.9, 0.9], [0, 0, 0, 0, 1], [1000, 10]
     assert _cast(MAJORITY, similarities, classes, sizes).shares[0] == pytest.approx([0.8, 0.2])
-    balanced = _cast(VoteRule(temperature=None, balance=1.0), similarities, classes, sizes)
+    balanced = _cast(VoteRule(weighting=Weighting.EQUAL, balance=1.0), similarities, classes, sizes)
     assert balanced.shares[0] == pytest.approx([0.004 / 0.104, 0.1 / 0.104])
     assert balanced.ranking()[0, 0] == 1
+
+
+def _krige(vectors: list[list[float]], query: list[float], classes: list[int]) -> Tally:
+    rows = np.array(vectors) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    toward = rows @ (np.array(query) / np.linalg.norm(query))
+    return VoteRule(weighting=Weighting.KRIGING).cast(
+        toward[None],
+        np.array([classes]),
+        class_sizes=np.array([5.0, 5.0]),
+        affinities=(rows @ rows.T)[None],
+    )
+
+
+def test_kriging__is_a_gaussian_process_on_the_neighbours() -> None:
+    """With the mean taken out, the weights are those of scikit-learn's regressor."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF
+
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(12, 4))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    query = rows[0] + 0.3 * rng.normal(size=4)
+    query /= np.linalg.norm(query)
+    votes = _krige(rows.tolist(), query.tolist(), [0] * 6 + [1] * 6)
+    # exp(cosine - 1) is exp(-|a - b|^2 / 2): an RBF of length scale 1 on unit vectors.
+    process = GaussianProcessRegressor(RBF(1.0), alpha=0.3, optimizer=None).fit(rows, np.eye(12))
+    simple, level = process.predict(query[None])[0], process.fit(rows, np.ones(12)).alpha_.ravel()
+    expected = simple + level * (1 - simple.sum()) / level.sum()
+    assert votes.weights[0] == pytest.approx(expected)
+    assert votes.sums[0] == pytest.approx([expected[:6].sum(), expected[6:].sum()])
+    assert votes.sums[0].sum() == pytest.approx(1)
+
+
+def test_kriging__twins_share_one_vote() -> None:
+    """Nine copies of one picture weigh hardly more than one; for a plain vote they are nine."""
+    twins, single = [[1.0, 0.0]] * 9, [[0.0, 1.0]]
+    classes, query = [0] * 9 + [1], [1.0, 1.05]
+    assert _krige(twins + single, query, classes).sums[0, 0] < 0.7
+    similarities = [0.69] * 9 + [0.72]
+    assert _cast(WEIGHTED, similarities, classes, [9, 1]).shares[0, 0] > 0.8
+
+
+def test_kriging__missing_neighbours_change_nothing() -> None:
+    """A place without a neighbour leaves the others' weights as they were."""
+    rule = VoteRule(weighting=Weighting.KRIGING)
+    affinities = np.array([[[1.0, 0.5, 9.0], [0.5, 1.0, 9.0], [9.0, 9.0, 9.0]]])
+    with_gap = rule.cast(
+        np.array([[0.9, 0.2, 9.0]]),
+        np.array([[0, 1, -1]]),
+        class_sizes=np.array([1.0, 1.0]),
+        affinities=affinities,
+    )
+    without = rule.cast(
+        np.array([[0.9, 0.2]]),
+        np.array([[0, 1]]),
+        class_sizes=np.array([1.0, 1.0]),
+        affinities=affinities[:, :2, :2],
+    )
+    assert with_gap.weights[0] == pytest.approx([*without.weights[0], 0.0])
+
+
+def test_kriging__evidence_against_is_no_share() -> None:
+    """Where the query lies beyond one class as seen from another, the other loses its share."""
+    near, behind = [[1.0, 0.0]] * 20, [[1.0, 0.6]] * 20
+    votes = _krige(near + behind, [1.0, -0.8], [0] * 20 + [1] * 20)
+    assert votes.sums[0, 1] < 0
+    assert votes.shares[0].tolist() == [1.0, 0.0]

@@ -10,11 +10,17 @@ import pytest
 
 from classify.evaluation.learning import Classify, LearningCurve, learning_curve
 from classify.evaluation.methods import compared
+from classify.modes import MetricName
+from classify.options import QueryOptions
 from holotype.references import Vectors
-from holotype.votes import Codes, VoteRule
+from holotype.votes import Codes
 
 LABELS = [f"class {c}" for c in range(4)]
-COMPARED = partial(compared, k=5, cosine=VoteRule(), learned=VoteRule(temperature=0.1))
+COMPARED = partial(
+    compared,
+    cosine=QueryOptions(k=5).voting(MetricName.COSINE),
+    learned=QueryOptions().voting(MetricName.LEARNED),
+)
 
 
 def _clusters(per_class: int, *, spread: float, seed: int = 0) -> tuple[Vectors, Codes]:
