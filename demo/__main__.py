@@ -54,7 +54,7 @@ def main_job(show: Show, cells: Cells) -> None:
          "classify", "query", query, "--mode", "knn")  # fmt: skip
     show("Train a linear head from the stored vectors.", "retrain")
     show("Ask the head.", "classify", "query", query, "--mode", "linear")
-    show("How good are both on the 100 pictures that were held out?",
+    show("How good are they, alone and pooled, on the 100 pictures that were held out?",
          "classify", "eval", cells.held_out)  # fmt: skip
 
 
@@ -64,7 +64,8 @@ def serve_gallery(show: Show, cells: Cells) -> None:
          "ingest", "add", cells.first)  # fmt: skip
     show("", "ingest", "add", cells.late, "--label", LATE_CLASS)
     show("Train a head, unless nothing changed.", "retrain", "--if-needed")
-    show("Serve the page; Ctrl-C ends it.", "classify", "serve")
+    show("Serve the page; Ctrl-C ends it. Queries in doubt are kept for its Review page.",
+         "classify", "serve", "--keep-queries", 100)  # fmt: skip
 
 
 class Show:
