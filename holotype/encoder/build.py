@@ -7,9 +7,11 @@ from torch import nn
 
 from holotype.encoder import pooling
 from holotype.encoder.backbone import load_backbone, network_config, set_image_size
+from holotype.encoder.folding import fold_batch_norm
 from holotype.encoder.guarded import timm
+from holotype.encoder.lanes import Lanes
 from holotype.encoder.network import EmbeddingNetwork
-from holotype.encoder.placement import choose_placement
+from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.encoder.weights import weights_sha256
 from holotype.fingerprint import Fingerprint
@@ -26,7 +28,8 @@ def build_encoder(settings: Settings) -> TimmEncoder:
     digest = weights_sha256(backbone)
     recipe = recipe_of(backbone, settings.image_size)
     set_image_size(backbone, recipe.image_size)
-    network = EmbeddingNetwork(backbone, recipe, settings.pooling)
+    folded = fold_batch_norm(backbone, recipe.image_size)
+    network = EmbeddingNetwork(folded, recipe, settings.pooling)
     fingerprint = Fingerprint(
         backbone=network_config(backbone)["architecture"],
         weights_sha256=digest,
@@ -44,7 +47,13 @@ def build_encoder(settings: Settings) -> TimmEncoder:
         recipe=recipe,
         placement=placement,
         batch_size=settings.batch_size,
+        lanes=_lanes(placement),
     )
+
+
+def _lanes(placement: Placement) -> Lanes | None:
+    threads = torch.get_num_threads()
+    return Lanes(threads) if placement.device.type == "cpu" and threads > 1 else None
 
 
 def recipe_of(backbone: nn.Module, image_size: int | None = None) -> Recipe:

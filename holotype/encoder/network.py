@@ -33,11 +33,15 @@ class EmbeddingNetwork(nn.Module):
         Returns:
             (N, D) float32, unit rows.
         """
+        return nn.functional.normalize(self.pooled(pixels), dim=1)
+
+    def pooled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The backbone's own vectors, (N, D) float32, before they are brought to unit length."""
         # The view is channels-last in memory, as pictures are; arithmetic keeps that layout.
         values = pixels.permute(0, 3, 1, 2).to(self.mean.dtype)
         values = (values - self.mean) / self.std
         features = self.backbone.forward_features(values)  # type: ignore[operator]
-        return nn.functional.normalize(self._pool(features).float(), dim=1)
+        return self._pool(features).float()
 
 
 def _per_channel(values: tuple[float, float, float]) -> torch.Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from holotype.encoder.lanes import CHUNK, Lanes
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement
 from holotype.errors import EncoderError
@@ -27,12 +28,14 @@ class TimmEncoder:
         recipe: Recipe,
         placement: Placement,
         batch_size: int,
+        lanes: Lanes | None = None,
     ) -> None:
         self._network = network
         self._fingerprint = fingerprint
         self._recipe = recipe
         self._placement = placement
         self._batch_size = batch_size
+        self._lanes = lanes
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -55,12 +58,30 @@ class TimmEncoder:
         return self._placement.device.type
 
     @property
+    def network(self) -> EmbeddingNetwork:
+        """What runs on the device, for measurements on it."""
+        return self._network
+
+    @property
     def batch_size(self) -> int:
         """Pictures per forward pass; smaller than asked for once memory ran out."""
         return self._batch_size
 
     def encode(self, pixels: Sequence[Pixels]) -> Vectors:
         """See `holotype.encoder.protocol.Encoder.encode`."""
+        if not pixels:
+            return np.empty((0, self.dimension), np.float32)
+        if self._lanes is None or len(pixels) == 1:  # one picture: all cores on it
+            parts = self._one_after_another(pixels)
+        else:
+            size = min(self._batch_size, CHUNK, -(-len(pixels) // self._lanes.count))
+            chunks = [pixels[i : i + size] for i in range(0, len(pixels), size)]
+            parts = self._lanes.map(self._forward, chunks)
+        # One copy back for all batches: the device never waits for the host in between.
+        vectors: Vectors = torch.cat(parts).cpu().numpy()
+        return vectors
+
+    def _one_after_another(self, pixels: Sequence[Pixels]) -> list[torch.Tensor]:
         parts: list[torch.Tensor] = []
         start = 0
         while start < len(pixels):
@@ -71,11 +92,7 @@ class TimmEncoder:
                 self._batch_size = self._halved(len(batch), error)
             else:
                 start += len(batch)
-        if not parts:
-            return np.empty((0, self.dimension), np.float32)
-        # One copy back for all batches: the device never waits for the host in between.
-        vectors: Vectors = torch.cat(parts).cpu().numpy()
-        return vectors
+        return parts
 
     @torch.inference_mode()
     def _forward(self, pixels: Sequence[Pixels]) -> torch.Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from holotype.encoder import load_encoder
+from holotype.encoder.lanes import Lanes
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.errors import EncoderError, UsageError
@@ -36,7 +37,7 @@ class SmallMemory(nn.Module):
         return pixels.float().mean(dim=(1, 2))
 
 
-def encoder_with(network: nn.Module, batch_size: int) -> TimmEncoder:
+def encoder_with(network: nn.Module, batch_size: int, lanes: Lanes | None = None) -> TimmEncoder:
     """An encoder of 3-dimensional vectors for pictures of 8 pixels."""
     half = (0.5, 0.5, 0.5)
     return TimmEncoder(
@@ -45,6 +46,7 @@ def encoder_with(network: nn.Module, batch_size: int) -> TimmEncoder:
         recipe=Recipe(8, 1.0, "bilinear", "center", half, half),
         placement=CPU,
         batch_size=batch_size,
+        lanes=lanes,
     )
 
 

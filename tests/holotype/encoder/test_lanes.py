@@ -1,0 +1,77 @@
+"""Small batches side by side, one thread each."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from holotype.encoder.lanes import CHUNK, Lanes
+from tests.holotype.encoder.test_encode import encoder_with, pictures
+
+
+def test_lanes__in_order_and_single_threaded() -> None:
+    """Results keep their order; inside a lane torch uses one thread, outside as many as before."""
+    before = torch.get_num_threads()
+    lanes = Lanes(3)
+    meet = threading.Barrier(3)
+
+    def work(item: int) -> tuple[int, int]:
+        meet.wait(timeout=30)  # passes only if all three lanes run at once
+        return item, torch.get_num_threads()
+
+    assert lanes.map(work, range(6)) == [(item, 1) for item in range(6)]
+    assert torch.get_num_threads() == before
+    seen: list[int] = []
+    other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert seen == [before]
+
+
+def test_lanes__error() -> None:
+    """An error in a lane reaches the caller."""
+    with pytest.raises(ZeroDivisionError):
+        Lanes(2).map(lambda item: 1 // item, [1, 0])
+
+
+class Mean(nn.Module):
+    """Averages pictures, and remembers how many came and in which thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[int, str]] = []
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.calls.append((len(pixels), threading.current_thread().name))
+        return pixels.float().mean(dim=(1, 2))
+
+
+@pytest.mark.parametrize("count", [2, 7, 16, 41])
+def test_encode__lanes_share_the_work(count: int) -> None:
+    """Pictures are split evenly over the lanes, in chunks that fit the cache, and stay in order."""
+    network = Mean()
+    encoder = encoder_with(network, batch_size=32, lanes=Lanes(2))
+    assert encoder.encode(pictures(count))[:, 0].tolist() == list(range(count))
+    sizes = [size for size, _ in network.calls]
+    assert sum(sizes) == count
+    assert max(sizes) <= min(CHUNK, -(-count // 2))
+    assert all(name.startswith("encode") for _, name in network.calls)
+
+
+def test_encode__one_picture_gets_all_cores() -> None:
+    """A single picture runs in the caller's thread, where torch may use every core."""
+    network = Mean()
+    vectors = encoder_with(network, batch_size=32, lanes=Lanes(2)).encode(pictures(1))
+    assert vectors.tolist() == np.zeros((1, 3)).tolist()
+    assert network.calls == [(1, threading.current_thread().name)]
+
+
+def test_encode__batch_size_bounds_chunks() -> None:
+    """A smaller batch size than the chunk is obeyed."""
+    network = Mean()
+    encoder_with(network, batch_size=3, lanes=Lanes(2)).encode(pictures(20))
+    assert max(size for size, _ in network.calls) == 3
