@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ class Series:
     seconds: tuple[float, ...]
     """By the wall."""
     processor: tuple[float, ...]
-    """Of this process on all cores: what a busy machine does not stretch."""
+    """Of this process and its children on all cores: a busy machine stretches it less."""
 
     @property
     def p50(self) -> float:
@@ -76,12 +77,18 @@ def in_turns(
     for turn in range(-warm, rounds):
         gc.collect()
         for name in list(works) if turn % 2 == 0 else list(reversed(works)):
-            started, busy = time.perf_counter(), time.process_time()
+            started, busy = time.perf_counter(), busy_seconds()
             works[name](max(turn, 0))
             if turn >= 0:
-                processor[name].append(time.process_time() - busy)
+                processor[name].append(busy_seconds() - busy)
                 wall[name].append(time.perf_counter() - started)
     return {name: Series(tuple(wall[name]), tuple(processor[name])) for name in works}
+
+
+def busy_seconds() -> float:
+    """Seconds of the processor that this process and its ended children have used."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def once(work: Callable[[], object]) -> float:

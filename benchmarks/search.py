@@ -305,7 +305,7 @@ def of_faiss(vectors: Vectors) -> Search:
 
 
 def of_hnswlib(vectors: Vectors) -> Search:
-    """hnswlib with its filter callback."""
+    """Hnswlib with its filter callback."""
     import hnswlib
 
     index = hnswlib.Index(space="ip", dim=vectors.shape[1])
