@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from classify.answers import Answer
+from classify.answers import Answer, Part
 from classify.modes import Mode
 from classify.service.queries import Search, Upload
 from classify.service.review import ReviewQueue
-from holotype.errors import NoActiveHead
 
 ABSTAINED, DISAGREE = "abstained", "modes disagree"
 
@@ -38,38 +37,32 @@ class Doubts:
         """
         if not self._queue.limit:
             return
-        others = await self._second_opinion(search)
-        for upload, answer, other in zip(uploads, answers, others, strict=True):
-            reason = _doubt(answer, other)
+        opinions = await self._of_both_modes(search, answers)
+        for upload, answer, both in zip(uploads, answers, opinions, strict=True):
+            reason = _doubt(answer, both)
             if reason is not None:
                 await asyncio.to_thread(
                     self._queue.keep,
                     upload.data,
                     query=upload.name,
                     reason=reason,
-                    answers=_said([answer, *([other] if other else [])]),
+                    answers=_said(both),
                 )
 
-    async def _second_opinion(self, search: Search) -> Sequence[Answer | None]:
-        other = Mode.KNN if search.options.mode is Mode.LINEAR else Mode.LINEAR
-        try:
-            return await self._classify(
-                replace(search, options=replace(search.options, mode=other))
-            )
-        except NoActiveHead:
-            return [None] * len(search.vectors)
+    async def _of_both_modes(self, search: Search, answers: Sequence[Answer]) -> Sequence[Answer]:
+        options = search.options
+        if options.mode is Mode.AUTO:
+            return answers
+        both = replace(options, mode=Mode.AUTO, abstain_at=None, coverage=None)
+        return await self._classify(replace(search, options=both))
 
 
-def _doubt(answer: Answer, other: Answer | None) -> str | None:
+def _doubt(answer: Answer, both: Answer) -> str | None:
     if answer.label is None:
         return ABSTAINED
-    if other is not None and other.label is not None and other.label != answer.label:
-        return DISAGREE
-    return None
+    return DISAGREE if both.disagrees else None
 
 
-def _said(answers: Sequence[Answer]) -> dict[str, list[dict[str, Any]]]:
-    return {
-        answer.mode.value: [{"label": s.label, "score": s.score} for s in answer.scores]
-        for answer in answers
-    }
+def _said(both: Answer) -> dict[str, list[dict[str, Any]]]:
+    said = both.parts or (Part(both.mode, both.scores),)
+    return {part.mode.value: [score.to_dict() for score in part.scores] for part in said}
