@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
-from demo.weights import lite0_checkpoint
 
 from demo.cells import LATE_CLASS, Cells, prepare_cells
+from demo.weights import lite0_checkpoint
 
 FOLDER = Path(".demo")
 DINOV2 = "vit_small_patch14_dinov2.lvd142m"
