@@ -268,9 +268,12 @@ class ServiceClient:
             if time.monotonic() + wait_s > give_up_at:
                 break
             time.sleep(wait_s)
-        if response.is_success:
+        if not response.is_success:
+            raise _error_of(response)
+        try:
             return response.json()
-        raise _error_of(response)
+        except ValueError as error:
+            raise _not_a_service(response) from error
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -298,12 +301,16 @@ def _error_of(response: httpx.Response) -> HolotypeError:
         problem = response.json()
         kind, detail = str(problem["type"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        return ServiceError(
-            f"{response.url} answered {response.status_code} {response.reason_phrase}: "
-            "is this the address of a Holotype service?",
-            status=response.status_code,
-        )
+        return _not_a_service(response)
     return error_of(kind, detail, status=response.status_code)
+
+
+def _not_a_service(response: httpx.Response) -> ServiceError:
+    return ServiceError(
+        f"{response.url} answered {response.status_code} {response.reason_phrase}, but not as a "
+        "service does: is this the address of a Holotype service?",
+        status=response.status_code,
+    )
 
 
 def error_of(problem_type: str, detail: str, *, status: int = 0) -> HolotypeError:

@@ -1,0 +1,145 @@
+"""`ServiceClient` against a real service: a store's words, a store's errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from holotype.client import Outgoing, ServiceClient
+from holotype.errors import (
+    EmptyGallery,
+    GalleryMissing,
+    ServiceError,
+    UsageError,
+)
+from holotype.gallery import connect, find_service, open_gallery
+from holotype.outcomes import OnConflict, Outcome
+from holotype.references import Where
+from holotype.settings import Settings
+from holotype.store.factory import open_store
+from tests.classify.conftest import COLOURS, ColourGallery, picture
+from tests.running import Running
+
+
+@pytest.fixture
+def client(reading: Running) -> Iterator[ServiceClient]:
+    """A client of the shared service: for what changes nothing."""
+    with reading.client() as opened:
+        yield opened
+
+
+def test_gallery__what_it_says_of_itself(client: ServiceClient, reading: Running) -> None:
+    """Name, space and limits are the service's own."""
+    assert client.gallery == "default"
+    assert client.fingerprint == reading.service.store.fingerprint
+    assert (client.limits.images, client.limits.body_bytes) == (64, 64 << 20)
+
+
+def test_reading__the_same_as_the_store(client: ServiceClient, reading: Running) -> None:
+    """Counts, listings and labels are what the store itself gives."""
+    store = reading.service.store
+    where = Where.parse(["site=A", "label!=red"])
+    assert client.counts() == store.counts()
+    assert client.counts(where=where) == store.counts(where=where)
+    assert client.count() == 18
+    ids = [r.id for r in store.list_references().references]
+    assert client.existing([*ids, "0" * 8 + "-0000-5000-8000-" + "0" * 12]) == store.existing(ids)
+    page = client.list_references(where=where, limit=4)
+    own = store.list_references(where=where, limit=4)
+    assert (page.references, page.next_after) == (own.references, own.next_after)
+    rest = client.list_references(where=where, limit=4, after=page.next_after)
+    assert rest.next_after is None
+    assert len(page.references) + len(rest.references) == 6
+
+
+def test_changing__as_the_store_would(service: Running) -> None:
+    """Relabelling and removing, by ids and by filter."""
+    with service.client() as client:
+        red = [r.id for r in client.list_references(where=Where.equal("label", "red")).references]
+        assert client.relabel("ruby", ids=red[:2]) == 2
+        assert client.remove(where=Where.equal("label", "ruby")) == 2
+        assert client.counts()["red"] == 4
+        with pytest.raises(UsageError, match="either ids or where"):
+            client.remove()
+
+
+def test_add__outcomes_of_the_service(service: Running) -> None:
+    """One outcome each, in order; doing it again changes nothing."""
+    images = [
+        Outgoing("a/ü.png", picture("red", 800), "red", "g", {"site": "Z"}),
+        Outgoing("b.png", b"junk", "red"),
+    ]
+    with service.client() as client:
+        first = client.add(images, on_conflict=OnConflict.ERROR)
+        again = client.add(images, on_conflict=OnConflict.ERROR)
+        assert [o.outcome for o in first] == [Outcome.ADDED, Outcome.BROKEN]
+        assert [o.outcome for o in again] == [Outcome.ALREADY_PRESENT, Outcome.BROKEN]
+        (stored,) = client.list_references(where=Where.parse(["site=Z"])).references
+        assert (stored.source, stored.group, stored.label) == ("a/ü.png", "g", "red")
+
+
+def test_errors__of_the_same_class(client: ServiceClient) -> None:
+    """What a store or a classifier raises is raised here."""
+    image = Outgoing("q.png", picture("red", 801))
+    with pytest.raises(EmptyGallery, match="none of the 18 references"):
+        client.classify([image], {"where": ["site=Q"]})
+    with pytest.raises(UsageError, match="unknown filter key"):
+        client.classify([image], {"where": ["lens=1"]})
+    with pytest.raises(UsageError, match="greater than or equal to 1"):
+        client.classify([image], {"k": "0"})
+    with pytest.raises(UsageError, match="cannot read filter"):
+        client.classify([image], {"where": ["x"]})
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A web server that is no Holotype service."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/v1/gallery" else 404)
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_elsewhere__another_web_server(tmp_path: Path) -> None:
+    """An address that answers, but not as a service does, is named as that."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with ServiceClient(url) as client:
+            with pytest.raises(ServiceError, match="is this the address of a Holotype service"):
+                client.counts()
+            with pytest.raises(ServiceError, match="is this the address of a Holotype service"):
+                _ = client.gallery
+        server.shutdown()
+        thread.join()
+
+
+def test_find__the_owner_of_the_gallery(own_gallery: ColourGallery) -> None:
+    """A named server comes first, then the owner's address, then nothing; a Qdrant URL ends it."""
+    settings = Settings.load(home=own_gallery.home)
+    assert find_service(settings) is None
+    url = "http://127.0.0.1:4711"
+    with open_store(settings, fingerprint=None, command="classify serve", url=url):
+        assert find_service(settings) == url
+        elsewhere = Settings.load(home=own_gallery.home, server="http://other:1")
+        assert find_service(elsewhere) == "http://other:1"
+        qdrant = Settings.load(home=own_gallery.home, qdrant_url="http://q:6333")
+        assert find_service(qdrant) is None
+    assert find_service(settings) is None
+    assert connect(settings) is None
+
+
+def test_open__the_store_where_no_service_runs(own_gallery: ColourGallery, tmp_path: Path) -> None:
+    """The same words either way; a gallery that is not there is said."""
+    with open_gallery(Settings.load(home=own_gallery.home), command="a test") as gallery:
+        assert gallery.counts() == dict.fromkeys(sorted(COLOURS), 6)
+    with pytest.raises(GalleryMissing, match="does not exist yet"):
+        open_gallery(Settings.load(home=tmp_path / "none"), command="a test")
