@@ -6,6 +6,7 @@ import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf } from "./files.js";
 import { labelField, typedLabel } from "./forms.js";
 
+const NO_ANSWER = { unknown: true, label: null, closest: null };
 const IN_GALLERY = ["added", "already_present", "relabelled"];
 
 export class Card {
@@ -40,6 +41,7 @@ export class Card {
 
   wait() {
     this.state = "waiting";
+    this.answer = null;
     this.body.setAttribute("aria-busy", "true");
     this.body.replaceChildren(el("p.waiting", "Looking…"));
   }
@@ -52,6 +54,13 @@ export class Card {
     this.state = "answered";
     this.answer = readAnswer(answer);
     this.#show(...answerView(this.answer), this.#corrections());
+  }
+
+  /** There is nothing to compare it with: it may become the first of its class. */
+  alone(reason) {
+    this.state = "failed";
+    this.error = reason;
+    this.#show(el("h2.label.unknown", "Nothing to compare it with"), el("p", reason), this.#corrections());
   }
 
   fail(reason, { retry = false } = {}) {
@@ -97,7 +106,7 @@ export class Card {
 
   #placeholder() {
     return el("div.query.none", { role: "img", "aria-label": `The query ${this.file.name}, without a preview` },
-      el("span", `${kindOf(this.file)}: this browser has no preview of it`));
+      el("span", `${kindOf(this.file)}: no preview in this browser`));
   }
 
   /** Where the browser cannot show the file, the service's own thumbnail can be shown. */
@@ -107,7 +116,7 @@ export class Card {
   }
 
   #corrections() {
-    const { unknown, label, closest } = this.answer;
+    const { unknown, label, closest } = this.answer ?? NO_ANSWER;
     const sure = unknown ? null : label;
     this.form = el("form.correct", { onsubmit: (event) => { event.preventDefault(); this.#add(typedLabel(this.form)); } },
       sure === null ? null : el("button.primary", { type: "button", onclick: () => this.#add(sure) },
@@ -115,7 +124,7 @@ export class Card {
       sure === null && closest ? el("button", { type: "button", onclick: () => this.#add(closest.label) },
         "Add as ", named(closest.label)) : null,
       el("div.other",
-        labelField({ text: `Label to add ${this.file.name} under`, hiddenText: true, placeholder: "another label" }),
+        labelField({ text: `Label to add ${this.file.name} under`, hiddenText: true, placeholder: this.answer ? "another label" : "label" }),
         el("button", "Add")));
     if (this.held) this.#showHeld();
     return this.form;

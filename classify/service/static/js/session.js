@@ -5,6 +5,7 @@ import { Card } from "./card.js";
 import { changed, plural, say } from "./dom.js";
 import { piecesOf, tooLarge } from "./files.js";
 
+const NOTHING_THERE = "urn:holotype:problem:empty-gallery";
 const AT_ONCE = 2; // requests under way: one is decoded while the other is encoded
 
 export class Session extends EventTarget {
@@ -102,7 +103,10 @@ export class Session extends EventTarget {
       results.forEach((result, i) => piece[i].fill(result));
     } catch (error) {
       if (signal.aborted) return null;
-      for (const card of piece) card.fail(error.message, { retry: isOffline(error) || error.status >= 500 });
+      for (const card of piece) {
+        if (error.type === NOTHING_THERE) card.alone(error.message);
+        else card.fail(error.message, { retry: isOffline(error) || error.status >= 500 });
+      }
     }
     this.#changed("answers");
     return piece;

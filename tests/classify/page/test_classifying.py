@@ -1,0 +1,247 @@
+"""Classify: choose, drop and paste; the answer, its evidence, and what is made of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, expect
+
+from holotype.store.port import VectorStore
+from tests.classify.conftest import COLOURS, picture, publish_head
+from tests.classify.page.browsing import REFUSED, Visitor
+from tests.classify.page.conftest import Serve, Visit, painted
+from tests.classify.service.conftest import GatedEncoder
+
+YELLOW = (220, 210, 40)
+
+
+def is_shown(image: Locator) -> bool:
+    """Whether an image element really shows a picture."""
+    expect(image).to_be_visible()
+    shown: bool = image.evaluate("async (img) => (await img.decode(), img.naturalWidth > 0)")
+    return shown
+
+
+def test_choose__the_answer_comes_with_its_evidence(visitor: Visitor) -> None:
+    """The label, its share, and the references that voted, as pictures with similarities."""
+    visitor.choose(("0031.png", picture("red", 100)))
+    card = visitor.card("0031.png")
+    expect(card.get_by_role("heading", level=2)).to_contain_text("red")
+    expect(card).to_contain_text("of the 18 nearest are red")
+    assert is_shown(card.get_by_alt_text("The query 0031.png"))
+    nearest = card.locator(".evidence li").first
+    expect(nearest.locator("strong")).to_have_text("red")
+    expect(nearest.locator(".similarity")).to_have_text(re.compile(r"0\.99\d"))
+    assert is_shown(nearest.locator("img"))
+    expect(visitor.said("0031.png: red")).to_be_visible()
+    visitor.screenshot("classify")
+
+
+def test_drop__files_and_a_folder(visitor: Visitor, tmp_path: Path) -> None:
+    """A folder is taken with what is in it, but for hidden files; the window stays."""
+    folder = tmp_path / "drawer"
+    (folder / "deeper").mkdir(parents=True)
+    single = tmp_path / "single.png"
+    single.write_bytes(picture("red", 101))
+    (folder / "one.png").write_bytes(picture("green", 101))
+    (folder / "deeper" / "two.png").write_bytes(picture("blue", 101))
+    (folder / ".hidden").write_bytes(b"not for us")
+    visitor.drop(single, folder)
+    for name, label in (("single.png", "red"), ("one.png", "green"), ("two.png", "blue")):
+        expect(visitor.card(name).get_by_role("heading", level=2)).to_contain_text(label)
+    expect(visitor.page.get_by_role("article")).to_have_count(3)
+
+
+def test_drop__on_another_page(look: Visit, tmp_path: Path) -> None:
+    """Wherever it is dropped, a picture is classified; the browser does not leave to show it."""
+    visitor = look("heads")
+    (tmp_path / "a.png").write_bytes(picture("blue", 102))
+    visitor.drop(tmp_path / "a.png")
+    expect(visitor.card("a.png").get_by_role("heading", level=2)).to_contain_text("blue")
+    expect(visitor.page).to_have_title("Classify · Holotype")
+
+
+def test_paste__a_picture_from_the_clipboard(visitor: Visitor) -> None:
+    """It gets a name that says where it came from."""
+    visitor.paste(picture("green", 103))
+    card = visitor.page.get_by_role("article")
+    expect(card.get_by_role("heading", level=2)).to_contain_text("green")
+    expect(card.locator(".picture .name")).to_have_text(re.compile(r"pasted-.*\.png"))
+
+
+def test_correct__one_click_adds_and_one_undoes(visitor: Visitor, own_store: VectorStore) -> None:
+    """A right answer becomes a reference; the keyboard stays where something can be done."""
+    visitor.choose(("new.png", picture("red", 104)))
+    visitor.card("new.png").get_by_role("button", name="Correct: add as red").click()
+    expect(visitor.said("new.png is in the gallery as “red”")).to_be_visible()
+    assert own_store.counts()["red"] == 7
+    expect(visitor.page.locator("#gallery-summary")).to_contain_text("19 references")
+    undo = visitor.card("new.png").get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    undo.press("Enter")
+    expect(
+        visitor.card("new.png").get_by_role("button", name="Correct: add as red")
+    ).to_be_focused()
+    assert own_store.counts()["red"] == 6
+
+
+def test_relabel_and_add__a_new_class_is_known_at_once(
+    visitor: Visitor, own_store: VectorStore
+) -> None:
+    """One label typed once makes a class; the next picture of it is recognised."""
+    visitor.choose(("first.png", painted(YELLOW, 1)))
+    card = visitor.card("first.png")
+    card.get_by_label("Label to add first.png under").fill("yellow")
+    card.get_by_label("Label to add first.png under").press("Enter")
+    expect(card).to_contain_text("In the gallery as yellow")
+    visitor.page.get_by_label("Neighbours that vote").fill("1")
+    visitor.choose(("second.png", painted(YELLOW, 2)))
+    expect(visitor.card("second.png").get_by_role("heading", level=2)).to_contain_text("yellow")
+    offered = visitor.page.locator("datalist#labels option[value=yellow]")
+    expect(offered).to_have_count(1)
+
+
+def test_known_picture__is_said_and_relabelling_it_can_be_undone(
+    visitor: Visitor, own_store: VectorStore
+) -> None:
+    """The very bytes are in the gallery: another label replaces the old, undo brings it back."""
+    visitor.choose(("again.png", picture("red", 0)))
+    card = visitor.card("again.png")
+    expect(card).to_contain_text("This very picture is in the gallery as red.")
+    card.get_by_placeholder("another label").fill("ruby")
+    card.get_by_role("button", name="Add", exact=True).click()
+    expect(card).to_contain_text("In the gallery as ruby")
+    assert own_store.counts() == {"green": 6, "blue": 6, "red": 5, "ruby": 1}
+    card.get_by_role("button", name="Undo").click()
+    expect(visitor.said("Undone")).to_be_visible()
+    assert own_store.counts() == {"green": 6, "blue": 6, "red": 6}
+
+
+def test_evidence__a_neighbour_is_looked_at_and_put_right(
+    visitor: Visitor, own_store: VectorStore
+) -> None:
+    """A wrong label among the evidence is corrected where it is seen; the keyboard comes back."""
+    visitor.choose(("0031.png", picture("red", 100)))
+    neighbour = visitor.page.get_by_role("button", name="Reference of red: details").first
+    neighbour.press("Enter")
+    dialog = visitor.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("drawer/red/")
+    expect(dialog).to_contain_text(re.compile(r"48 . 40 px"))
+    assert is_shown(dialog.get_by_role("img"))
+    dialog.get_by_label("Label").fill("crimson")
+    dialog.get_by_role("button", name="Relabel").click()
+    expect(visitor.said("Its label is “crimson” now")).to_be_visible()
+    expect(neighbour).to_be_focused()
+    assert own_store.counts()["crimson"] == 1
+    neighbour.press("Enter")
+    expect(dialog.get_by_label("Label")).to_have_value("crimson")
+    visitor.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(neighbour).to_be_focused()
+
+
+def test_broken_and_unseen_pictures__leave_the_others_alone(visitor: Visitor) -> None:
+    """A broken file is named with the reason; a TIFF is answered without a preview."""
+    visitor.choose(
+        ("fine.png", picture("blue", 105)),
+        ("broken.png", b"no picture at all"),
+        ("scan.tiff", painted(COLOURS["green"], 3, kind="TIFF")),
+    )
+    expect(visitor.card("fine.png").get_by_role("heading", level=2)).to_contain_text("blue")
+    broken = visitor.card("broken.png")
+    expect(broken.get_by_role("heading", level=2)).to_have_text("No answer")
+    expect(broken).to_contain_text("not a picture in a supported format")
+    scan = visitor.card("scan.tiff")
+    expect(scan.get_by_role("heading", level=2)).to_contain_text("green")
+    expect(scan).to_contain_text("TIFF: no preview in this browser")
+    scan.get_by_role("button", name="Correct: add as green").click()
+    assert is_shown(scan.get_by_alt_text("The query scan.tiff"))
+    expect(visitor.said("1 of 3 images got no answer")).to_be_visible()
+    visitor.screenshot("classify-broken")
+
+
+def test_options__are_asked_again_at_once(
+    look: Visit, serve: Serve, own_store: VectorStore
+) -> None:
+    """Another mode or filter answers what is shown, without choosing the pictures again."""
+    publish_head(own_store, *COLOURS)
+    visitor = look(at=serve())
+    visitor.page.get_by_label("Who answers").select_option("Nearest references")
+    visitor.choose(("0031.png", picture("red", 100)))
+    card = visitor.card("0031.png")
+    expect(card.get_by_role("region", name="Share of the vote")).to_be_visible()
+    visitor.page.get_by_label("Only references with").fill("site=A")
+    visitor.page.get_by_label("Only references with").press("Enter")
+    expect(card).to_contain_text("of the 9 nearest are red")
+    visitor.page.get_by_label("Who answers").select_option("Linear head")
+    expect(card.get_by_role("region", name="Probability")).to_be_visible()
+    expect(card.locator(".evidence")).to_have_count(0)
+    visitor.page.get_by_label("Only references with").fill("no sign")
+    visitor.page.get_by_label("Only references with").press("Enter")
+    expect(card).to_contain_text("cannot read filter 'no sign'")
+    visitor.expected.append(REFUSED)
+
+
+def test_many__counted_filtered_and_added_together(
+    visitor: Visitor, own_store: VectorStore
+) -> None:
+    """Thirty pictures are sent in pieces; what is shown is added under one label."""
+    seeds = range(200, 210)
+    visitor.choose(*((f"{c}-{s}.png", picture(c, s, spread=5)) for c in COLOURS for s in seeds))
+    expect(visitor.page.get_by_role("button", name="All 30", exact=True)).to_be_visible()
+    visitor.page.get_by_role("button", name="green 10", exact=True).click()
+    expect(visitor.page.locator("article.card:visible")).to_have_count(10)
+    visitor.page.get_by_label("Add the 10 shown under").fill("emerald")
+    visitor.page.get_by_role("button", name="Add 10", exact=True).click()
+    expect(visitor.said("10 images in the gallery as “emerald”")).to_be_visible()
+    assert own_store.counts()["emerald"] == 10
+    visitor.go("heads")
+    visitor.page.get_by_role("link", name="Classify").click()
+    expect(visitor.page.get_by_role("button", name="All 30", exact=True)).to_be_visible()
+    visitor.page.get_by_role("button", name="Clear the answers").click()
+    expect(visitor.page.get_by_role("article")).to_have_count(0)
+
+
+def test_full_queue__is_waited_for(look: Visit, serve: Serve) -> None:
+    """When the service has no place it says so (503); the page asks again, and all are answered."""
+    encoder = GatedEncoder()
+    visitor = look(at=serve(encoder=encoder, queue_length=8))
+    visitor.expected.append(REFUSED)
+    with visitor.page.expect_response(lambda response: response.status == 503):
+        visitor.choose(*((f"{i}.png", picture("red", 300 + i)) for i in range(16)))
+    expect(visitor.page.get_by_text("0 of 16 images")).to_be_visible()
+    encoder.open.set()
+    expect(visitor.page.get_by_role("button", name="All 16", exact=True)).to_be_visible()
+    expect(visitor.page.get_by_text("Looking…")).to_have_count(0)
+    expect(visitor.page.get_by_text("No answer")).to_have_count(0)
+
+
+def test_stop__what_is_not_answered_can_be_asked_again(look: Visit, serve: Serve) -> None:
+    """A long run is ended by one button; each picture that was left out says so."""
+    encoder = GatedEncoder()
+    visitor = look(at=serve(encoder=encoder))
+    visitor.choose(("a.png", picture("red", 400)), ("b.png", picture("blue", 400)))
+    visitor.page.get_by_role("button", name="Stop").click()
+    expect(visitor.card("b.png")).to_contain_text("Stopped before it was answered.")
+    encoder.open.set()
+    visitor.card("b.png").get_by_role("button", name="Ask again").click()
+    expect(visitor.card("b.png").get_by_role("heading", level=2)).to_contain_text("blue")
+    expect(visitor.card("a.png")).to_contain_text("No answer")
+
+
+def test_service_gone__is_said_until_it_is_back(visitor: Visitor) -> None:
+    """Nothing is lost: the card can be asked again when the service answers again."""
+    visitor.expected.append("ERR_INTERNET_DISCONNECTED")
+    visitor.context.set_offline(True)
+    visitor.choose(("0031.png", picture("red", 100)))
+    banner = visitor.page.get_by_role("alert")
+    expect(banner).to_contain_text("The service does not answer.")
+    card = visitor.card("0031.png")
+    expect(card).to_contain_text("The service does not answer: is it still running?")
+    visitor.screenshot("classify-gone")
+    visitor.context.set_offline(False)
+    expect(visitor.said("The service answers again")).to_be_visible()
+    expect(banner).to_be_empty()
+    card.get_by_role("button", name="Ask again").click()
+    expect(card.get_by_role("heading", level=2)).to_contain_text("red")

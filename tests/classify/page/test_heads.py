@@ -1,0 +1,180 @@
+"""Heads: versions, what changed between two, promote, roll back, retrain."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from playwright.sync_api import expect
+
+from classify.service.retraining import Say
+from head.options import RetrainOptions
+from holotype.errors import TooFewReferences
+from holotype.store.port import VectorStore
+from tests.classify.conftest import COLOURS, publish_head
+from tests.classify.page.browsing import Visitor
+from tests.classify.page.conftest import Serve, Visit
+from tests.running import PATIENCE_S, TrainingHere
+
+FIRST, SECOND = "20260101-000000-aaaa", "20260102-000000-bbbb"
+
+
+class WatchedTraining(TrainingHere):
+    """The real job, which waits after its first word until the test has seen it."""
+
+    def __init__(self, store: VectorStore) -> None:
+        super().__init__(store)
+        self.seen = threading.Event()
+
+    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+        """Say something, wait, train."""
+        say("waiting to be seen")
+        assert self.seen.wait(PATIENCE_S)
+        return super().run(options, say)
+
+
+class FailingTraining(TrainingHere):
+    """A job that can do nothing."""
+
+    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+        """Fail."""
+        del options, say
+        raise TooFewReferences("one class only: add references of another")
+
+
+def published(store: VectorStore, version: str, labels: tuple[str, ...], **recalls: float) -> None:
+    """A head with a report; the last one published is active."""
+    head = publish_head(store, *labels, version=version)
+    counts = dict.fromkeys(labels, 6)
+    macro = sum(recalls.values()) / len(recalls)
+    figures = {
+        "accuracy": macro,
+        "macro_accuracy": macro,
+        "macro_f1": macro,
+        "standard_error": 0.03,
+    }
+    report = {
+        "gallery": {"name": "default", "references": 6 * len(labels), "counts": counts},
+        "winner": "lda",
+        "candidates": [
+            {"name": "lda", **figures, "log_loss": 0.5},
+            {"name": "logistic, C = 1", **figures, "macro_accuracy": macro - 0.02, "log_loss": 0.6},
+        ],
+        "cross_validation": {"folds_scored": 5, "references_scored": 18, **figures},
+        "classes": [{"label": k, "references": 6, "recall": r} for k, r in recalls.items()],
+    }
+    store.save_head(replace(head, record=replace(head.record, report=report)).to_stored())
+
+
+def two_versions(look: Visit, serve: Serve, store: VectorStore) -> Visitor:
+    """A page with two heads; the second is active, better at red, worse at green."""
+    published(store, FIRST, ("red", "green"), red=0.5, green=1.0)
+    published(store, SECOND, tuple(COLOURS), red=0.75, green=0.8, blue=0.9)
+    return look("heads", at=serve(store))
+
+
+def test_list__versions_with_their_reports(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """The newest first; the active one is marked and open: figures, worst classes, candidates."""
+    visitor = two_versions(look, serve, store_with_heads)
+    heads = visitor.page.get_by_role("region", name="Versions", exact=True).get_by_role("article")
+    expect(heads).to_have_count(2)
+    active = heads.first
+    expect(active.get_by_role("heading", level=2)).to_have_text(re.compile(f"{SECOND}\\s+active"))
+    expect(active).to_contain_text("18 references · 3 classes · lda")
+    expect(active).to_contain_text("81.7 ± 3.0 %")
+    expect(active.locator(".bars .name").first).to_contain_text("red")
+    expect(active.locator(".whiskers .chosen")).to_contain_text("lda")
+    expect(active.get_by_role("button", name="Promote")).to_have_count(0)
+    visitor.screenshot("heads")
+
+
+def test_compare__what_changed(look: Visit, serve: Serve, store_with_heads: VectorStore) -> None:
+    """The active head and the one before are compared; others can be chosen."""
+    visitor = two_versions(look, serve, store_with_heads)
+    changes = visitor.page.get_by_role("region", name="What changed")
+    expect(changes.get_by_label("From")).to_have_value(FIRST)
+    expect(changes.get_by_label("To")).to_have_value(SECOND)
+    expect(changes).to_contain_text("75.0 % → 81.7 %")
+    expect(changes).to_contain_text("New classes")
+    rows = changes.locator(".shifts li")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("100 % → 80 %")
+    expect(rows.nth(1)).to_contain_text("50 % → 75 %")
+    changes.get_by_label("To").select_option(FIRST)
+    expect(changes).to_contain_text("Choose two different versions.")
+    changes.get_by_label("From").select_option(SECOND)
+    expect(changes).to_contain_text("Classes that are gone")
+
+
+def test_promote_and_roll_back__move_the_active_head(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """Each asks first, says what answers from now on, and shows it."""
+    visitor = two_versions(look, serve, store_with_heads)
+    page = visitor.page
+    page.get_by_role("article", name=f"Head {FIRST}").get_by_role("button", name="Promote").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(visitor.said(f"Head {FIRST} answers from now on")).to_be_visible()
+    expect(page.locator(".head.active h2")).to_contain_text(FIRST)
+    active = store_with_heads.active_head()
+    assert active is not None
+    assert active.version == FIRST
+    page.get_by_role("button", name="Roll back").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(SECOND)
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.locator(".head.active h2")).to_contain_text(SECOND)
+
+
+def test_retrain__shows_what_it_does_and_what_came_of_it(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """The first head: its steps while it runs, its report afterwards, without reloading."""
+    job = WatchedTraining(store_with_heads)
+    visitor = look("heads", at=serve(store_with_heads, job=job))
+    page = visitor.page
+    expect(page.get_by_text("No head was trained yet")).to_be_visible()
+    page.get_by_role("button", name="Retrain now").click()
+    expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Training")).to_be_visible()
+    expect(page.get_by_role("button", name="Retrain now")).to_be_disabled()
+    visitor.go("gallery")
+    visitor.go("heads")
+    expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
+    job.seen.set()
+    expect(page.locator(".job.done")).to_contain_text("answers from now on")
+    expect(page.locator(".head.active .bars li")).to_have_count(3)
+    expect(page.get_by_role("button", name="Retrain now")).to_be_enabled()
+    assert store_with_heads.active_head() is not None
+    visitor.screenshot("heads-trained")
+
+
+def test_retrain__that_fails_says_why(look: Visit, serve: Serve, own_store: VectorStore) -> None:
+    """The reason stays on the page, and it can be tried again."""
+    visitor = look("heads", at=serve(own_store, job=FailingTraining(own_store)))
+    visitor.page.get_by_role("button", name="Retrain now").click()
+    expect(visitor.page.locator(".job.failed")).to_contain_text("add references of another")
+    expect(visitor.page.get_by_role("button", name="Retrain now")).to_be_enabled()
+
+
+def test_sixty_classes__the_worst_are_shown_the_rest_is_folded(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """A report of many classes stays readable."""
+    labels = tuple(f"species number {i:02}" for i in range(60))
+    ids = [r.id for r in store_with_heads.list_references(limit=18).references]
+    for label, reference in zip(labels, ids, strict=False):
+        store_with_heads.relabel(label, ids=[reference])
+    recalls = {label: 0.4 + i / 100 for i, label in enumerate(labels)}
+    published(store_with_heads, FIRST, labels[:18], **{k: recalls[k] for k in labels[:18]})
+    visitor = look("heads", at=serve(store_with_heads))
+    report = visitor.page.locator(".report section").first
+    expect(report.locator("ol.bars").first.locator("li")).to_have_count(12)
+    expect(report.locator("ol.bars").first.locator("li").first).to_contain_text("species number 00")
+    report.get_by_text("6 more").click()
+    expect(report.locator("li:visible")).to_have_count(18)
