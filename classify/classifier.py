@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from head.calibration import Calibration
     from head.metric import Metric
     from head.model import Head
-    from holotype.store.port import VectorStore
+    from holotype.store.port import GalleryState, VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ class _Asked:
 
     def newer(self, labels: Sequence[str]) -> frozenset[str]:
         """Those of these labels that the head was not trained on."""
-        return frozenset(labels).difference(self.head.labels) if self.head else frozenset()
+        if self.head is None:
+            return frozenset()
+        return frozenset(labels) - (frozenset(self.head.labels) - self.head.provisional)
 
 
 class Classifier:
@@ -65,7 +67,8 @@ class Classifier:
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._head: Head | None = None
+        self._loaded: Head | None = None
+        self._extended: tuple[str, GalleryState, Head] | None = None
 
     def candidates(self, options: QueryOptions) -> Candidates:
         """What these options can answer; cheap, so it is also the check before a long run.
@@ -113,7 +116,7 @@ class Classifier:
             return []
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
         candidates = self.candidates(options)
-        asked = _Asked(vectors, own, options, candidates, self._active_head())
+        asked = _Asked(vectors, own, options, candidates, self._head_of_today())
         answers = {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
             options.mode
         ](asked)
@@ -130,7 +133,7 @@ class Classifier:
         assert asked.head is not None
         labels = sorted(asked.candidates.counts)
         opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
-        notices = linear.newer_labels_notice(asked.head, labels)
+        notices = linear.newer_labels_notices(asked.head, labels)
         return _answers(opinion, asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
@@ -181,11 +184,26 @@ class Classifier:
         pointer = self._store.active_head()
         if pointer is None:
             return None
-        if self._head is None or self._head.version != pointer.version:
+        if self._loaded is None or self._loaded.version != pointer.version:
             from head import registry
 
-            self._head = registry.load(self._store, pointer.version)
-        return self._head
+            self._loaded = registry.load(self._store, pointer.version)
+        return self._loaded
+
+    def _head_of_today(self) -> Head | None:
+        """The active head with a row for every label of the gallery, and for no other.
+
+        Provisional rows are derived again only when references changed.
+        """
+        head = self._active_head()
+        if head is None or set(self._store.counts("label")) == set(head.labels):
+            return head
+        from head.provisional import extend
+
+        state = self._store.state()
+        if self._extended is None or self._extended[:2] != (head.version, state):
+            self._extended = head.version, state, extend(head, self._store)
+        return self._extended[2]
 
     def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
         """The metric to rank by; None for plain cosine."""

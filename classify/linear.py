@@ -47,15 +47,22 @@ def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opin
     return Opinion.by_score(Mode.LINEAR, tuple(labels), scores, calibration=calibration)
 
 
-def newer_labels_notice(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
-    """Names the labels that the head does not know."""
-    newer = sorted(set(labels) - set(head.labels))
-    if not newer:
-        return ()
-    return (
-        f"head {head.version} does not know {spelled(newer)}, added since it was trained: "
-        "run `retrain`, or use --mode knn",
-    )
+def newer_labels_notices(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
+    """Names the labels that were added since the head was trained."""
+    derived = sorted(head.provisional.intersection(labels))
+    unknown = sorted(set(labels) - set(head.labels))
+    notices = []
+    if derived:
+        notices.append(
+            f"head {head.version} knows {spelled(derived)}, added since it was trained, by the "
+            "mean of their references alone: `retrain` makes that permanent"
+        )
+    if unknown:
+        notices.append(
+            f"head {head.version} does not know {spelled(unknown)}, added since it was trained: "
+            "run `retrain`, or use --mode knn"
+        )
+    return tuple(notices)
 
 
 def spelled(labels: list[str]) -> str:

@@ -108,7 +108,7 @@ def _on_images(
 ) -> Evaluation:
     modes = {Mode.KNN: options}
     if store.active_head() is not None:
-        modes[Mode.LINEAR] = replace(options, mode=Mode.LINEAR)
+        modes |= {mode: replace(options, mode=mode) for mode in (Mode.LINEAR, Mode.AUTO)}
     encoder = open_encoder(settings, store)
     with console.progress("evaluated", "images") as progress:
         evaluation = evaluate_images(
@@ -134,6 +134,7 @@ def _leave_one_out(request: EvalRequest, store: VectorStore, options: QueryOptio
         options=options,
         near_duplicate=request.near_duplicate,
         subject=_subject(request, store, options, head=False),
+        say=console.say,
     )
     curve = _learning(gallery, options) if request.learning_curve else None
     return replace(evaluation, learning=curve, settings=_settings(options, request))

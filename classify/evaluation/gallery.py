@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.evaluation.predictions import codes_of
+from head.duplicates import join_near_duplicates
 from holotype.errors import StoreMoved
-from holotype.independence import group_codes, independent_groups
+from holotype.independence import group_codes
 from holotype.references import EVERYTHING, Vectors, Where
 from holotype.votes import Codes
 
@@ -35,7 +36,7 @@ class GalleryArrays:
     groups: Codes
     """(N,) as they were given; a reference without a group has a number of its own."""
     independent: Codes
-    """(N,) groups joined by near-duplicates."""
+    """(N,) groups joined by near-duplicates (`head.duplicates`)."""
     vectors: Vectors
     """(N, D) float32, unit rows."""
 
@@ -69,14 +70,18 @@ def _export(store: VectorStore, where: Where, near_duplicate: float) -> GalleryA
     batches = list(store.export(where=where))
     labels = [label for batch in batches for label in batch.labels]
     names = tuple(sorted(set(labels)))
-    groups = group_codes([group for batch in batches for group in batch.groups])
+    given = group_codes([group for batch in batches for group in batch.groups])
+    groups = np.unique(given, return_inverse=True)[1]
+    classes = codes_of(labels, names)
     D = store.fingerprint.dimension
     vectors = np.concatenate([batch.vectors for batch in batches] or [np.zeros((0, D), np.float32)])
     return GalleryArrays(
         ids=[id_ for batch in batches for id_ in batch.ids],
         labels=names,
-        classes=codes_of(labels, names),
+        classes=classes,
         groups=groups,
-        independent=independent_groups(vectors, groups, near_duplicate=near_duplicate),
+        independent=join_near_duplicates(vectors, classes, groups, threshold=near_duplicate)
+        if len(groups)
+        else groups,
         vectors=vectors,
     )

@@ -1,15 +1,18 @@
 """Evaluation without images: every reference is classified from the others.
 
-Shapes: N references, R others each, C classes.
+Shapes: N references, M classified, R others each, C classes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.evaluation.cross_validated import cross_validate
 from classify.evaluation.evaluation import (
     SHOWN_MISTAKES,
     SHOWN_NEIGHBOURS,
@@ -21,22 +24,43 @@ from classify.evaluation.evaluation import (
 from classify.evaluation.gallery import GalleryArrays, export_gallery
 from classify.evaluation.predictions import ABSENT, Predictions
 from classify.modes import MetricName, Mode
+from classify.options import Voting
 from holotype.errors import TooFewReferences
 from holotype.leave_one_out import Others, nearest_others
-from holotype.votes import Codes, Tally
+from holotype.references import Vectors
+from holotype.votes import Codes, Weighting
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions, Voting
+    from classify.options import QueryOptions
     from holotype.store.port import VectorStore
+
+KRIGED_AT_ONCE = 512
+"""References whose neighbours' vectors are gathered at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Classified:
+    """Predictions of every mode for some rows of the gallery."""
+
+    rows: Codes
+    """(M,)."""
+    predictions: Mapping[Mode, Predictions]
 
 
 def evaluate_leave_one_out(
-    store: VectorStore, *, options: QueryOptions, near_duplicate: float, subject: Subject
+    store: VectorStore,
+    *,
+    options: QueryOptions,
+    near_duplicate: float,
+    subject: Subject,
+    say: Callable[[str], None],
 ) -> tuple[Evaluation, GalleryArrays]:
     """Classify every reference from those that are independent of it.
 
-    A class that would be gone without the reference (one group only) cannot be answered: its
-    references count as being of an absent class.
+    In every mode, with what is learned learned out of fold; by plain cosine alone where that
+    was asked for or there is nothing to learn from. A class that would be gone without the
+    reference (one group only) cannot be answered: its references count as being of an absent
+    class.
 
     Returns:
         The evaluation, and the arrays that it was made from.
@@ -50,89 +74,109 @@ def evaluate_leave_one_out(
             f"no class of gallery {store.gallery!r} has two references that are independent of "
             "each other: there is nothing to evaluate"
         )
-    voting = options.voting(MetricName.COSINE)
-    others = nearest_others(
-        gallery.vectors, gallery.groups, r=voting.k, near_duplicate=near_duplicate
+    classified = _classify(gallery, options, say)
+    mistakes, shown = {}, set()
+    for mode, predictions in classified.predictions.items():
+        exhibits = _exhibits(store, gallery, classified.rows, predictions)
+        mistakes[mode] = exhibits
+        shown |= {n.id for exhibit in exhibits for n in exhibit.neighbours}
+    evaluation = Evaluation(
+        subject=subject,
+        names=[gallery.ids[row] for row in classified.rows],
+        near_duplicate=np.zeros(len(classified.rows), dtype=bool),
+        predictions=classified.predictions,
+        mistakes=mistakes,
+        absent=_absent(gallery),
+        notices=_notices(gallery, near_duplicate),
+        thumbnails=store.thumbnails(sorted(shown)),
     )
-    votes = _vote(gallery, others, voting)
-    predictions = _predictions(gallery, votes)
-    worst = _worst(predictions)
-    return (
-        Evaluation(
-            subject=subject,
-            names=gallery.ids,
-            near_duplicate=np.zeros(len(gallery), dtype=bool),
-            predictions={Mode.KNN: predictions},
-            mistakes={Mode.KNN: _exhibits(store, gallery, predictions, others, worst)},
-            absent=_absent(gallery),
-            notices=_notices(gallery, near_duplicate),
-            thumbnails=store.thumbnails(
-                sorted({gallery.ids[row] for row in others.rows[worst].ravel() if row >= 0})
-            ),
-        ),
-        gallery,
-    )
+    return evaluation, gallery
 
 
-def _vote(gallery: GalleryArrays, others: Others, voting: Voting) -> Tally:
+def _classify(
+    gallery: GalleryArrays, options: QueryOptions, say: Callable[[str], None]
+) -> _Classified:
+    if options.metric is not MetricName.COSINE and len(gallery.labels) > 1:
+        learned = options.voting(MetricName.LEARNED)
+        found = cross_validate(gallery, learned, say=say)
+        if found is not None:
+            return _Classified(found.rows, found.predictions)
+        say("nothing can be learned out of fold: k-NN by plain cosine")
+    predictions = _by_cosine(gallery, options.voting(MetricName.COSINE))
+    return _Classified(np.arange(len(gallery)), {Mode.KNN: predictions})
+
+
+def _by_cosine(gallery: GalleryArrays, voting: Voting) -> Predictions:
+    others = nearest_others(gallery.vectors, gallery.independent, r=voting.k, near_duplicate=1.0)
     # Row -1 (nobody there) would index the last class: keep it marked.
     classes: Codes = np.where(others.rows >= 0, gallery.classes[others.rows], -1)
     similarities = np.where(others.rows >= 0, others.similarities, 0.0)
     sizes = np.bincount(gallery.classes, minlength=len(gallery.labels)).astype(np.float64)
-    return voting.rule.cast(similarities, classes, class_sizes=sizes)
-
-
-def _predictions(gallery: GalleryArrays, votes: Tally) -> Predictions:
+    kriging = voting.rule.weighting is Weighting.KRIGING
+    tallies = [
+        voting.rule.cast(
+            similarities[block],
+            classes[block],
+            class_sizes=sizes,
+            affinities=_affinities(gallery.vectors, others, block) if kriging else None,
+        )
+        for block in (
+            slice(start, start + KRIGED_AT_ONCE) for start in range(0, len(gallery), KRIGED_AT_ONCE)
+        )
+    ]
     return Predictions(
         labels=gallery.labels,
         truth=np.where(gallery.answerable, gallery.classes, ABSENT),
-        scores=votes.shares,
-        ranking=votes.ranking(),
+        scores=np.concatenate([tally.shares for tally in tallies]),
+        ranking=np.concatenate([tally.ranking() for tally in tallies]),
     )
 
 
-def _worst(predictions: Predictions) -> list[int]:
-    """Rows of the most confident mistakes, worst first."""
-    wrong = np.flatnonzero((predictions.truth != ABSENT) & ~predictions.correct)
-    order = np.argsort(-predictions.confidence[wrong], kind="stable")
-    chosen: list[int] = wrong[order][:SHOWN_MISTAKES].tolist()
-    return chosen
+def _affinities(vectors: Vectors, others: Others, block: slice) -> Vectors:
+    places = vectors[others.rows[block]]
+    affinities: Vectors = places @ places.transpose(0, 2, 1)
+    return affinities
 
 
 def _exhibits(
-    store: VectorStore,
-    gallery: GalleryArrays,
-    predictions: Predictions,
-    others: Others,
-    worst: list[int],
+    store: VectorStore, gallery: GalleryArrays, rows: Codes, predictions: Predictions
 ) -> list[Exhibit]:
-    ids = {gallery.ids[row] for i in worst for row in (i, *others.rows[i]) if row >= 0}
+    """The most confident mistakes, with the nearest references that could have voted."""
+    wrong = np.flatnonzero((predictions.truth != ABSENT) & ~predictions.correct)
+    order = np.argsort(-predictions.confidence[wrong], kind="stable")
+    worst: list[int] = wrong[order][:SHOWN_MISTAKES].tolist()
+    nearest = {i: _nearest(gallery, int(rows[i])) for i in worst}
+    ids = {gallery.ids[row] for i in worst for row in (int(rows[i]), *nearest[i])}
     sources = {reference.id: reference.source for reference in store.get(sorted(ids))}
-    own = store.thumbnails([gallery.ids[i] for i in worst])
+    own = store.thumbnails([gallery.ids[rows[i]] for i in worst])
     return [
         Exhibit(
-            name=sources.get(gallery.ids[i], gallery.ids[i]),
-            truth=gallery.labels[gallery.classes[i]],
+            name=sources.get(gallery.ids[rows[i]], gallery.ids[rows[i]]),
+            truth=gallery.labels[gallery.classes[rows[i]]],
             answered=gallery.labels[predictions.predicted[i]],
             score=float(predictions.confidence[i]),
             neighbours=tuple(
                 Shown(
-                    gallery.ids[row],
-                    gallery.labels[gallery.classes[row]],
-                    float(similarity),
-                    sources.get(gallery.ids[row], gallery.ids[row]),
+                    id=gallery.ids[row],
+                    label=gallery.labels[gallery.classes[row]],
+                    similarity=float(gallery.vectors[row] @ gallery.vectors[rows[i]]),
+                    source=sources.get(gallery.ids[row], gallery.ids[row]),
                 )
-                for row, similarity in zip(
-                    others.rows[i, :SHOWN_NEIGHBOURS].tolist(),
-                    others.similarities[i].tolist(),
-                    strict=False,
-                )
-                if row >= 0
+                for row in nearest[i]
             ),
-            thumbnail=own.get(gallery.ids[i]),
+            thumbnail=own.get(gallery.ids[rows[i]]),
         )
         for i in worst
     ]
+
+
+def _nearest(gallery: GalleryArrays, row: int) -> list[int]:
+    """Rows of the nearest independent others, by cosine."""
+    cosine = gallery.vectors @ gallery.vectors[row]
+    cosine[gallery.independent == gallery.independent[row]] = -np.inf
+    order = np.argsort(-cosine, kind="stable")[:SHOWN_NEIGHBOURS]
+    found: list[int] = order[cosine[order] > -np.inf].tolist()
+    return found
 
 
 def _absent(gallery: GalleryArrays) -> dict[str, int]:

@@ -1,0 +1,213 @@
+"""Calibrated scores, "unknown", label sets, and both modes pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from classify.answers import Answer
+from classify.classifier import Classifier
+from classify.modes import Mode
+from classify.opinion import Opinion
+from classify.options import QueryOptions
+from classify.pooling import pooled
+from head.calibration import Calibration
+from holotype.errors import NoActiveHead, UsageError
+from holotype.references import Vectors, Where
+from holotype.store.port import VectorStore
+from tests.classify.conftest import ColourGallery, Run, picture, publish_head
+
+LABELS = ("blue", "green", "red")
+
+
+def _calibration(sharpness: float, *, seed: int = 1) -> Calibration:
+    """Fitted on 2,000 answers: the higher the margin, the more are right."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, 2000)
+    scores = rng.normal(size=(2000, 3))
+    scores[np.arange(2000), truth] += 2
+    return Calibration.fit(scores * sharpness, truth)
+
+
+@pytest.fixture
+def store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
+    """Red, green and blue, with a head whose linear scores are calibrated."""
+    with own_gallery.open() as opened:
+        publish_head(opened, *LABELS, parameters=_parameters(linear=_calibration(1.0)))
+        yield opened
+
+
+def _parameters(**calibrations: Calibration) -> dict[str, object]:
+    return {"calibration": {mode: c.to_json() for mode, c in calibrations.items()}}
+
+
+def _ask(store: VectorStore, vectors: Vectors, **options: object) -> Answer:
+    (answer,) = Classifier(store).classify(vectors, QueryOptions(**options))  # type: ignore[arg-type]
+    return answer
+
+
+@pytest.fixture
+def query(own_gallery: ColourGallery) -> Vectors:
+    """(1, D) a red query."""
+    return own_gallery.embed(picture("red", 77))[None]
+
+
+@pytest.fixture
+def doubtful(own_gallery: ColourGallery) -> Vectors:
+    """(1, D) half red, half green."""
+    vector = own_gallery.embed(picture("red", 77)) + own_gallery.embed(picture("green", 78))
+    return (vector / np.linalg.norm(vector)).astype(np.float32)[None]
+
+
+def test_abstain__doubtful_is_unknown(
+    store: VectorStore, query: Vectors, doubtful: Vectors
+) -> None:
+    """A clear red is answered; half a red is "unknown", with its reason and best guesses."""
+    clear = _ask(store, query, mode=Mode.LINEAR, abstain_at=0.95)
+    assert (clear.label, clear.abstained, clear.calibrated) == ("red", None, True)
+    torn = _ask(store, doubtful, mode=Mode.LINEAR, abstain_at=0.95)
+    assert torn.label is None
+    assert torn.best in {"red", "green"}
+    assert "is below" in str(torn.abstained)
+    assert "95% are right" in str(torn.abstained)
+    assert torn.runners_up == torn.scores
+    assert torn.to_dict()["label"] is None
+
+
+def test_abstain__lower_demands_answer_more(store: VectorStore, doubtful: Vectors) -> None:
+    """Who is content with 40 % right answers gets one."""
+    assert _ask(store, doubtful, mode=Mode.LINEAR, abstain_at=0.4).label in {"red", "green"}
+
+
+def test_label_set__holds_the_doubt(store: VectorStore, query: Vectors, doubtful: Vectors) -> None:
+    """A clear query has one label in its set, a doubtful one both, best first."""
+    assert _ask(store, query, mode=Mode.LINEAR, coverage=0.9).label_set == ("red",)
+    torn = _ask(store, doubtful, mode=Mode.LINEAR, coverage=0.995)
+    assert torn.label_set is not None
+    assert {"red", "green"} <= set(torn.label_set)
+    assert torn.label_set[0] == torn.best
+    assert _ask(store, doubtful, mode=Mode.LINEAR).label_set is None
+
+
+@pytest.mark.parametrize("options", [{"abstain_at": 0.9}, {"coverage": 0.9}])
+def test_calibration__needs_a_head(
+    gallery: ColourGallery, query: Vectors, options: dict[str, float]
+) -> None:
+    """Without a trained head no score is a probability: the remedy is named."""
+    with gallery.open() as store, pytest.raises(NoActiveHead, match=r"run `retrain`"):
+        _ask(store, query, **options)
+
+
+def test_calibration__is_of_one_way_of_voting(store: VectorStore, query: Vectors) -> None:
+    """Votes that were not calibrated are no probabilities, and nothing is promised of them."""
+    assert not _ask(store, query).calibrated
+    with pytest.raises(UsageError, match=r"leave --k, --metric.* at their defaults"):
+        _ask(store, query, abstain_at=0.9)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--abstain-at", "1", "lies between 0 and 1"),
+        ("--set", "0.3", "cover from 0.5 up to 1"),
+    ],
+)
+def test_options__out_of_range(
+    gallery: ColourGallery, run: Run, option: str, value: str, complaint: str
+) -> None:
+    """Shares that cannot be are a usage error."""
+    ran = run("query", "-", option, value)
+    assert ran.code == 2
+    assert complaint in ran.err
+
+
+def test_output__unknown_and_sets_for_people(
+    own_gallery: ColourGallery, store: VectorStore, run: Run
+) -> None:
+    """The table says "unknown", why, and which labels it may be."""
+    store.close()
+    grey = picture("red", 5, spread=200)
+    ran = run(
+        "query", "-", "--mode", "linear", "--abstain-at", "0.999", "--set", "0.99", stdin=grey
+    )
+    assert ran.code == 0
+    first, because, guesses, sets = ran.out.splitlines()[:4]
+    assert first.startswith("-  unknown  (linear, head ")
+    assert because.split()[0] == "because"
+    assert guesses.startswith("  best guesses")
+    assert sets.startswith("  one of")
+
+
+def test_auto__shows_both_parts(store: VectorStore, query: Vectors) -> None:
+    """The pooled answer carries what each mode said, and the neighbours."""
+    answer = _ask(store, query, mode=Mode.AUTO)
+    assert (answer.mode, answer.label) == (Mode.AUTO, "red")
+    assert [part.mode for part in answer.parts] == [Mode.KNN, Mode.LINEAR]
+    assert not answer.disagrees
+    assert answer.neighbours
+    assert answer.head == "20260101-000000-aaaa"
+    assert sum(s.score for s in answer.scores) == pytest.approx(1)
+
+
+def test_auto__without_a_head_is_k_nn(gallery: ColourGallery, query: Vectors) -> None:
+    """Nothing trained: k-NN alone answers, and a notice says so."""
+    with gallery.open() as store:
+        answer = _ask(store, query, mode=Mode.AUTO)
+    assert (answer.label, answer.parts) == ("red", ())
+    assert "there is no head: k-NN answered alone" in answer.notices[0]
+
+
+def test_auto__newer_classes_are_k_nn_s(own_gallery: ColourGallery) -> None:
+    """A class that the head never saw is answered, on the word of its references."""
+    with own_gallery.open() as store:
+        publish_head(store, "green", "blue")
+        query = own_gallery.embed(picture("red", 77))[None]
+        answer = _ask(store, query, mode=Mode.AUTO)
+        by_knn = _ask(store, query)
+    assert answer.label == "red"
+    assert answer.score == pytest.approx(by_knn.score)
+    assert answer.disagrees
+
+
+def test_auto__disagreement_is_named(own_gallery: ColourGallery, run: Run) -> None:
+    """Where the parts would have answered differently, the table shows both."""
+    with own_gallery.open() as store:
+        publish_head(store, "green", "blue")
+    ran = run("query", "-", "--mode", "auto", stdin=picture("red", 77))
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("  disagree")]
+    assert "k-NN says red" in line
+    assert "linear says " in line
+
+
+def test_pooled__is_the_mean_where_nothing_is_calibrated() -> None:
+    """0.8 and 0.2 make 0.5; a class that only k-NN knows keeps its part."""
+    labels = ("ant", "bee", "new")
+    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.2, 0.0]]))
+    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.1, 0.4, 0.5]]))
+    both = pooled(linear, knn, newer={"new"}, calibration=None)
+    assert both.scores[0] == pytest.approx([0.5 * (0.8 + 0.2) / 2, 0.5 * (0.2 + 0.8) / 2, 0.5])
+    assert both.top(0, 1)[0].label == "new"
+
+
+def test_pooled__calibration_is_applied_to_the_mean() -> None:
+    """What both know is calibrated together; a row still sums to one."""
+    labels = ("ant", "bee", "cat")
+    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.1, 0.1]]))
+    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.6, 0.2, 0.2]]))
+    calibration = _calibration(1.0)
+    both = pooled(linear, knn, newer=(), calibration=calibration)
+    expected = np.array([0.7, 0.15, 0.15]) ** (1 / calibration.temperature)
+    assert both.scores[0] == pytest.approx(expected / expected.sum())
+
+
+def test_removed_class__is_gone_from_every_mode(
+    own_gallery: ColourGallery, store: VectorStore, query: Vectors
+) -> None:
+    """Labels of the head that no reference carries any more are in no answer of any mode."""
+    store.remove(where=Where.equal("label", "red"))
+    for mode in Mode:
+        answer = _ask(store, query, mode=mode)
+        assert {s.label for s in answer.scores} <= {"green", "blue"}
+        assert all(s.label != "red" for part in answer.parts for s in part.scores)
