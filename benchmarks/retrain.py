@@ -1,6 +1,6 @@
 """Training a head against scikit-learn: LDA, and one logistic regression.
 
-    python -m benchmarks retrain [--references 20000 --classes 200] [--full]
+    python -m benchmarks retrain [--references 5000 --classes 50] [--full]
     python -m benchmarks retrain --references 1000000 --statistics
 
 Long-tailed synthetic classes (`benchmarks.synthetic`); accuracy is on others of the same
@@ -53,8 +53,8 @@ class Fit:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--references", type=int, default=20_000)
-    parser.add_argument("--classes", type=int, default=200)
+    parser.add_argument("--references", type=int, default=5_000)
+    parser.add_argument("--classes", type=int, default=50)
     parser.add_argument("--full", action="store_true", help="100,000 of 1,000 classes")
     parser.add_argument("--statistics", action="store_true", help="LDA and metric only")
     options = parser.parse_args()
