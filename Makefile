@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.ready-bench
 
 .PHONY: setup demo test lint bench bench-accuracy serve browser clean
 .DEFAULT_GOAL := setup
@@ -28,7 +29,12 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)       ## every measurement that needs no GPU
+# hnswlib is compiled on installation; nothing else needs it, so it is installed here only.
+$(BENCH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
+
+bench: $(BENCH_READY)  ## every measurement that needs no GPU
 	$(BIN)/python -m benchmarks
 
 bench-accuracy: $(READY)
