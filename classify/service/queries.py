@@ -21,11 +21,10 @@ import numpy as np
 
 from classify.answers import Answer, QueryResult
 from classify.classifier import Classifier
-from classify.queries import Query
 from classify.service.batcher import Batcher
 from classify.service.timed import TimedSearch
 from holotype.errors import BrokenImage
-from holotype.images.picture import read_picture
+from holotype.images.picture import read_pixels
 from holotype.images.square import Pixels
 from holotype.references import Vectors, reference_id
 
@@ -48,12 +47,22 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """An upload that could be read."""
+
+    upload: Upload
+    pixels: Pixels
+    own_id: str
+    """The id that it has, or would have, as a reference."""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The queries of one request, embedded."""
 
     vectors: Vectors
     """(Q, D) float32, unit rows."""
-    own_ids: tuple[str | None, ...]
+    own_ids: tuple[str, ...]
     """Q ids that the queries have or would have as references."""
     options: QueryOptions
 
@@ -133,40 +142,34 @@ class Classification:
         Raises:
             UnknownFilterKey, EmptyGallery, NoActiveHead: see `Classifier.candidates`.
         """
-        read = [*zip(uploads, await self._decoded(uploads), strict=True)]
-        readable = [(upload, query) for upload, query in read if query.picture is not None]
-        answers = iter(await self._answered(readable, options) if readable else [])
+        decoded = await self._decoded(uploads)
+        queries = [found for found in decoded if isinstance(found, Query)]
+        answers = iter(await self._answered(queries, options) if queries else [])
         return [
-            QueryResult(query.name, problem=query.problem)
-            if query.picture is None
-            else QueryResult(query.name, next(answers))
-            for _, query in read
+            QueryResult(found.upload.name, next(answers)) if isinstance(found, Query) else found
+            for found in decoded
         ]
 
-    async def _decoded(self, uploads: Sequence[Upload]) -> list[Query]:
+    async def _decoded(self, uploads: Sequence[Upload]) -> list[Query | QueryResult]:
         loop = asyncio.get_running_loop()
         decoding = [loop.run_in_executor(self._decoders, self._decode, u) for u in uploads]
         return list(await asyncio.gather(*decoding))
 
-    def _decode(self, upload: Upload) -> Query:
+    def _decode(self, upload: Upload) -> Query | QueryResult:
         try:
             with self._metrics.timed("decode"):
-                picture = read_picture(upload.data, self._recipe)
+                pixels = read_pixels(upload.data, self._recipe)
         except BrokenImage as error:
             self._metrics.broke()
-            return Query(upload.name, problem=error.reason)
-        own_id = reference_id(hashlib.sha256(upload.data).hexdigest())
-        return Query(upload.name, picture, own_id=own_id)
+            return QueryResult(upload.name, problem=error.reason)
+        return Query(upload, pixels, reference_id(hashlib.sha256(upload.data).hexdigest()))
 
-    async def _answered(
-        self, readable: Sequence[tuple[Upload, Query]], options: QueryOptions
-    ) -> list[Answer]:
-        pictures = [query.picture for _, query in readable if query.picture is not None]
-        encoding = [self._encoding.submit(picture.pixels) for picture in pictures]
+    async def _answered(self, queries: Sequence[Query], options: QueryOptions) -> list[Answer]:
+        encoding = [self._encoding.submit(query.pixels) for query in queries]
         vectors = await asyncio.gather(*map(asyncio.wrap_future, encoding))
-        own_ids = tuple(query.own_id for _, query in readable)
+        own_ids = tuple(query.own_id for query in queries)
         search = Search(np.stack(vectors), own_ids, options)
         answers = await self._searching.classify(search)
         self._metrics.answered(answers)
-        await self._examine([upload for upload, _ in readable], search, answers)
+        await self._examine([query.upload for query in queries], search, answers)
         return answers

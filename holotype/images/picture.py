@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from holotype.images.decode import decode
+from holotype.images.decode import DecodedImage, decode
 from holotype.images.recipe import Recipe
 from holotype.images.square import Pixels, square
 
@@ -49,14 +49,22 @@ def read_picture(data: bytes, recipe: Recipe) -> Picture:
     Raises:
         BrokenImage: the bytes cannot be used; the reason is short.
     """
-    decoded = decode(data, at_least=DRAFT_MARGIN * recipe.resized_side)
-    original = (decoded.width, decoded.height)
+    decoded = _decode(data, recipe)
     return Picture(
-        pixels=square(decoded.image, recipe, original=original, reduction=decoded.reduction),
+        pixels=_square(decoded, recipe),
         width=decoded.width,
         height=decoded.height,
         thumbnail=make_thumbnail(decoded.image),
     )
+
+
+def read_pixels(data: bytes, recipe: Recipe) -> Pixels:
+    """The pixels alone, the very same, for a query: (S, S, 3) uint8, RGB.
+
+    Raises:
+        BrokenImage: as for `read_picture`.
+    """
+    return _square(_decode(data, recipe), recipe)
 
 
 def make_thumbnail(image: Image.Image) -> bytes:
@@ -70,3 +78,12 @@ def make_thumbnail(image: Image.Image) -> bytes:
     file = BytesIO()
     image.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
     return file.getvalue()
+
+
+def _decode(data: bytes, recipe: Recipe) -> DecodedImage:
+    return decode(data, at_least=DRAFT_MARGIN * recipe.resized_side)
+
+
+def _square(decoded: DecodedImage, recipe: Recipe) -> Pixels:
+    original = (decoded.width, decoded.height)
+    return square(decoded.image, recipe, original=original, reduction=decoded.reduction)
