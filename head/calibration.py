@@ -1,15 +1,24 @@
-"""Scores into probabilities: one temperature, fitted on out-of-fold predictions.
+"""Scores into probabilities, for each way of answering.
 
-Temperature scaling: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
-Networks, ICML 2017. It never changes which label comes first.
+One temperature, fitted on out-of-fold scores: Guo, Pleiss, Sun and Weinberger, On
+Calibration of Modern Neural Networks, ICML 2017. It never changes which label comes first.
+What the probabilities then allow (when to say "unknown", which labels to name together) is
+taken from the same out-of-fold predictions.
 
-Shapes: M scored references, C classes.
+Shapes: M scored references, Q queries, C classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from head.abstention import Abstention
+from head.conformal import LabelSets
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -23,6 +32,82 @@ PRECISION = 1e-3
 
 N_BINS = 15
 """Of the expected calibration error, as in Guo et al."""
+
+
+TINY = 1e-12
+"""Least probability whose logarithm is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the scores of one mode become answers."""
+
+    temperature: float
+    abstention: Abstention
+    label_sets: LabelSets
+    figures: Mapping[str, float]
+    """Of the out-of-fold predictions it was fitted on: `answers`, `accuracy`, `log_loss`,
+    `calibration_error`."""
+
+    @classmethod
+    def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
+        """From out-of-fold scores (M, C), such as logits, and the truth (M,)."""
+        temperature = fit_temperature(scores, codes)
+        probabilities = softmax(scores / temperature)
+        confidence = probabilities.max(axis=1)
+        correct = probabilities.argmax(axis=1) == codes
+        true = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
+        return cls(
+            temperature=temperature,
+            abstention=Abstention.fit(confidence, correct),
+            label_sets=LabelSets.fit(true),
+            figures={
+                "answers": len(codes),
+                "accuracy": float(correct.mean()),
+                "log_loss": log_loss(scores, codes, temperature),
+                "calibration_error": calibration_error(confidence, correct),
+            },
+        )
+
+    def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
+        """(Q, C) probabilities for scores of the same kind; a row sums to 1."""
+        return softmax(scores / self.temperature)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "temperature": self.temperature,
+            "abstention": self.abstention.to_json(),
+            "label_sets": self.label_sets.to_json(),
+            "figures": dict(self.figures),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Calibration:
+        """Inverse of `to_json`."""
+        return cls(
+            temperature=float(data["temperature"]),
+            abstention=Abstention.from_json(data["abstention"]),
+            label_sets=LabelSets.from_json(data["label_sets"]),
+            figures=dict(data["figures"]),
+        )
+
+
+def softmax(scores: npt.NDArray[np.floating]) -> Floats:
+    """(Q, C) probabilities; a row sums to 1."""
+    exponentials = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def pooled_scores(*probabilities: Floats) -> Floats:
+    """Scores (Q, C) of several calibrated opinions (Q, C) together: the log of their mean.
+
+    A mean of probabilities lets one doubtful opinion be outvoted; a mean of logarithms would
+    let it veto.
+    """
+    scores: Floats = np.log(np.maximum(np.mean(probabilities, axis=0), TINY))
+    return scores
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:

@@ -23,7 +23,7 @@ import numpy as np
 
 from head.lda import LinearLayer, discriminants
 from head.search import Fold, Search
-from head.selection import Candidate, Logits, assess
+from head.selection import Candidate, assess
 from head.whitener import Whitener
 
 if TYPE_CHECKING:
@@ -57,13 +57,10 @@ class OnPath:
 
 def lda_candidate(search: Search) -> Candidate | None:
     """Shrinkage LDA out of fold; None where some fold has no spread to learn."""
-    logits: list[Logits] = []
-    for fold in search.folds:
-        if fold.within is None:
-            return None
-        layer = discriminants(fold.within)
-        logits.append(layer.logits(search.vectors[fold.scored]).astype(np.float32))
-    return assess(LDA, LDA, np.concatenate(logits), search.scored_codes)
+    layers = [discriminants(fold.within) for fold in search.folds if fold.within is not None]
+    if len(layers) < len(search.folds):
+        return None
+    return assess(LDA, LDA, search, layers)
 
 
 def logistic_path(search: Search, space: Space) -> list[OnPath]:
@@ -112,15 +109,17 @@ def whitened_path(search: Search, runtime: Runtime) -> list[OnPath]:
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Candidate:
     """The mean of both candidates' calibrated logits out of fold."""
-    logits = (lda.logits / lda.temperature + logistic.logits / logistic.temperature) / 2
-    name = f"{AVERAGE} of {lda.name} and {logistic.name}"
-    return assess(name, AVERAGE, logits.astype(np.float32), search.scored_codes)
+    layers = [
+        average_layer(lda, lda_layer, logistic, logistic_layer)
+        for lda_layer, logistic_layer in zip(lda.layers, logistic.layers, strict=True)
+    ]
+    return assess(f"{AVERAGE} of {lda.name} and {logistic.name}", AVERAGE, search, layers)
 
 
 def average_layer(
     lda: Candidate, lda_layer: LinearLayer, logistic: Candidate, logistic_layer: LinearLayer
 ) -> LinearLayer:
-    """The layer whose logits are those of `average_candidate`."""
+    """The layer whose logits are the mean of both, at the temperatures of the candidates."""
     return lda_layer.scaled(0.5 / lda.temperature) + logistic_layer.scaled(
         0.5 / logistic.temperature
     )
@@ -135,14 +134,8 @@ def _path(
     path: list[OnPath] = []
     for strength in strengths:
         solutions, layers = at(strength, path[-1].solutions if path else [])
-        logits = [
-            layer.logits(search.vectors[fold.scored]).astype(np.float32)
-            for layer, fold in zip(layers, search.folds, strict=True)
-        ]
         name = f"{kind}, C = {strength:.3g}"
-        candidate = assess(
-            name, kind, np.concatenate(logits), search.scored_codes, strength=strength
-        )
+        candidate = assess(name, kind, search, layers, strength=strength)
         path.append(OnPath(candidate=candidate, solutions=solutions))
         accuracies = [step.candidate.scores.macro_accuracy for step in path]
         if len(path) - 1 - int(np.argmax(accuracies)) >= PATIENCE:

@@ -55,7 +55,7 @@ class LabelSets:
         return chosen
 
     def least_for(self, coverage: float) -> float:
-        """q for this coverage."""
+        """The least probability in a set of this coverage."""
         if not LEVELS[0] <= coverage <= LEVELS[-1]:
             raise UsageError(
                 f"label sets can be asked to cover {LEVELS[0]} to {LEVELS[-1]} of the queries, "

@@ -1,4 +1,4 @@
-"""The retrain job: export, train, save, make active. Reads as the architecture.
+"""The retrain job: export, compare, judge, fit, save, make active. Reads as the architecture.
 
 What it promises: one retrain at a time (a lease in the store); a new version is complete
 in the store before the pointer moves, and the pointer moves in one write; whatever goes
@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from head import registry
 from head.lease import HeldLease, only_retrain
@@ -21,9 +19,7 @@ from head.need import need_of
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
 
 if TYPE_CHECKING:
-    from head.model import Head
-    from head.training import Trained
-    from head.training_set import TrainingSet
+    from head.champion import Verdict
     from holotype.store.port import VectorStore
 
 KEPT_VERSIONS = 10
@@ -63,9 +59,12 @@ def _retrain(
     store: VectorStore, options: RetrainOptions, lease: HeldLease, say: Callable[[str], None]
 ) -> RetrainResult:
     # Imported late: a run that finds nothing to do must not pay for them.
+    from head.assembly import answering, assemble
+    from head.champion import judge
     from head.duplicates import join_near_duplicates
+    from head.report import training_report
     from head.runtime import Runtime
-    from head.training import train
+    from head.training import compare, refit
     from head.training_set import export_training_set
 
     started, started_at = time.monotonic(), datetime.now(UTC)
@@ -75,71 +74,50 @@ def _retrain(
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     runtime = Runtime(device=options.device, say=say, on_pass=lease.renew)
-    trained = train(training, seed=options.seed, runtime=runtime)
-    report = _report(store, training, trained, options, started_at, time.monotonic() - started)
-    head = _as_head(training, trained, report, started_at)
-    store.save_head(head.to_stored())
-    lease.renew()
-    registry.promote(store, head.version)
-    _forget_old_versions(store)
-    return RetrainResult(
-        status=RetrainStatus.ACTIVATED,
-        reason=f"head {head.version} answers from now on",
-        version=head.version,
-        report=report,
-    )
-
-
-def _report(
-    store: VectorStore,
-    training: TrainingSet,
-    trained: Trained,
-    options: RetrainOptions,
-    started_at: datetime,
-    duration_s: float,
-) -> dict[str, Any]:
-    from head.report import training_report
-
+    compared = compare(training, seed=options.seed, runtime=runtime)
+    champion = registry.active(store)
+    verdict = None if champion is None else judge(training, compared, champion)
+    held = verdict is not None and verdict.worse and not options.force
+    answers = answering(training, compared, runtime=runtime)
+    trained = refit(training, compared, runtime=runtime)  # last: it may use up the vectors
     report = training_report(
         store,
         training,
         trained,
         trained_at=started_at.isoformat(timespec="seconds"),
-        duration_s=duration_s,
+        duration_s=time.monotonic() - started,
         seed=options.seed,
     )
-    parameters = {"temperature": trained.temperature, "features": str(trained.search.features)}
-    return report | {"parameters": parameters}
-
-
-def _as_head(
-    training: TrainingSet, trained: Trained, report: dict[str, Any], started_at: datetime
-) -> Head:
-    from head.metric import Metric
-    from head.model import ClassMeans, Head
-    from holotype.heads import HeadRecord
-
-    within, features = trained.within, trained.search.features
-    record = HeadRecord(
+    report["comparison"] = None if verdict is None else verdict.to_dict()
+    head = assemble(
+        training,
+        trained,
+        answers,
         version=version_at(started_at),
         created_at=started_at.isoformat(timespec="seconds"),
-        status="ready",
-        labels=training.labels,
+        status="held" if held else "ready",
         report=report,
     )
-    return Head(
-        record=record,
-        labels=training.labels,
-        weights=trained.layer.weights.astype(np.float32),
-        bias=trained.layer.bias.astype(np.float32),
-        temperature=trained.temperature,
-        features=features,
-        metric=None if within is None else Metric.of(within, features),
-        class_means=None
-        if within is None
-        else ClassMeans(
-            means=within.means.astype(np.float32), counts=within.counts.astype(np.float32)
-        ),
+    store.save_head(head.to_stored())
+    lease.renew()
+    if not held:
+        registry.promote(store, head.version)
+    _forget_old_versions(store)
+    return RetrainResult(
+        status=RetrainStatus.HELD if held else RetrainStatus.ACTIVATED,
+        reason=_reason(head.version, verdict if held else None),
+        version=head.version,
+        report=head.record.report,
+    )
+
+
+def _reason(version: str, against: Verdict | None) -> str:
+    if against is None:
+        return f"head {version} answers from now on"
+    return (
+        f"head {version} was kept but held: against head {against.champion}, which goes on "
+        f"answering, {against.reason}. `retrain --force` or `retrain promote {version}` "
+        "overrules this"
     )
 
 

@@ -54,4 +54,8 @@ class Metric:
 
     def place(self, vectors: Vectors) -> Vectors:
         """The whitened vectors before scaling: Euclidean distance here is Mahalanobis'."""
-        return np.asarray((self.features.of(vectors) - self.centre) @ self.matrix, np.float32)
+        return self.place_mapped(self.features.of(vectors))
+
+    def place_mapped(self, mapped: Vectors) -> Vectors:
+        """The same for vectors after the feature map, such as class means."""
+        return np.asarray((mapped - self.centre) @ self.matrix, np.float32)

@@ -7,7 +7,7 @@ A head is stored as blocks of D + 1 columns beside the gallery (see `holotype.he
 - `metric`  D rows: the whitening matrix, with the centre in the last column;
 - `held_out`  packed rows: see `head.held_out`.
 
-Small numbers (temperature, thresholds) stand in the record's report under `parameters`.
+Small numbers (temperatures, thresholds) stand in the record's report under `parameters`.
 Only `linear` must be there. No torch, no scikit-learn.
 
 Shapes: C classes, D dimensions, N vectors.
@@ -22,15 +22,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from head.calibration import Calibration, softmax
 from head.features import FeatureMap
+from head.held_out import HeldOut
+from head.lda import LinearLayer
 from head.metric import Metric
+from head.novelty import Novelty
 from holotype.errors import HeadError
 from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Vectors
 
 Floats = npt.NDArray[np.float64]
 
-LINEAR, MEANS, METRIC = "linear", "means", "metric"
+LEAST_PROBABILITY = 1e-12
+"""Whose logarithm is still taken."""
+
+LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""
 
 
@@ -45,12 +52,31 @@ class ClassMeans:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Newcomers:
+    """Classes that came after the head was trained, and how to tell them from the others."""
+
+    n_new: int
+    """P."""
+    layer: LinearLayer
+    """(C + P) rows of LDA: the head's C labels, then the P new ones."""
+    temperature: float
+    """Of that layer's logits."""
+
+    def share(self, mapped: Vectors) -> Floats:
+        """(N, P) probability of each new class for vectors after the feature map."""
+        everyone = softmax(self.layer.logits(mapped) / self.temperature)
+        return everyone[:, -self.n_new :]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """A linear classifier: weights (C, D), bias (C,), labels, temperature, report."""
 
     record: HeadRecord
     """Version, status and report, as stored."""
     labels: tuple[str, ...]
+    """What is answered, in the order of the probabilities' columns: the rows' C labels, then
+    those of the newcomers."""
     weights: Vectors
     """(C, D) float32."""
     bias: Vectors
@@ -61,8 +87,16 @@ class Head:
     """What is done to a stored vector first; weights, means and metric are of its result."""
     metric: Metric | None = None
     class_means: ClassMeans | None = None
-    provisional: frozenset[str] = field(default_factory=frozenset)
-    """Labels whose row was not trained but derived from their mean (`head.provisional`)."""
+    lda_temperature: float = 1.0
+    """Of LDA with this metric's covariance, for classes that come later."""
+    novelty: Novelty | None = None
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """By mode: `linear` takes `logits`, `knn` the sums of the neighbours' votes, `auto` the
+    `pooled_scores` of both modes' probabilities. Empty where nothing could be scored."""
+    held_out: HeldOut | None = None
+    """For a comparison with the next head; None where nothing could be scored."""
+    newcomers: Newcomers | None = None
+    """Set by `head.provisional.extend`, never stored."""
 
     @property
     def version(self) -> str:
@@ -74,23 +108,46 @@ class Head:
         """D."""
         return int(self.weights.shape[1])
 
+    @property
+    def trained_labels(self) -> tuple[str, ...]:
+        """The C labels of the rows."""
+        return self.labels[: len(self.weights)]
+
+    @property
+    def provisional(self) -> frozenset[str]:
+        """Labels that are answered without having been trained (`head.provisional`)."""
+        return frozenset(self.labels[len(self.weights) :])
+
+    def probabilities(self, vectors: Vectors) -> Floats:
+        """(N, labels) calibrated probabilities of (N, D) unit rows; a row sums to 1.
+
+        Raises:
+            HeadError: the vectors have another dimension than the head.
+        """
+        mapped = self._mapped(vectors)
+        known = softmax(self._trained_logits(mapped) / self.temperature)
+        if self.newcomers is None:
+            return known
+        new = self.newcomers.share(mapped)
+        return np.hstack([known * (1 - new.sum(axis=1, keepdims=True)), new])
+
     def logits(self, vectors: Vectors) -> Floats:
-        """(N, C) scores of (N, D) unit rows, before the temperature."""
+        """(N, labels) scores that `probabilities` is the softmax of, before the temperature."""
+        if self.newcomers is None:
+            return self._trained_logits(self._mapped(vectors))
+        logarithms = np.log(np.maximum(self.probabilities(vectors), LEAST_PROBABILITY))
+        return np.asarray(self.temperature * logarithms)
+
+    def _mapped(self, vectors: Vectors) -> Vectors:
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
             raise HeadError(
                 f"head {self.version} takes vectors of {self.dimension} numbers, "
                 f"these have the shape {vectors.shape}: they come from another encoder"
             )
-        scores = self.features.of(vectors) @ self.weights.T + self.bias
-        return scores.astype(np.float64)
+        return self.features.of(vectors)
 
-    def probabilities(self, vectors: Vectors) -> Floats:
-        """(N, C) calibrated probabilities of (N, D) unit rows; a row sums to 1.
-
-        Raises:
-            HeadError: the vectors have another dimension than the head.
-        """
-        return softmax(self.logits(vectors) / self.temperature)
+    def _trained_logits(self, mapped: Vectors) -> Floats:
+        return (mapped @ self.weights.T + self.bias).astype(np.float64)
 
     def to_stored(self) -> StoredHead:
         """The form that a store keeps: the numbers as blocks, the rest in the record."""
@@ -101,6 +158,8 @@ class Head:
         if self.metric is not None:
             metric = self.metric
             blocks[METRIC] = np.column_stack([metric.matrix, metric.centre]).astype(np.float32)
+        if self.held_out is not None:
+            blocks[HELD_OUT] = self.held_out.to_block(self.dimension + 1)
         return StoredHead(record=self.record, blocks=blocks)
 
     @classmethod
@@ -119,6 +178,8 @@ class Head:
             )
         parameters: Mapping[str, Any] = record.report.get("parameters", {})
         features = FeatureMap(parameters.get("features", FeatureMap.PLAIN))
+        metric = _metric(blocks.get(METRIC), features)
+        class_means = _class_means(blocks.get(MEANS))
         return cls(
             record=record,
             labels=record.labels,
@@ -126,16 +187,16 @@ class Head:
             bias=linear[:, -1],
             temperature=float(parameters.get("temperature", 1.0)),
             features=features,
-            metric=_metric(blocks.get(METRIC), features),
-            class_means=_class_means(blocks.get(MEANS)),
+            metric=metric,
+            class_means=class_means,
+            lda_temperature=float(parameters.get("lda_temperature", 1.0)),
+            held_out=None if HELD_OUT not in blocks else HeldOut.from_block(blocks[HELD_OUT]),
+            novelty=_novelty(parameters.get("novelty"), metric, class_means),
+            calibration={
+                mode: Calibration.from_json(data)
+                for mode, data in parameters.get("calibration", {}).items()
+            },
         )
-
-
-def softmax(logits: Floats) -> Floats:
-    """(N, C) probabilities of (N, C) logits; a row sums to 1."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return probabilities
 
 
 def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
@@ -144,3 +205,11 @@ def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
 
 def _class_means(block: Vectors | None) -> ClassMeans | None:
     return None if block is None else ClassMeans(means=block[:, :-1], counts=block[:, -1])
+
+
+def _novelty(
+    data: Mapping[str, Any] | None, metric: Metric | None, means: ClassMeans | None
+) -> Novelty | None:
+    if data is None or metric is None or means is None:
+        return None
+    return Novelty.from_json(data, metric=metric, means=means.means)

@@ -69,8 +69,7 @@ class Novelty:
     def score(self, vectors: Vectors) -> Floats:
         """(Q,) how strange (Q, D) unit rows are; higher is stranger."""
         mapped = self.metric.features.of(vectors)
-        placed = (mapped - self.metric.centre) @ self.metric.matrix
-        means = (self.means - self.metric.centre) @ self.metric.matrix
+        placed, means = self.metric.place_mapped(mapped), self.metric.place_mapped(self.means)
         unexplained = _nearest(placed, means) / np.maximum((placed**2).sum(axis=1), TINY)
         outside = _nearest(mapped, self.means) / self.spread
         return np.asarray(unexplained + OUTSIDE_WEIGHT * outside, np.float64)

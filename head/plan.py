@@ -50,9 +50,9 @@ class SearchPlan:
             yield self.folds != fold, self.folds == fold
 
 
-def plan_search(codes: Codes, groups: Codes, *, seed: int) -> SearchPlan:
-    """Plan for (N,) classes and groups."""
-    rows = _sample(codes, groups, seed)
+def plan_search(codes: Codes, groups: Codes, marks: Codes, *, seed: int) -> SearchPlan:
+    """Plan for (N,) classes, groups and marks."""
+    rows = _sample(codes, groups, marks)
     folds = stratified_folds(codes[rows], groups[rows], seed=seed)
     n_scored = 0
     used: list[int] = []
@@ -64,12 +64,18 @@ def plan_search(codes: Codes, groups: Codes, *, seed: int) -> SearchPlan:
     return SearchPlan(rows=rows, folds=folds, scored_folds=tuple(used))
 
 
-def _sample(codes: Codes, groups: Codes, seed: int) -> Codes:
-    """Rows of about `SEARCH_REFERENCES` references, whole groups where that is possible."""
+def _sample(codes: Codes, groups: Codes, marks: Codes) -> Codes:
+    """Rows of about `SEARCH_REFERENCES` references, whole groups where that is possible.
+
+    Those with the smallest marks are taken. Marks are hashes, so that is a random sample, and
+    nearly the same one when the gallery has grown a little: two heads' out-of-fold predictions
+    can then be compared reference by reference (`head.champion`).
+    """
     if len(codes) <= SEARCH_REFERENCES:
         return np.arange(len(codes))
-    shuffled = np.random.default_rng(seed).permutation(groups.max() + 1)[groups]
-    order = np.lexsort((shuffled, codes))
+    smallest = np.full(int(groups.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, groups, marks)
+    order = np.lexsort((smallest[groups], codes))
     counts = np.bincount(codes)
     rank = np.empty(len(codes), dtype=np.int64)
     rank[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)

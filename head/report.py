@@ -10,6 +10,8 @@ Keys:
 - `cross_validation`: accuracy, macro accuracy, macro F1, scored references, folds, and the
   classes that could not be scored; null where none could;
 - `classes`: label, references, cross-validated recall (null where not scored);
+- `comparison`: with the head that was active (`head.champion`); null where there was none;
+- `calibration`: by mode, out-of-fold answers, accuracy, log loss and calibration error;
 - `parameters`: numbers that the head needs to answer (`head.model`).
 """
 

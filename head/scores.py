@@ -57,3 +57,31 @@ def recalls(predicted: Codes, codes: Codes, *, n_classes: int) -> Floats:
     right = np.bincount(codes[predicted == codes], minlength=n_classes).astype(float)
     recall: Floats = np.divide(right, n, out=np.full(n_classes, np.nan), where=n > 0)
     return recall
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference in macro accuracy, measured on the same references."""
+
+    mean: float
+    standard_error: float
+
+
+def paired_difference(
+    first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], codes: Codes
+) -> Difference:
+    """Macro accuracy of the first less that of the second.
+
+    Args:
+        first: (M,) whether one predictor was right on each reference.
+        second: (M,) whether the other was.
+        codes: (M,) classes; M at least 1.
+    """
+    _, class_of, n = np.unique(codes, return_inverse=True, return_counts=True)
+    gain = first.astype(float) - second.astype(float)
+    mean = np.bincount(class_of, gain) / n
+    variance = np.bincount(class_of, (gain - mean[class_of]) ** 2) / np.maximum(n - 1, 1)
+    return Difference(
+        mean=float(mean.mean()),
+        standard_error=float(np.sqrt((variance / n).sum()) / len(n)),
+    )

@@ -5,6 +5,7 @@ Shapes: N references, S of them in the search, M scored, D dimensions, C classes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from head import statistics
 from head.features import FeatureMap
+from head.lda import LinearLayer
 from head.plan import SearchPlan, plan_search
 from head.statistics import Moments, WithinClass
 from head.training_set import TrainingSet
@@ -52,6 +54,15 @@ class Search:
         """(M,) true classes of the scored references, fold by fold."""
         return self.codes[self.plan.scored]
 
+    def held_out_logits(self, layers: Sequence[LinearLayer]) -> npt.NDArray[np.float32]:
+        """(M, C) logits of each scored reference by the layer of its fold."""
+        return np.concatenate(
+            [
+                layer.logits(self.vectors[fold.scored]).astype(np.float32)
+                for layer, fold in zip(layers, self.folds, strict=True)
+            ]
+        )
+
     def shrunk_at_least(self, shrinkage: float) -> Search:
         """The same with more shrinkage in every fold."""
         folds = tuple(
@@ -67,7 +78,7 @@ def prepare(
     training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
 ) -> Search:
     """Plan the search and take the statistics of every fold, in one pass."""
-    plan = plan_search(training.codes, training.groups, seed=seed)
+    plan = plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
     vectors = features.of(training.vectors if everything else training.vectors[plan.rows])
     codes, n_classes = training.codes[plan.rows], len(training.labels)

@@ -1,8 +1,8 @@
 """How a candidate for the head is judged, and which one wins.
 
 Candidates are compared out of fold, on the same group-aware folds. The best macro accuracy
-wins. Whatever is within a quarter of a standard error of the best counts as a tie, and ties
-go to the simpler candidate.
+wins. A simpler candidate ties with it where it is behind by less than a share of the
+standard error of their difference, taken on the same references; ties go to the simpler.
 
 Shapes: M scored references, C classes.
 """
@@ -17,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from head.calibration import fit_temperature, log_loss
-from head.scores import Scores, score
+from head.lda import LinearLayer
+from head.scores import Scores, paired_difference, score
+from head.search import Search
 
 Logits = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
-TIE = 0.25
-"""Standard errors of the best macro accuracy within which candidates tie."""
+TIE = 0.5
+"""Standard errors of the paired difference in macro accuracy within which candidates tie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,14 +35,22 @@ class Candidate:
     name: str
     kind: str
     """One of the kinds of `head.candidates`."""
+    search: Search
+    layers: tuple[LinearLayer, ...]
+    """One for each scored fold, trained without it."""
     scores: Scores
     log_loss: float
     """Nats, after the temperature."""
     temperature: float
-    logits: Logits
-    """(M, C) out-of-fold, in the order of `SearchPlan.scored`, before the temperature."""
+    correct: npt.NDArray[np.bool_]
+    """(M,) in the order of `SearchPlan.scored`."""
     strength: float | None = None
     """C of the logistic regression in it."""
+
+    @property
+    def logits(self) -> Logits:
+        """(M, C) out of fold, before the temperature; computed at every call."""
+        return self.search.held_out_logits(self.layers)
 
     def to_dict(self) -> dict[str, Any]:
         """For the report."""
@@ -54,23 +64,35 @@ class Candidate:
 
 
 def assess(
-    name: str, kind: str, logits: Logits, codes: Codes, *, strength: float | None = None
+    name: str,
+    kind: str,
+    search: Search,
+    layers: Sequence[LinearLayer],
+    *,
+    strength: float | None = None,
 ) -> Candidate:
-    """Score a candidate's out-of-fold logits (M, C) against the truth (M,)."""
-    temperature = fit_temperature(logits, codes)
+    """Score the layers, one a fold, on the references that each was trained without."""
+    codes, logits = search.scored_codes, search.held_out_logits(layers)
+    temperature, predicted = fit_temperature(logits, codes), logits.argmax(axis=1)
     return Candidate(
         name=name,
         kind=kind,
-        scores=score(logits.argmax(axis=1), codes, n_classes=logits.shape[1]),
+        search=search,
+        layers=tuple(layers),
+        scores=score(predicted, codes, n_classes=search.n_classes),
         log_loss=log_loss(logits, codes, temperature),
         temperature=temperature,
-        logits=logits,
+        correct=predicted == codes,
         strength=strength,
     )
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
     """The simplest of those that tie with the best; candidates come simplest first."""
-    best = max(candidates, key=lambda candidate: candidate.scores.macro_accuracy).scores
-    enough = best.macro_accuracy - TIE * best.standard_error
-    return next(c for c in candidates if c.scores.macro_accuracy >= enough)
+    best = max(candidates, key=lambda candidate: candidate.scores.macro_accuracy)
+    return next(candidate for candidate in candidates if _ties(candidate, best))
+
+
+def _ties(candidate: Candidate, best: Candidate) -> bool:
+    difference = paired_difference(candidate.correct, best.correct, best.search.scored_codes)
+    return difference.mean >= -TIE * difference.standard_error
