@@ -37,8 +37,10 @@ $(BENCH_READY): $(READY)
 bench: $(BENCH_READY)  ## every measurement that needs no GPU
 	$(BIN)/python -m benchmarks
 
-bench-accuracy: $(READY)
-	$(BIN)/python -m benchmarks.accuracy
+SETS ?= ../shared/data
+
+bench-accuracy: $(READY)  ## against the tutorial's classifiers, on the sets in SETS
+	$(BIN)/python -m benchmarks.accuracy --sets $(SETS)
 
 serve: $(READY)       ## the page, with the demo gallery
 	$(BIN)/python -m demo --serve

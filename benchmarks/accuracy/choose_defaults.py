@@ -1,0 +1,219 @@
+"""What the defaults of the vote were chosen from: leave-one-out on the training parts alone.
+
+    python -m benchmarks.accuracy.choose_defaults --sets FOLDER
+
+Every picture of a set's `train` part is a query, all others outside its group (near-duplicates
+joined) are references. The learned metric comes from the folds that the query is not in.
+The `val` parts are not looked at.
+
+Shapes: N pictures, q queries, R neighbours, D dimensions, C classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
+from benchmarks.accuracy.features import Codes, Features, features_of
+from benchmarks.accuracy.sets import add_set_options, find_sets
+from benchmarks.harness import Result, benchmark
+from head.choice import settle
+from head.features import FeatureMap
+from head.metric import Metric
+from head.training_set import TrainingSet
+from holotype.independence import NEAR_DUPLICATE
+from holotype.leave_one_out import nearest_others
+from holotype.references import Vectors
+from holotype.store.port import GalleryState
+from holotype.votes import VoteRule, Weighting
+
+NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100)
+TEMPERATURES = (0.02, 0.05, 0.07, 0.1, 0.2)
+RERANKED = (20, 50, 100, 200, 400)
+NUGGETS = (0.03, 0.1, 0.3, 1.0)
+DEFAULT_RERANKED = 100
+BLOCK_QUERIES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhoods:
+    """Queries with their nearest others by plain cosine, nearest first."""
+
+    codes: Codes
+    """(N,) classes of all pictures."""
+    queries: Codes
+    """(q,) rows of the queries."""
+    rows: Codes
+    """(q, R) rows of the others; -1 where there are fewer."""
+    cosine: Vectors
+    """(q, R)."""
+    white: Vectors
+    """(N, D) unit rows in a whitened space that these queries had no part in."""
+
+    def reranked(self, r: int) -> Neighbourhoods:
+        """The r nearest by cosine, in the order of the learned metric."""
+        rows = self.rows[:, :r]
+        learned = np.einsum("qd,qrd->qr", self.white[self.queries], self.white[rows])
+        learned[rows < 0] = -np.inf
+        order = np.argsort(-learned, axis=1, kind="stable")
+        return Neighbourhoods(
+            codes=self.codes,
+            queries=self.queries,
+            rows=np.take_along_axis(rows, order, axis=1),
+            cosine=np.take_along_axis(learned, order, axis=1),
+            white=self.white,
+        )
+
+    def right(self, rule: VoteRule, k: int) -> npt.NDArray[np.bool_]:
+        """(q,) whether the k nearest vote for the true class."""
+        rows = self.rows[:, :k]
+        classes = np.where(rows >= 0, self.codes[rows], -1)
+        placed = self.white[rows] if rule.weighting is Weighting.KRIGING else None
+        votes = rule.cast(
+            np.where(rows >= 0, self.cosine[:, :k], 0.0),
+            classes,
+            class_sizes=np.bincount(self.codes).astype(np.float64),
+            affinities=None if placed is None else np.matmul(placed, placed.transpose(0, 2, 1)),
+        )
+        right: npt.NDArray[np.bool_] = votes.ranking()[:, 0] == self.codes[self.queries]
+        return right
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A way to vote."""
+
+    rule: VoteRule
+    k: int
+    """Neighbours that vote."""
+    reranked: int | None = None
+    """Nearest by cosine that the learned metric ranks again; None: plain cosine."""
+
+    def right(self, block: Neighbourhoods) -> npt.NDArray[np.bool_]:
+        """(q,) whether the vote is for the true class."""
+        near = block if self.reranked is None else block.reranked(self.reranked)
+        return near.right(self.rule, self.k)
+
+
+def main() -> None:
+    """Try every setting on every set."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_set_options(parser)
+    add_backbone_options(parser)
+    options = parser.parse_args()
+    with benchmark("accuracy_defaults", options) as result:
+        for backbone in options.backbone or [LITE0]:
+            encoder = open_encoder(backbone, options.image_size)
+            found = find_sets(options.sets, options.only)
+            features = [features_of(each, encoder).of_part("train") for each in found]
+            choose(result, features)
+
+
+def choose(result: Result, features: Sequence[Features]) -> None:
+    """One table a question."""
+    tables = {
+        "Plain cosine: k, and T of the weighted vote (equal: a majority)": _cosine_settings(),
+        f"Learned metric, {DEFAULT_RERANKED} ranked again, weighted vote": _weighted_settings(),
+        "Learned metric, kriging: how many are ranked again and vote": _reranked_settings(),
+        "Learned metric, kriging: the nugget": _nugget_settings(),
+    }
+    settings = {name: setting for table in tables.values() for name, setting in table.items()}
+    right = {f.name: _leave_one_out(f, settings) for f in features}
+    for title, table in tables.items():
+        rows = []
+        for name in table:
+            each = {f.name: right[f.name][name] for f in features}
+            mean = float(np.mean(list(each.values())))
+            rows.append({"": name} | {n: f"{v:.4f}" for n, v in each.items()} | {"mean": mean})
+        best = max(rows, key=lambda row: row["mean"])
+        result.table(title, [row | {"mean": f"{row['mean']:.4f}{' <' * (row is best)}"}
+                             for row in rows])  # fmt: skip
+
+
+def _cosine_settings() -> dict[str, Setting]:
+    return {
+        f"cosine, k = {k}, {name}": Setting(rule, k)
+        for k in NEIGHBOURS
+        for name, rule in _weighted_rules().items()
+    }
+
+
+def _weighted_settings() -> dict[str, Setting]:
+    return {
+        f"learned, k = {k}, {name}": Setting(rule, k, DEFAULT_RERANKED)
+        for k in NEIGHBOURS
+        for name, rule in _weighted_rules().items()
+    }
+
+
+def _weighted_rules() -> dict[str, VoteRule]:
+    rules = {"equal": VoteRule(weighting=Weighting.EQUAL)}
+    return rules | {f"T = {t}": VoteRule(temperature=t) for t in TEMPERATURES}
+
+
+def _reranked_settings() -> dict[str, Setting]:
+    rule = VoteRule(weighting=Weighting.KRIGING)
+    return {f"kriging, R = {r}": Setting(rule, r, r) for r in RERANKED}
+
+
+def _nugget_settings() -> dict[str, Setting]:
+    r = DEFAULT_RERANKED
+    return {
+        f"kriging, R = {r}, nugget {nugget}": Setting(
+            VoteRule(weighting=Weighting.KRIGING, nugget=nugget), r, r
+        )
+        for nugget in NUGGETS
+    }
+
+
+def _leave_one_out(features: Features, settings: Mapping[str, Setting]) -> dict[str, float]:
+    """Accuracy of each setting."""
+    print(f"{features.name}: {len(features)} pictures", flush=True)
+    right: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in settings}
+    for block in _neighbourhoods(features):
+        for name, setting in settings.items():
+            right[name].append(setting.right(block))
+    return {name: float(np.concatenate(parts).mean()) for name, parts in right.items()}
+
+
+def _neighbourhoods(features: Features) -> Iterator[Neighbourhoods]:
+    """All pictures as queries, a block at a time."""
+    others = nearest_others(
+        features.unit, features.groups, r=max(RERANKED), near_duplicate=NEAR_DUPLICATE
+    )
+    search = settle(_training_set(features), seed=0).search
+    for fold in search.folds:
+        assert fold.within is not None
+        # The search's vectors are mapped already.
+        white = Metric.of(fold.within, FeatureMap.PLAIN).whiten(search.vectors)
+        queries = np.flatnonzero(fold.scored)
+        for start in range(0, len(queries), BLOCK_QUERIES):
+            block = queries[start : start + BLOCK_QUERIES]
+            yield Neighbourhoods(
+                codes=features.codes,
+                queries=block,
+                rows=others.rows[block],
+                cosine=others.similarities[block],
+                white=white,
+            )
+
+
+def _training_set(features: Features) -> TrainingSet:
+    labels, counts = np.unique(features.labels, return_counts=True)
+    return TrainingSet(
+        labels=tuple(labels.tolist()),
+        vectors=features.unit,
+        codes=features.codes.astype(np.int64),
+        groups=features.groups.astype(np.int64),
+        marks=np.arange(len(features)),
+        state=GalleryState(dict(zip(labels.tolist(), counts.tolist(), strict=True)), 0),
+    )
+
+
+if __name__ == "__main__":
+    main()

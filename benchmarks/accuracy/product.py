@@ -1,0 +1,110 @@
+"""The product on arrays: a real gallery on disk, a real retrain, answers of the classifier.
+
+Shapes: Q queries.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.accuracy.features import Codes, Features
+from classify.answers import Answer
+from classify.classifier import Classifier
+from classify.modes import MetricName, Mode, Vote
+from classify.options import QueryOptions
+from head.job import retrain
+from head.options import RetrainOptions
+from holotype.references import EmbeddedReference, Reference, reference_id
+from holotype.settings import Settings
+from holotype.store.factory import open_store
+from holotype.store.port import VectorStore
+
+COVERAGE = 0.95
+"""Asked of label sets."""
+
+PRECISION = 0.95
+"""Asked of answers that are not withheld."""
+
+WAYS: dict[str, QueryOptions] = {
+    "k-NN, plain cosine": QueryOptions(metric=MetricName.COSINE),
+    "k-NN, learned metric, weighted vote": QueryOptions(vote=Vote.WEIGHTED),
+    "k-NN, learned metric": QueryOptions(coverage=COVERAGE, abstain_at=PRECISION),
+    "head": QueryOptions(mode=Mode.LINEAR, coverage=COVERAGE, abstain_at=PRECISION),
+    "auto": QueryOptions(mode=Mode.AUTO, coverage=COVERAGE, abstain_at=PRECISION),
+}
+"""What is asked of the classifier; all options are the defaults but those named."""
+
+CALIBRATED = tuple(name for name, options in WAYS.items() if options.coverage)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Q answers as arrays."""
+
+    right: npt.NDArray[np.bool_]
+    """(Q,) whether the most probable label is the true one."""
+    confidence: npt.NDArray[np.float64]
+    """(Q,) its score."""
+    abstained: npt.NDArray[np.bool_]
+    """(Q,) whether the answer was "unknown"."""
+    covered: npt.NDArray[np.bool_]
+    """(Q,) whether the true label is in the label set."""
+    set_size: npt.NDArray[np.int64]
+    """(Q,) labels in it; 0 where none was asked for."""
+    strangeness: npt.NDArray[np.float64]
+    """(Q,) novelty score."""
+
+
+@contextmanager
+def trained_gallery(features: Features, references: Codes, *, seed: int) -> Iterator[VectorStore]:
+    """A gallery of these rows, with an active head."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home), gallery="benchmark")
+        with open_store(
+            settings, fingerprint=features.fingerprint, command="benchmark", create=True
+        ) as store:
+            store.add([_reference(features, row) for row in references.tolist()])
+            retrain(store, RetrainOptions(seed=seed))
+            yield store
+
+
+def ask(store: VectorStore, features: Features, queries: Codes, options: QueryOptions) -> Told:
+    """What the classifier tells about these rows."""
+    answers = Classifier(store).classify(features.unit[queries], options)
+    truth = features.labels[queries].tolist()
+    sets = [answer.label_set or () for answer in answers]
+    return Told(
+        right=np.array([a.best == label for a, label in zip(answers, truth, strict=True)]),
+        confidence=np.array([answer.score for answer in answers]),
+        abstained=np.array([answer.abstained is not None for answer in answers]),
+        covered=np.array([label in s for s, label in zip(sets, truth, strict=True)]),
+        set_size=np.array([len(s) for s in sets]),
+        strangeness=np.array([_strangeness(answer) for answer in answers]),
+    )
+
+
+def _strangeness(answer: Answer) -> float:
+    return 0.0 if answer.novelty is None else answer.novelty.score
+
+
+def _reference(features: Features, row: int) -> EmbeddedReference:
+    digest = str(features.digests[row])
+    return EmbeddedReference(
+        reference=Reference(
+            id=reference_id(digest),
+            label=str(features.labels[row]),
+            sha256=digest,
+            source=f"{features.name}/{row}",
+            width=1,
+            height=1,
+            added_at="2026-01-01T00:00:00+00:00",
+        ),
+        vector=features.unit[row],
+    )
