@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
+from classify.modes import Mode
+from head import registry
+from head.calibration import Calibration
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.page.browsing import REFUSED, Visitor
@@ -14,6 +21,52 @@ from tests.classify.page.conftest import Serve, Visit, painted
 from tests.classify.service.conftest import GatedEncoder
 
 YELLOW = (220, 210, 40)
+
+FORGETFUL_SERVICE = """() => {
+    const ask = window.fetch;
+    const first = ["mode", "label", "score", "runners_up", "neighbours"];
+    window.fetch = async (path, init) => {
+        const response = await ask(path, init);
+        if (path !== "/v1/classify") return response;
+        const { results } = await response.json();
+        for (const { answer } of results) {
+            for (const name of Object.keys(answer)) if (!first.includes(name)) delete answer[name];
+        }
+        return new Response(JSON.stringify({ results }));
+    };
+}"""
+"""Takes from each answer what the first version of the service did not send."""
+
+
+def calibrated(*modes: Mode) -> dict[str, object]:
+    """Parameters of a head: the higher the margin, the more answers are right."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 2000)
+    scores = rng.normal(size=(2000, 3))
+    scores[np.arange(2000), truth] += 2
+    fitted = Calibration.fit(scores, truth).to_json()
+    return {"calibration": {mode.value: fitted for mode in modes}}
+
+
+def torn() -> bytes:
+    """A picture that is red on the left and green on the right."""
+    pixels = np.zeros((40, 48, 3), np.uint8)
+    pixels[:, :24], pixels[:, 24:] = COLOURS["red"], COLOURS["green"]
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def swapped(store: VectorStore) -> None:
+    """Make a head active that takes red for green, and is not very sure of it."""
+    head = publish_head(store, *COLOURS)
+    labels = ("green", "red", "blue")
+    record = replace(head.record, version="20260101-000001-bbbb", labels=labels)
+    unsure = replace(
+        head, labels=labels, record=record, weights=head.weights / 50, bias=head.bias / 50
+    )
+    store.save_head(unsure.to_stored())
+    registry.promote(store, record.version)
 
 
 def is_shown(image: Locator) -> bool:
@@ -175,12 +228,65 @@ def test_options__are_asked_again_at_once(
     visitor.page.get_by_label("Only references with").press("Enter")
     expect(card).to_contain_text("of the 9 nearest are red")
     visitor.page.get_by_label("Who answers").select_option("Linear head")
-    expect(card.get_by_role("region", name="Probability")).to_be_visible()
+    expect(card.get_by_role("region", name="Score")).to_be_visible()
     expect(card.locator(".evidence")).to_have_count(0)
     visitor.page.get_by_label("Only references with").fill("no sign")
     visitor.page.get_by_label("Only references with").press("Enter")
     expect(card).to_contain_text("cannot read filter 'no sign'")
     visitor.expected.append(REFUSED)
+
+
+def test_unknown__with_the_reason_and_what_is_closest(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """Where the evidence is too weak for the precision that was asked for, no label is claimed."""
+    publish_head(store_with_heads, *COLOURS, parameters=calibrated(Mode.LINEAR))
+    visitor = look(at=serve(store_with_heads))
+    page = visitor.page
+    page.get_by_label("Who answers").select_option("Linear head")
+    visitor.choose(("clear.png", picture("red", 100)), ("torn.png", torn()))
+    clear, doubtful = visitor.card("clear.png"), visitor.card("torn.png")
+    expect(doubtful.get_by_role("heading", level=2)).to_contain_text(re.compile("red|green"))
+    page.get_by_label("Say “unknown” below a precision of").select_option("95 %")
+    page.get_by_label("Also a set of labels, right in").select_option("99 %")
+    expect(doubtful.get_by_role("heading", level=2)).to_have_text("Unknown")
+    expect(doubtful).to_contain_text("is below")
+    expect(doubtful).to_contain_text(re.compile(r"The closest is (red|green), \d\d %"))
+    expect(doubtful).to_contain_text(re.compile("may be meant: (red, green|green, red)"))
+    expect(doubtful.get_by_role("button", name="Correct")).to_have_count(0)
+    expect(clear.get_by_role("heading", level=2)).to_contain_text("red")
+    expect(page.get_by_role("button", name="Unknown 1", exact=True)).to_be_visible()
+    visitor.screenshot("classify-unknown")
+    page.reload()
+    expect(page.get_by_label("Say “unknown” below a precision of")).to_have_value("0.95")
+
+
+def test_auto__shows_both_parts_and_where_they_disagree(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """Neighbours and head each have their say; a disagreement is named."""
+    swapped(store_with_heads)
+    visitor = look(at=serve(store_with_heads))
+    expect(visitor.page.get_by_label("Who answers")).to_have_value("auto")
+    visitor.choose(("0031.png", picture("red", 100)), ("sky.png", picture("blue", 100)))
+    disagreement = visitor.card("0031.png").get_by_role("region", name="What each said")
+    expect(disagreement.get_by_role("heading")).to_have_text("They disagree")
+    expect(disagreement).to_contain_text(re.compile("Nearest references say red .*%"))
+    expect(disagreement).to_contain_text(re.compile("Linear head says green .*%"))
+    agreement = visitor.card("sky.png").get_by_role("region", name="What each said")
+    expect(agreement.get_by_role("heading")).to_have_text("Both agree")
+    visitor.screenshot("classify-auto")
+
+
+def test_older_service__leaves_out_what_it_does_not_say(look: Visit, serve: Serve) -> None:
+    """Without the newer fields an answer is still an answer, with its evidence."""
+    visitor = look(at=serve())
+    visitor.page.evaluate(FORGETFUL_SERVICE)
+    visitor.choose(("0031.png", picture("red", 100)))
+    card = visitor.card("0031.png")
+    expect(card.get_by_role("heading", level=2)).to_contain_text("red")
+    expect(card).to_contain_text("of the 18 nearest are red")
+    expect(card.get_by_role("region", name="Share of the vote")).to_be_visible()
 
 
 def test_many__counted_filtered_and_added_together(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
-from head import registry
 from holotype.store.port import VectorStore
-from tests.classify.conftest import COLOURS, picture, publish_head
+from tests.classify.conftest import picture
 from tests.classify.page.browsing import Visitor
 from tests.classify.page.conftest import Serve, Visit
+from tests.classify.page.test_classifying import swapped
 from tests.running import Running
 
 Doubting = Callable[..., Visitor]
@@ -20,15 +19,8 @@ Doubting = Callable[..., Visitor]
 
 @pytest.fixture
 def doubts(look: Visit, serve: Serve, store_with_heads: VectorStore) -> Doubting:
-    """Opens Review on a service whose head takes red for green, unsurely: `doubts("red", "green")`."""
-    head = publish_head(store_with_heads, *COLOURS)
-    swapped = ("green", "red", "blue")
-    record = replace(head.record, version="20260101-000001-bbbb", labels=swapped)
-    unsure = replace(
-        head, labels=swapped, record=record, weights=head.weights / 50, bias=head.bias / 50
-    )
-    store_with_heads.save_head(unsure.to_stored())
-    registry.promote(store_with_heads, record.version)
+    """Opens Review on a service whose head takes red for green: `doubts("red", "green")`."""
+    swapped(store_with_heads)
 
     def start(*colours: str) -> Visitor:
         service: Running = serve(store_with_heads, keep_queries=20)

@@ -6,45 +6,34 @@ import { baseName, el, named, percent, plural } from "./dom.js";
 import { showReference } from "./reference.js";
 
 const FIRST = 8; // neighbours shown before the rest is asked for
+const UNCALIBRATED = { knn: "Share of the vote" };
 const WHO = { knn: "Nearest references", linear: "Linear head", auto: "Both, pooled" };
 
-/** What the page needs of an answer, whichever fields this version of the service sends. */
+/** What the page needs of an answer; what an older service does not send is left out. */
 export function readAnswer(raw) {
-  const scores = raw.scores ?? [
-    ...(raw.label === null || raw.label === undefined ? [] : [{ label: raw.label, score: raw.score }]),
-    ...(raw.runners_up ?? []),
-  ];
-  const unknown = Boolean(raw.abstained) || raw.label === null || raw.label === undefined;
+  const label = raw.label ?? null;
+  const others = raw.runners_up ?? [];
+  const scores = label === null ? others : [{ label, score: raw.score }, ...others];
   return {
-    unknown,
-    label: unknown ? null : raw.label,
-    score: raw.score ?? scores[0]?.score ?? 0,
+    mode: raw.mode,
+    label,
+    unknown: label === null,
     scores,
     closest: scores[0] ?? null,
-    parts: readParts(raw.parts),
-    labelSet: raw.label_set ?? [],
     calibrated: raw.calibrated ?? raw.mode === "linear",
-    reason: raw.abstained_because ?? raw.reason ?? null,
+    reason: raw.abstained ?? null,
+    labelSet: raw.label_set ?? null,
+    unusual: raw.novelty?.unusual ?? false,
+    parts: (raw.parts ?? []).map(({ mode, scores: said }) => ({ mode, best: said[0] ?? null })),
     neighbours: raw.neighbours ?? [],
+    voted: raw.voted ?? raw.neighbours?.length ?? 0,
     metric: raw.metric ?? null,
-    head: raw.head ?? null,
     knownAs: raw.known_as ?? null,
     notices: raw.notices ?? [],
   };
 }
 
-/** The parts of a pooled answer: a list of them, or one per mode. */
-function readParts(parts) {
-  if (!parts) return [];
-  const list = Array.isArray(parts) ? parts : Object.entries(parts).map(([mode, part]) => ({ mode, ...part }));
-  return list.map((part) => ({
-    mode: part.mode,
-    label: part.label ?? part.scores?.[0]?.label ?? null,
-    score: part.score ?? part.scores?.[0]?.score ?? 0,
-  }));
-}
-
-export const disagree = (answer) => new Set(answer.parts.map((part) => part.label)).size > 1;
+export const disagree = ({ parts }) => new Set(parts.map(({ best }) => best?.label)).size > 1;
 
 /** Everything about an answer but what can be done with it. */
 export function answerView(answer) {
@@ -56,27 +45,31 @@ export function answerView(answer) {
   ];
 }
 
-function headline(answer) {
-  if (!answer.unknown) {
-    return el("h2.label", named(answer.label), " ", el("span.score", percent(answer.score)));
+function headline({ label, scores, closest, reason }) {
+  if (label !== null) {
+    return el("h2.label", named(label), " ", el("span.score", percent(scores[0].score)));
   }
   return el("div", el("h2.label.unknown", "Unknown"),
-    el("p.why", answer.reason ?? (answer.closest
-      ? "The evidence is too weak to name it. Closest: " : "There is nothing to compare it with."),
-    answer.reason || !answer.closest ? null : [named(answer.closest.label), `, ${percent(answer.closest.score)}.`]));
+    el("p.why", reason === null ? "" : `${reason[0].toUpperCase()}${reason.slice(1)}. `,
+      closest === null ? "There is nothing to compare it with."
+        : ["The closest is ", named(closest.label), `, ${percent(closest.score)}.`]));
 }
 
-function notices(answer) {
-  const lines = answer.notices.map((text) => [text]);
-  if (answer.knownAs) lines.unshift(["This very picture is in the gallery as ", el("strong", named(answer.knownAs)), "."]);
-  if (answer.labelSet.length > 1) {
-    lines.push(["It is one of: ", answer.labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))])]);
+function notices({ knownAs, labelSet, unusual, reason, notices: said }) {
+  const lines = said.map((text) => [text]);
+  if (knownAs !== null) lines.unshift(["This very picture is in the gallery as ", el("strong", named(knownAs)), "."]);
+  // When it is the reason for the answer, it has been said.
+  if (unusual && !reason?.startsWith("unlike")) {
+    lines.push(["It is stranger than 95 of 100 pictures of the classes in the gallery."]);
+  }
+  if (labelSet !== null) {
+    lines.push(["The labels that may be meant: ", labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))]), "."]);
   }
   return lines.map((line) => el("p.notice", ...line));
 }
 
 /** The references that voted: the reason to believe the answer, or not to. */
-function evidence({ neighbours, label, closest, metric }) {
+function evidence({ neighbours, label, closest, metric, voted }) {
   if (!neighbours.length) return [];
   const about = label ?? closest?.label ?? null;
   const agreeing = neighbours.filter((n) => n.label === about).length;
@@ -91,7 +84,8 @@ function evidence({ neighbours, label, closest, metric }) {
   return [
     el("h3", "Because of these references ",
       el("span.aside", about === null ? plural(neighbours.length, "neighbour")
-        : [`${agreeing} of the ${neighbours.length} nearest `, agreeing === 1 ? "is " : "are ", named(about)])),
+        : [`${agreeing} of the ${neighbours.length} nearest `, agreeing === 1 ? "is " : "are ", named(about),
+          voted > neighbours.length ? `; ${voted} voted` : ""])),
     list, more,
     metric === "learned"
       ? el("p.fine", "Ranked by the learned metric; the plain cosine similarity is in brackets.") : null,
@@ -113,7 +107,7 @@ function neighbour(n, about) {
 }
 
 function probabilities(answer) {
-  const title = answer.calibrated ? "Probability" : "Share of the vote";
+  const title = answer.calibrated ? "Probability" : UNCALIBRATED[answer.mode] ?? "Score";
   return el("section", { "aria-label": title }, el("h3", title),
     bars(answer.scores.map(({ label, score }) => ({ label, value: score, muted: answer.unknown || label !== answer.label }))));
 }
@@ -123,8 +117,8 @@ function parts(answer) {
   const differ = disagree(answer);
   return [el("section.parts", { "aria-label": "What each said" },
     el("h3", differ ? "They disagree" : "Both agree"),
-    el("ul", answer.parts.map((part) => el(`li${differ ? ".differs" : ""}`,
-      el("span.who", WHO[part.mode] ?? part.mode), part.mode === "knn" ? " say " : " says ",
-      el("strong", part.label === null ? "unknown" : named(part.label)),
-      part.label === null ? null : ` ${percent(part.score)}`))))];
+    el("ul", answer.parts.map(({ mode, best }) => el(`li${differ ? ".differs" : ""}`,
+      el("span.who", WHO[mode] ?? mode), mode === "knn" ? " say " : " says ",
+      el("strong", best === null ? "nothing" : named(best.label)),
+      best === null ? null : ` ${percent(best.score)}`))))];
 }

@@ -22,7 +22,7 @@ async function read() {
   const modes = schemas.Mode?.enum ?? ["knn", "linear"];
   return {
     modes: MODES.filter(([name]) => modes.includes(name)),
-    takesAbstention: "abstain_at" in form,
-    neighbours: form.k?.default ?? 20,
+    abstains: "abstain_at" in form,
+    namesSets: "coverage" in form,
   };
 }

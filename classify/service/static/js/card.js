@@ -35,8 +35,8 @@ export class Card {
   /** The answer in a sentence, for those who hear the page. */
   get verdict() {
     if (this.state === "failed") return `${this.file.name}: ${this.error}`;
-    const { unknown, label, score } = this.answer;
-    return `${this.file.name}: ${unknown ? "unknown" : `${label}, ${percent(score)}`}`;
+    const { label, scores } = this.answer;
+    return `${this.file.name}: ${label === null ? "unknown" : `${label}, ${percent(scores[0].score)}`}`;
   }
 
   wait() {

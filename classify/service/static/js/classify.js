@@ -3,7 +3,8 @@
 import { api } from "./api.js";
 import { capabilities } from "./capabilities.js";
 import { $, busy, el, named, plural, say } from "./dom.js";
-import { choices, field, labelField, typedLabel } from "./forms.js";
+import { labelField, typedLabel } from "./forms.js";
+import { optionsForm } from "./options.js";
 
 const LABELS_COUNTED = 12; // verdicts offered as filters
 
@@ -44,37 +45,6 @@ function chooser(session) {
   return el("div.zone", input, el("label.drop", { for: "files" },
     el("strong", "Drop, paste or choose images"),
     el("span", "They are compared with the gallery; nothing is added unless you say so.")));
-}
-
-function optionsForm(gallery, able, session) {
-  const modes = able.modes.filter(([name]) => gallery.head || name === "knn");
-  const controls = [
-    field("Who answers", el("select", { name: "mode" }, choices(modes))),
-    gallery.head && able.takesAbstention
-      ? field("Say “unknown” below a precision of", el("select", { name: "abstain_at" },
-        choices([["", "never"], ["0.8", "80 %"], ["0.9", "90 %"], ["0.95", "95 %"], ["0.99", "99 %"]]))) : null,
-    field("Neighbours that vote", el("input.short", {
-      name: "k", type: "number", min: 1, max: 1000, placeholder: able.neighbours, inputMode: "numeric" })),
-    field("Only references with", el("input.condition", {
-      name: "where", placeholder: `${filterExample(gallery)}=…`, autocomplete: "off", maxLength: 300 })),
-  ];
-  const form = el("form.options", { "aria-label": "Options", onsubmit: (event) => event.preventDefault() }, controls);
-  for (const [name, value] of Object.entries(session.options ?? {})) {
-    if (form.elements[name]) form.elements[name].value = value;
-  }
-  const read = () => session.configure(Object.fromEntries(new FormData(form)));
-  form.addEventListener("change", () => {
-    read();
-    if (session.cards.length) session.askAgain();
-  });
-  read();
-  return form;
-}
-
-/** A key that references can be filtered by: the user's own where there is one. */
-function filterExample({ filter_keys: keys = [] }) {
-  const own = keys.find((key) => key.startsWith("meta."));
-  return own ? own.slice("meta.".length) : "group";
 }
 
 /** How far it is, what was found, and what can be done with all of it. */
