@@ -1,18 +1,16 @@
 """The encoder: backbone plus preprocessing, image in, vectors out.
 
-Importing this package loads neither torch nor timm; `load_encoder` does.
+Importing this package loads nothing, calling `load_encoder` loads torch and timm. Type against
+`holotype.encoder.protocol.Encoder`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holotype.encoder.protocol import Encoder
-
 if TYPE_CHECKING:
+    from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
-
-__all__ = ["Encoder", "load_encoder"]
 
 
 def load_encoder(settings: Settings) -> Encoder:

@@ -73,8 +73,8 @@ def make_thumbnail(image: Image.Image) -> bytes:
     if longest > THUMBNAIL_SIDE:
         scale = THUMBNAIL_SIDE / longest
         width, height = (max(1, round(side * scale)) for side in image.size)
-        # reducing_gap averages whole blocks first: a tenth of the time, no visible difference.
-        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        # reducing_gap averages whole blocks first: faster, no visible difference.
+        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)
     file = BytesIO()
     image.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
     return file.getvalue()

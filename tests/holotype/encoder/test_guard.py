@@ -80,3 +80,12 @@ def test_encoder__importing_the_package_loads_no_torch() -> None:
         "print([m for m in ('torch', 'timm', 'torchvision', 'pillow_heif') if m in sys.modules])"
     )
     assert run(code) == "[]"
+
+
+def test_encoder__importing_load_encoder_alone_loads_nothing() -> None:
+    """A command line that may need an encoder pays nothing for saying so."""
+    code = (
+        "import sys; from holotype.encoder import load_encoder\n"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'pydantic') if m in sys.modules])"
+    )
+    assert run(code) == "[]"
