@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +19,27 @@ if TYPE_CHECKING:
 
 
 def encoding_batches(
-    encoder: Encoder, *, size: int, window_s: float, metrics: Metrics
+    encoder: Encoder,
+    *,
+    size: int,
+    window_s: float,
+    metrics: Metrics,
+    beat: Callable[[], None],
 ) -> Batcher[Pixels, Vectors]:
-    """A batcher whose items are pictures, (S, S, 3) uint8, and whose results are (D,) vectors."""
+    """A batcher whose items are pictures, (S, S, 3) uint8, and whose results are (D,) vectors.
+
+    Args:
+        encoder: called by one thread at a time.
+        size: pictures in a batch, at most.
+        window_s: how long the first picture of a batch waits for others, at most.
+        metrics: told of every batch.
+        beat: called whenever a batch ended well: a sign of life.
+    """
 
     def observe(count: int, seconds: float) -> None:
         metrics.batched("encode", count)
         metrics.stepped("encode", seconds)
+        beat()
 
     def encode(pixels: Sequence[Pixels]) -> list[Vectors]:
         return list(encoder.encode(pixels))

@@ -20,6 +20,7 @@ from classify.service.places import Places, QueueFull
 from classify.service.queries import Classification, Searching, Upload
 from classify.service.retraining import Job, Retraining
 from classify.service.review import ReviewQueue
+from holotype.errors import EncoderError
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
@@ -35,6 +36,9 @@ ADDING_THREADS = 4
 
 SELF_TEST_S = 30.0
 """How old the encoder's last sign of life may be for `ready`, seconds."""
+
+ANSWER_S = 20.0
+"""How long the encoder may take over one picture to count as ready, seconds."""
 
 
 class Service:
@@ -64,6 +68,7 @@ class Service:
             settings.home / settings.gallery / "review", limit=settings.keep_queries
         )
         self._recipe = encoder.recipe
+        self._alive_at = -SELF_TEST_S
         self._decoders = ThreadPoolExecutor(
             settings.workers or os.cpu_count() or 1, thread_name_prefix="decode"
         )
@@ -73,6 +78,7 @@ class Service:
             size=settings.batch_size,
             window_s=settings.batch_window_ms / 1000,
             metrics=self.metrics,
+            beat=self._beat,
         )
         self._searching = Searching(store, self.metrics)
         self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
@@ -84,7 +90,6 @@ class Service:
             metrics=self.metrics,
             examine=Doubts(self.review, self._searching.classify).examine,
         )
-        self._alive_at = -SELF_TEST_S
 
     async def classify(self, uploads: Sequence[Upload], options: QueryOptions) -> list[QueryResult]:
         """One result per upload, in order.
@@ -114,7 +119,7 @@ class Service:
         return outcomes
 
     def check_encoder(self) -> None:
-        """Embed a grey picture, unless the encoder worked a moment ago.
+        """Embed a grey picture, unless the encoder embedded something a moment ago.
 
         Raises:
             EncoderError: it does not work.
@@ -123,8 +128,10 @@ class Service:
             return
         side = self._recipe.image_size
         grey = np.full((side, side, 3), 128, np.uint8)
-        self._encoding.submit(grey).result()
-        self._alive_at = time.monotonic()
+        try:
+            self._encoding.submit(grey).result(ANSWER_S)
+        except TimeoutError as error:
+            raise EncoderError(f"the encoder has not answered for {ANSWER_S:.0f} s") from error
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
@@ -143,6 +150,9 @@ class Service:
         self._encoding.close()
         self._searching.close()
         self.retraining.close()
+
+    def _beat(self) -> None:
+        self._alive_at = time.monotonic()
 
     @contextmanager
     def _held(self, n: int) -> Iterator[None]:

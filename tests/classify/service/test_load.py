@@ -94,6 +94,18 @@ def test_client_gone__frees_its_place(serve: Serve) -> None:
     assert "holotype_clients_gone_total 1.0" in running.http.get("/metrics").text
 
 
+def test_client_gone__in_the_middle_of_its_upload(
+    service: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It leaves no place taken and no traceback in the log."""
+    connection = _send_and_keep_open(service, picture("red", 80), all_but=100)
+    connection.close()
+    found = 'route="/v1/classify"'
+    until(lambda: found in service.http.get("/metrics").text)
+    assert service.service.places.taken == 0
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 def test_answers__the_same_under_64_clients(serve: Serve) -> None:
     """Whatever shares a batch, every answer is the one that the picture gets alone."""
     running = serve(batch_size=16)
@@ -194,8 +206,8 @@ def test_large_request__one_client_many_images(serve: Serve) -> None:
     assert [r["answer"]["label"] for r in results] == colours
 
 
-def _send_and_keep_open(running: Running, data: bytes) -> socket.socket:
-    """Send a whole request on a plain socket, and do not wait for the answer."""
+def _send_and_keep_open(running: Running, data: bytes, *, all_but: int = 0) -> socket.socket:
+    """Send a request on a plain socket, but its last bytes, and do not wait for the answer."""
     request = httpx.Request("POST", f"{running.url}/v1/classify", files=images(data))
     body = request.read()
     head = "POST /v1/classify HTTP/1.1\r\n" + "".join(
@@ -203,7 +215,7 @@ def _send_and_keep_open(running: Running, data: bytes) -> socket.socket:
     )
     url = httpx.URL(running.url)
     connection = socket.create_connection((url.host, url.port or 80))
-    connection.sendall(head.encode() + b"\r\n" + body)
+    connection.sendall(head.encode() + b"\r\n" + body[: len(body) - all_but])
     return connection
 
 

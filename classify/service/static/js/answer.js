@@ -57,15 +57,14 @@ function headline({ label, scores, closest, reason }) {
 
 function notices({ knownAs, labelSet, unusual, reason, notices: said }) {
   const lines = said.map((text) => [text]);
+  const lead = labelSet === null ? [] : [el("p.notice.info", "The labels that may be meant: ",
+    labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))]), ".")];
   if (knownAs !== null) lines.unshift(["This very picture is in the gallery as ", el("strong", named(knownAs)), "."]);
   // When it is the reason for the answer, it has been said.
   if (unusual && !reason?.startsWith("unlike")) {
     lines.push(["It is stranger than 95 of 100 pictures of the classes in the gallery."]);
   }
-  if (labelSet !== null) {
-    lines.push(["The labels that may be meant: ", labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))]), "."]);
-  }
-  return lines.map((line) => el("p.notice", ...line));
+  return [...lead, ...lines.map((line) => el("p.notice", ...line))];
 }
 
 /** The references that voted: the reason to believe the answer, or not to. */

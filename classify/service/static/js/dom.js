@@ -47,6 +47,7 @@ const INFO_MS = 5000;
 
 /** Show a message to everybody, screen readers included. Errors stay until dismissed. */
 export function say(text, kind = "info") {
+  for (const same of $$(".toast").filter((other) => $("span", other).textContent === text)) same.remove();
   const note = el(`p.toast.${kind}`, el("span", text));
   if (kind === "error") {
     note.append(el("button.dismiss", { type: "button", onclick: () => note.remove() }, "Dismiss"));
