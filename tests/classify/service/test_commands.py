@@ -193,6 +193,26 @@ def test_ingest__a_file_that_the_service_would_refuse(
     assert [line["outcome"] for line in done.lines[:-1]] == ["failed", "added"]
 
 
+def test_watch__through_the_service(owner: Running, home: Path, tmp_path: Path) -> None:
+    """The worker adds what is put into its folder, and ends on SIGTERM."""
+    inbox = tmp_path / "inbox"
+    (inbox / "grey").mkdir(parents=True)
+    (inbox / "grey" / "a.png").write_bytes(_grey(96))
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "ingest", "watch", str(inbox), "--json", "--every", "0.2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HOLOTYPE_HOME": str(home)},
+    )
+    with worker:
+        assert worker.stdout is not None
+        outcome = json.loads(worker.stdout.readline())
+        worker.terminate()
+    assert (outcome["outcome"], outcome["label"]) == ("added", "grey")
+    assert worker.returncode == 0
+    assert owner.service.store.counts()["grey"] == 1
+
+
 def test_retrain__through_the_service(owner: Running, home: Path) -> None:
     """The job runs there; its steps and its result are shown here."""
     trained = command(home, "head", "--json")
