@@ -106,7 +106,10 @@ class QueryOptions:
         learned = metric is MetricName.LEARNED
         vote = self.vote or (Vote.KRIGING if learned else Vote.WEIGHTED)
         k = self.k or (self.rerank if vote is Vote.KRIGING else DEFAULT_K)
-        default = LEARNED_TEMPERATURE if learned else KNN_TEMPERATURE
+        # Only a weighted vote has a temperature; any other keeps the rule's own, so that it equals
+        # the rule that its calibration was fitted to.
+        weighted = learned and vote is Vote.WEIGHTED
+        default = LEARNED_TEMPERATURE if weighted else KNN_TEMPERATURE
         return Voting(
             metric=metric,
             candidates=max(k, self.rerank) if learned else k,
