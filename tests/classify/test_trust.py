@@ -14,6 +14,8 @@ from classify.opinion import Opinion
 from classify.options import QueryOptions
 from classify.pooling import pooled
 from head.calibration import Calibration
+from head.job import retrain
+from head.options import RetrainOptions
 from holotype.errors import NoActiveHead, UsageError
 from holotype.references import Vectors, Where
 from holotype.store.port import VectorStore
@@ -220,3 +222,30 @@ def test_removed_class__is_gone_from_every_mode(
         answer = _ask(store, query, mode=mode)
         assert {s.label for s in answer.scores} <= {"green", "blue"}
         assert all(s.label != "red" for part in answer.parts for s in part.scores)
+
+
+def test_defaults__are_what_retrain_calibrates(own_gallery: ColourGallery, query: Vectors) -> None:
+    """After a real retrain every mode's scores are probabilities, and k-NN can abstain."""
+    with own_gallery.open() as store:
+        retrain(store, RetrainOptions(device="cpu"))
+        for mode in Mode:
+            answer = _ask(store, query, mode=mode, coverage=0.9)
+            assert answer.calibrated
+            assert answer.label_set is not None
+            assert answer.best == "red"
+        assert _ask(store, query).novelty is not None
+        assert not _ask(store, query, k=5).calibrated
+
+
+def test_newer_class__is_answered_by_the_head_at_once(own_gallery: ColourGallery) -> None:
+    """A class added after a real retrain is in the linear answer, and a notice says how."""
+    with own_gallery.open() as store:
+        blues = store.remove(where=Where.equal("label", "blue"))
+        retrain(store, RetrainOptions(device="cpu"))
+        store.add([own_gallery.reference(picture("blue", seed), "blue") for seed in range(blues)])
+        query = own_gallery.embed(picture("blue", 77))[None]
+        answers = {mode: _ask(store, query, mode=mode) for mode in Mode}
+    assert {mode: answer.label for mode, answer in answers.items()} == dict.fromkeys(Mode, "blue")
+    assert (
+        "knows 'blue', added since it was trained, by the mean" in answers[Mode.LINEAR].notices[0]
+    )
