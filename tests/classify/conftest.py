@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,23 @@ def fill_with_colours(gallery: ColourGallery) -> ColourGallery:
     return gallery
 
 
-def publish_head(store: VectorStore, *labels: str, version: str = "20260101-000000-aaaa") -> Head:
+def publish_head(
+    store: VectorStore,
+    *labels: str,
+    version: str = "20260101-000000-aaaa",
+    parameters: Mapping[str, Any] | None = None,
+) -> Head:
     """Make a head active that scores each label by its class mean: trained in no time."""
     rows = {label: list(store.export(where=Where.equal("label", label))) for label in labels}
     means = np.stack([np.concatenate([b.vectors for b in rows[label]]).mean(0) for label in labels])
     head = Head(
-        record=HeadRecord(version, "2026-01-01T00:00:00+00:00", "ready", labels),
+        record=HeadRecord(
+            version,
+            "2026-01-01T00:00:00+00:00",
+            "ready",
+            labels,
+            report={"parameters": dict(parameters or {})},
+        ),
         labels=labels,
         weights=(20 * means).astype(np.float32),
         bias=(-10 * (means**2).sum(axis=1)).astype(np.float32),

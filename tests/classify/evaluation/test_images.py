@@ -34,7 +34,7 @@ def trained(own_gallery: ColourGallery) -> ColourGallery:
     return own_gallery
 
 
-def test_folder__both_modes_in_one_pass(
+def test_folder__every_mode_in_one_pass(
     trained: ColourGallery, run: Run, encoder: ColourEncoder, folder: Path
 ) -> None:
     """Every image is encoded once, and every mode has its figures."""
@@ -42,7 +42,7 @@ def test_folder__both_modes_in_one_pass(
     (report,) = ran.lines
     assert ran.code == 0
     assert encoder.images_encoded == 14
-    assert list(report["modes"]) == ["knn", "linear"]
+    assert list(report["modes"]) == ["knn", "linear", "auto"]
     for figures in report["modes"].values():
         assert figures["queries"] == 12
         assert figures["accuracy"]["value"] == 1
@@ -103,7 +103,7 @@ def test_table__for_people(trained: ColourGallery, run: Run, folder: Path) -> No
     ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1")
     assert ran.code == 0
     (accuracy,) = [line for line in ran.out.splitlines() if line.startswith("accuracy")]
-    assert accuracy.split() == ["accuracy", "1.000", "1.000"]
+    assert accuracy.split() == ["accuracy", "1.000", "1.000", "1.000"]
     assert "k-NN made no mistake" in ran.out
     assert "references per class" in ran.out
 
@@ -171,7 +171,7 @@ def test_html__one_page_that_needs_nothing_else(
     assert "&lt;odd&gt;.png" in text
     assert "<odd>" not in text
     # The query and its five neighbours, for each mode that took it for red.
-    assert parser.tags.count("img") == 12
+    assert parser.tags.count("img") == 18
     for heading in ("What a score is worth", "Class by class", "Would more references help?"):
         assert heading in text
 
