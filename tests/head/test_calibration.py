@@ -1,0 +1,76 @@
+"""Temperatures and what is measured of probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from head.calibration import (
+    Calibration,
+    calibration_error,
+    fit_temperature,
+    log_loss,
+    pooled_scores,
+    softmax,
+)
+
+
+def drawn(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 6) logits, and labels drawn from their softmax: perfectly calibrated."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, 6))
+    chosen = (softmax(logits).cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    return logits, chosen
+
+
+@pytest.mark.parametrize("scale", [0.02, 1.0, 30.0])
+def test_temperature__undoes_a_scale(scale: float) -> None:
+    """Calibrated logits times a factor get that factor as their temperature."""
+    logits, codes = drawn(5000)
+    assert fit_temperature(scale * logits, codes) == pytest.approx(scale, rel=0.05)
+
+
+def test_temperature__has_the_least_log_loss() -> None:
+    """A temperature a little higher or lower is worse."""
+    logits, codes = drawn(500)
+    best = fit_temperature(logits, codes)
+    least = log_loss(logits, codes, best)
+    assert least < log_loss(logits, codes, best * 1.1)
+    assert least < log_loss(logits, codes, best / 1.1)
+
+
+def test_log_loss__by_hand() -> None:
+    """Even odds cost log 2, whatever the level of the logits."""
+    assert log_loss(np.array([[7.0, 7.0]]), np.array([1])) == pytest.approx(np.log(2))
+
+
+def test_calibration_error__by_hand() -> None:
+    """Confidence 0.9 with every second answer right is off by 0.4."""
+    correct = np.arange(10) % 2 == 0
+    assert calibration_error(np.full(10, 0.9), correct) == pytest.approx(0.4)
+    assert calibration_error(np.ones(10), np.ones(10, bool)) == 0
+
+
+def test_calibration__fits_overconfident_scores() -> None:
+    """Scores three times too sharp come out calibrated, and rank as before."""
+    logits, codes = drawn(4000)
+    calibration = Calibration.fit(3 * logits, codes)
+    fresh, truth = drawn(4000, seed=1)
+    probabilities = calibration.probabilities(3 * fresh)
+    confidence, best = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    assert (best == fresh.argmax(axis=1)).all()
+    assert calibration_error(confidence, best == truth) < 0.03
+    assert calibration.figures["answers"] == 4000
+    assert calibration.figures["calibration_error"] < 0.03
+
+
+def test_calibration__survives_json() -> None:
+    """What is stored gives the same answers."""
+    calibration = Calibration.fit(*drawn(300))
+    assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+def test_pooled_scores__are_logs_of_the_mean() -> None:
+    """Two opinions count the same; a label that one rules out keeps half of the other's word."""
+    first, second = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
+    np.testing.assert_allclose(np.exp(pooled_scores(first, second)), [[0.75, 0.25]])
