@@ -4,7 +4,8 @@
 
 Every set's pictures are joined and split 80/20, stratified, near-duplicates on one side.
 References go into a real gallery, `retrain` trains on it with its defaults, and the
-classifier answers the queries; the tutorial's classifiers get the same vectors.
+classifier answers the queries; the tutorial's classifiers get the same vectors. A run that
+was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks.accuracy import report
+from benchmarks.accuracy import kept, report
 from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
 from benchmarks.accuracy.features import Features, features_of
-from benchmarks.accuracy.measure import Measured, Task, run_all
+from benchmarks.accuracy.measure import Task, run_all
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.accuracy.splits import describe
 from benchmarks.harness import Result, benchmark
@@ -45,8 +46,11 @@ def measure(result: Result, features: Sequence[Features], options: argparse.Name
     seeds: list[int | None] = [None, *range(options.splits)]
     tasks = [Task(f, seed) for seed in seeds for f in features]
     tasks += [Task(f, seed, strangers=True) for seed in range(options.strangers) for f in features]
-    done: list[Measured] = []
-    for measured in run_all(tasks, jobs=options.jobs):
+    before = [(task, kept.load(task)) for task in tasks]
+    done = [measured for _, measured in before if measured is not None]
+    by_name = {f.name: f for f in features}
+    for measured in run_all([task for task, found in before if not found], jobs=options.jobs):
+        kept.save(measured, by_name[measured.set_name])
         done.append(measured)
         print(f"{len(done)} of {len(tasks)}: {report.one_line(measured)}", flush=True)
     report.tell(result, features, done)

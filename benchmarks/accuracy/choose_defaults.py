@@ -34,7 +34,7 @@ from holotype.votes import VoteRule, Weighting
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100)
 TEMPERATURES = (0.02, 0.05, 0.07, 0.1, 0.2)
-RERANKED = (20, 50, 100, 200, 400)
+RERANKED = (20, 50, 100, 200)
 NUGGETS = (0.03, 0.1, 0.3, 1.0)
 DEFAULT_RERANKED = 100
 BLOCK_QUERIES = 64
