@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import expect
 
 from classify.service.retraining import Say
+from head.calibration import Calibration
 from head.options import RetrainOptions
 from holotype.errors import TooFewReferences
 from holotype.store.port import VectorStore
@@ -65,8 +67,33 @@ def published(store: VectorStore, version: str, labels: tuple[str, ...], **recal
         ],
         "cross_validation": {"folds_scored": 5, "references_scored": 18, **figures},
         "classes": [{"label": k, "references": 6, "recall": r} for k, r in recalls.items()],
+        "calibration": {"auto": {"answers": 18, "accuracy": 0.9, "calibration_error": 0.04}},
+        "parameters": {"calibration": {"auto": fitted()}},
     }
-    store.save_head(replace(head, record=replace(head.record, report=report)).to_stored())
+    record = replace(head.record, report=report)
+    store.save_head(replace(head, record=record).to_stored())
+
+
+def fitted() -> dict[str, Any]:
+    """A calibration as a head stores it: the surest half of the answers is right."""
+    scores = np.array([[4.0, 0, 0]] * 10 + [[1.0, 0, 0]] * 10)
+    truth = np.array([0] * 10 + [0, 1] * 5)
+    return Calibration.fit(scores, truth).to_json()
+
+
+def held(store: VectorStore) -> None:
+    """A version that lost against the one before."""
+    head = publish_head(store, *COLOURS, version=FIRST)
+    lost = {"label": "green", "references": 40, "champion": 0.9, "challenger": 0.6}
+    reason = "12 fewer of 100 are right"
+    comparison = {"champion": FIRST, "references": 100, "reason": reason, "regressions": [lost]}
+    record = replace(
+        head.record,
+        version=SECOND,
+        status="held",
+        report={"classes": [], "comparison": comparison, "parameters": {}},
+    )
+    store.save_head(replace(head, record=record).to_stored())
 
 
 def two_versions(look: Visit, serve: Serve, store: VectorStore) -> Visitor:
@@ -89,8 +116,29 @@ def test_list__versions_with_their_reports(
     expect(active).to_contain_text("81.7 ± 3.0 %")
     expect(active.locator(".bars .name").first).to_contain_text("red")
     expect(active.locator(".whiskers .chosen")).to_contain_text("lda")
+    expect(active.get_by_role("row", name="Both, pooled")).to_contain_text("90.0 %4.0 %")
+    curve = active.get_by_role("img", name="Share of right answers against")
+    expect(curve.locator("polyline")).to_have_count(1)
     expect(active.get_by_role("button", name="Promote")).to_have_count(0)
     visitor.screenshot("heads")
+
+
+def test_held__says_why_and_can_be_promoted_all_the_same(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """A head that is worse does not answer; what it lost is listed."""
+    held(store_with_heads)
+    visitor = look("heads", at=serve(store_with_heads))
+    card = visitor.page.get_by_role("article", name=f"Head {SECOND}")
+    expect(card.get_by_role("heading", level=2)).to_contain_text("held")
+    expect(card).to_contain_text(f"Held, because against {FIRST} 12 fewer of 100 are right.")
+    card.get_by_text("Report").click()
+    expect(card.locator(".shifts li")).to_contain_text("90 % → 60 %")
+    expect(card.get_by_role("button", name="Promote")).to_be_visible()
+    changes = visitor.page.get_by_role("region", name="What changed")
+    expect(changes.get_by_label("From")).to_have_value(FIRST)
+    expect(changes.get_by_label("To")).to_have_value(SECOND)
+    visitor.screenshot("heads-held")
 
 
 def test_compare__what_changed(look: Visit, serve: Serve, store_with_heads: VectorStore) -> None:
@@ -147,7 +195,7 @@ def test_retrain__shows_what_it_does_and_what_came_of_it(
     visitor.go("heads")
     expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
     job.seen.set()
-    expect(page.locator(".job.done")).to_contain_text("answers from now on")
+    expect(page.locator(".job.done")).to_contain_text("answers from now on", timeout=60_000)
     expect(page.locator(".head.active .bars li")).to_have_count(3)
     expect(page.get_by_role("button", name="Retrain now")).to_be_enabled()
     assert store_with_heads.active_head() is not None

@@ -49,28 +49,34 @@ function placed(spec, style) {
   return node;
 }
 
-const SIDE = 240;
-const EDGE = 34;
+const [WIDE, HIGH, LEFT, BOTTOM, TOP] = [360, 230, 44, 40, 10]; // px of the drawing, and its margins
 
 /**
- * Confidence against accuracy; on the diagonal both are the same.
- * Bins: confidence, accuracy, count.
+ * Share of right answers against the share of queries that is answered, the surest first.
+ * Curves: name, coverage and precision, as columns of shares by rising coverage.
  */
-export function reliability(bins, { title }) {
-  const at = (share) => EDGE + share * (SIDE - EDGE - 8);
-  const up = (share) => SIDE - at(share);
-  const most = Math.max(...bins.map((bin) => bin.count), 1);
-  return svg("svg.chart.square", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": title },
-    svg("line.diagonal", { x1: at(0), y1: up(0), x2: at(1), y2: up(1) }),
-    [0, 0.5, 1].map((tick) => [
-      svg("text.tick", { x: at(tick), y: SIDE - 18, "text-anchor": "middle" }, `${100 * tick}`),
-      svg("text.tick", { x: EDGE - 6, y: up(tick) + 4, "text-anchor": "end" }, `${100 * tick}`),
-    ]),
-    svg("text.tick", { x: at(0.5), y: SIDE - 3, "text-anchor": "middle" }, "confidence, %"),
-    bins.filter((bin) => bin.count).map((bin) =>
-      svg("circle.bin", { cx: at(bin.confidence), cy: up(bin.accuracy), r: 3 + 7 * Math.sqrt(bin.count / most) },
-        svg("title", `${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right (${bin.count})`))));
+export function precisionCurves(curves, { title }) {
+  const low = Math.min(0.9, ...curves.flatMap(({ precision }) => steady(precision)));
+  const floor = Math.max(0, Math.floor(low * 10) / 10);
+  const x = (share) => LEFT + share * (WIDE - LEFT - 22);
+  const y = (share) => TOP + ((1 - share) / (1 - floor)) * (HIGH - TOP - BOTTOM);
+  const middle = (1 + floor) / 2;
+  return el("div.curves",
+    svg("svg.chart", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": title },
+      [floor, middle, 1].map((tick) => [
+        svg("line.grid", { x1: x(0), x2: x(1), y1: y(tick), y2: y(tick) }),
+        svg("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, `${(100 * tick).toFixed(0)} %`),
+      ]),
+      [0, 0.5, 1].map((tick) => svg("text", { x: x(tick), y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, `${100 * tick} %`)),
+      svg("text", { x: x(0.5), y: HIGH - 6, "text-anchor": "middle" }, "answered, the surest first"),
+      curves.map(({ coverage, precision }, i) => svg(`polyline.line${i}`, {
+        points: coverage.map((share, j) => `${x(share).toFixed(1)},${y(Math.max(precision[j], floor)).toFixed(1)}`).join(" ") }))),
+    el("ul.legend", curves.map(({ name }, i) => el("li",
+      svg("svg.key", { viewBox: "0 0 28 8", "aria-hidden": "true" }, svg(`line.line${i}`, { x1: 0, x2: 28, y1: 4, y2: 4 })), name))));
 }
+
+/** Without the first tenth, where a single wrong answer is a cliff. */
+const steady = (values) => values.slice(Math.floor(values.length / 10));
 
 /** Recall before and after, one line each: where it was, where it is. */
 export function shifts(rows) {

@@ -8,12 +8,14 @@ import { figure, scoresOf } from "./head_report.js";
 const TELLING = 0.0005; // changes of recall below this are none
 const FIGURES = [["Macro accuracy", "macro_accuracy"], ["Accuracy", "accuracy"], ["Macro F1", "macro_f1"]];
 
-/** Two versions to choose, and their difference; the active one and the one before to begin with. */
+/** Two versions to choose, and their difference. */
 export function comparison(newest, { active, before }) {
   if (newest.length < 2) return [];
   const versions = newest.map(({ version }) => version);
-  const to = versions.includes(active) ? active : versions[0];
-  const from = versions.includes(before) ? before : versions.find((version) => version !== to);
+  // What somebody decides about: a new head that was held, or else the last step that was made.
+  const to = newest[0].status === "held" || !versions.includes(active) ? versions[0] : active;
+  const previous = to === active ? before : active;
+  const from = versions.includes(previous) ? previous : versions.find((version) => version !== to);
   const pick = (text, chosen) => {
     const select = el("select", { onchange: draw }, choices(versions.map((version) =>
       [version, version === active ? `${version} (active)` : version])));
@@ -44,7 +46,7 @@ function difference(before, after) {
     .sort((a, b) => (a.after - a.before) - (b.after - b.before));
   return [
     el("dl.figures", FIGURES.map(([name, key]) => el("div", el("dt", name),
-      el("dd", `${figure(scoresOf(before)[key])} → ${figure(scoresOf(after)[key])}`, trend(scoresOf(before)[key], scoresOf(after)[key]))))),
+      el("dd", ...shift(scoresOf(before)[key], scoresOf(after)[key]))))),
     ...labels("New classes", added), ...labels("Classes that are gone", gone),
     el("h3", "Recall of the classes that changed, the worst change first"),
     moved.length ? shifts(moved) : el("p.soft", "None."),
@@ -55,6 +57,11 @@ const isShare = (value) => typeof value === "number";
 
 function growth(then, now) {
   return then.references === now.references ? `(${now.references})` : `(${then.references} → ${now.references})`;
+}
+
+function shift(then, now) {
+  if (!isShare(then) && !isShare(now)) return [figure(now)];
+  return [`${figure(then)} → ${figure(now)}`, trend(then, now)];
 }
 
 function trend(then, now) {

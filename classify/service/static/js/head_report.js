@@ -1,7 +1,7 @@
 /** The report of a head version: how it was chosen, how good it is, and for which classes. */
 
-import { bars, oneDecimal, reliability, whiskers } from "./charts.js";
-import { el, percent, plural } from "./dom.js";
+import { bars, oneDecimal, precisionCurves, shifts, whiskers } from "./charts.js";
+import { el, plural } from "./dom.js";
 
 const LISTED = 12; // classes listed before the rest is folded away
 
@@ -12,8 +12,8 @@ export function figure(value, error = null) {
 }
 
 export function report(head) {
-  const parts = [recalls(head), candidates(head), calibration(head)].filter(Boolean);
-  if (!parts.length) return el("p.soft", "This version came without a report.");
+  const parts = [recalls(head), modes(head), candidates(head), challenge(head)].filter(Boolean);
+  if (!head.report?.classes) return el("p.soft", "This version came without a report.");
   const { folds_scored: folds, references_scored: scored } = scoresOf(head);
   return el("div.report",
     el("p.soft", scored
@@ -57,13 +57,34 @@ function candidates(head) {
             columns.map(([, key, write]) => cell(row[key], write)))))))));
 }
 
-/** Confidence against accuracy, where the report has it. */
-function calibration(head) {
-  const of = head.report?.calibration ?? head.report?.cross_validation?.calibration ?? {};
-  const bins = of.bins ?? head.report?.reliability ?? [];
-  if (!Array.isArray(bins) || !bins.some((bin) => bin.count && typeof bin.accuracy === "number")) return null;
-  const error = of.expected_calibration_error ?? of.ece ?? null;
-  return el("section", el("h3", "Are its probabilities right?"),
-    reliability(bins, { title: "Confidence against accuracy; on the diagonal they are equal" }),
-    error === null ? null : el("p.soft", `On average confidence is ${percent(error)} off.`));
+const MODES = [["auto", "Both, pooled"], ["knn", "Nearest references"], ["linear", "Linear head"]];
+
+/** What each mode answers out of fold, and what it is worth to answer "unknown". */
+function modes(head) {
+  const figures = head.report?.calibration ?? {};
+  const measured = MODES.filter(([mode]) => typeof figures[mode]?.accuracy === "number");
+  if (!measured.length) return null;
+  const curves = measured
+    .map(([mode, name]) => ({ name, ...head.report.parameters?.calibration?.[mode]?.abstention }))
+    .filter(({ coverage, precision }) => coverage?.length > 1 && precision?.length === coverage.length);
+  return el("section", el("h3", "Answers of each mode"),
+    el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Figures of the modes" },
+      el("table",
+        el("thead", el("tr", ["Mode", "Accuracy", "Calibration error"].map((name) => el("th", { scope: "col" }, name)))),
+        el("tbody", measured.map(([mode, name]) => el("tr", el("th", { scope: "row" }, name),
+          el("td", figure(figures[mode].accuracy)), el("td", figure(figures[mode].calibration_error))))))),
+    curves.length ? el("p.soft.above", "Share of right answers, where the less sure ones are “unknown”:") : null,
+    curves.length ? precisionCurves(curves, { title: "Share of right answers against the share of queries that is answered" }) : null);
+}
+
+/** How it did against the head that was active when it was trained. */
+function challenge(head) {
+  const against = head.report?.comparison;
+  if (!against?.champion) return null;
+  const worse = (against.regressions ?? []).map(({ label, references, champion, challenger }) =>
+    ({ label, before: champion, after: challenger, note: `(${references})` }));
+  return el("section", el("h3", "Against the head before"),
+    el("p", `${against.champion}, on ${plural(against.references, "common reference")}: ${against.reason}.`),
+    worse.length ? el("p.soft", "Classes that it recognises less often:") : null,
+    worse.length ? shifts(worse.slice(0, LISTED)) : null);
 }

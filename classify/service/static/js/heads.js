@@ -134,9 +134,9 @@ function card(head, { active, promote }) {
     el("details", { open: isActive }, el("summary", "Report"), report(head)));
 }
 
-function heldBecause(head) {
-  const why = head.report?.held_because ?? head.report?.comparison?.reason ?? null;
-  return head.status === "held" && why ? el("p.notice", why) : null;
+function heldBecause({ status, report: { comparison } = {} }) {
+  if (status !== "held" || !comparison?.reason) return null;
+  return el("p.notice", `Held, because against ${comparison.champion} ${comparison.reason}. It answers only if you promote it.`);
 }
 
 const pair = (name, value) => el("div", el("dt", name), el("dd", value));

@@ -24,11 +24,13 @@ export function optionsForm(gallery, able, session) {
   ];
   const form = el("form.options", { "aria-label": "Options", onsubmit: (event) => event.preventDefault() },
     controls.filter(Boolean));
-  restore(form, session.options ?? remembered());
+  session.chosen ??= remembered();
+  restore(form, session.chosen);
   const read = () => session.configure(Object.fromEntries(new FormData(form)));
-  form.addEventListener("change", () => {
+  form.addEventListener("change", ({ target }) => {
     read();
-    remember(session.options);
+    session.chosen[target.name] = target.value;
+    remember(session.chosen);
     if (session.cards.length) session.askAgain();
   });
   read();

@@ -10,6 +10,7 @@ const AT_ONCE = 2; // requests under way: one is decoded while the other is enco
 
 export class Session extends EventTarget {
   cards = [];
+  chosen = null; // options that somebody changed; for the others the defaults of the day hold
   options = null; // form fields by name; until they are known, queries wait
   #bounds = { maxImages: 64, maxBytes: 2 ** 26 };
   #stopper = new AbortController();
