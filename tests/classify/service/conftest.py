@@ -70,15 +70,25 @@ def own_store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
         yield store
 
 
+def _serving(opened: ExitStack, default: VectorStore) -> Serve:
+    def start(store: VectorStore = default, **options: Any) -> Running:
+        return opened.enter_context(running(store, **options))
+
+    return start
+
+
 @pytest.fixture
 def serve(own_store: VectorStore) -> Iterator[Serve]:
     """Serves `own_store`: `serve(keys=..., queue_length=...)`, see `tests.running.running`."""
     with ExitStack() as opened:
+        yield _serving(opened, own_store)
 
-        def start(store: VectorStore = own_store, **options: Any) -> Running:
-            return opened.enter_context(running(store, **options))
 
-        yield start
+@pytest.fixture
+def serve_shared(shared_service: Running) -> Iterator[Serve]:
+    """Serves a store that many tests share: for what changes nothing."""
+    with ExitStack() as opened:
+        yield _serving(opened, shared_service.service.store)
 
 
 @pytest.fixture

@@ -123,11 +123,11 @@ def test_classify__no_image(reading: Running) -> None:
     assert response.json()["errors"] == [{"field": "body.images", "message": "Field required"}]
 
 
-def test_classify__other_options_do_not_share_an_answer(serve: Serve) -> None:
+def test_classify__other_options_do_not_share_an_answer(serve_shared: Serve) -> None:
     """Requests that wait together are answered each by its own options."""
     from concurrent.futures import ThreadPoolExecutor
 
-    running = serve(batch_window_ms=50)
+    running = serve_shared(batch_window_ms=50)
     data = picture("red", 61)
 
     def ask(k: int) -> int:

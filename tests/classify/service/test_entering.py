@@ -22,9 +22,9 @@ KEYS = f"read:{READ},write:{WRITE}"
 
 
 @pytest.fixture
-def locked(serve: Serve) -> Running:
+def locked(serve_shared: Serve) -> Running:
     """A service with a read key and a write key."""
-    return serve(keys=KEYS)
+    return serve_shared(keys=KEYS)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -60,8 +60,9 @@ def test_keys__three_ways_to_send_one(locked: Running, headers: dict[str, str]) 
     assert answer.status_code == 200
 
 
-def test_keys__read_key_changes_nothing(locked: Running) -> None:
+def test_keys__read_key_changes_nothing(serve: Serve) -> None:
     """Every operation that changes something takes the write scope."""
+    locked = serve(keys=KEYS)
     http, id_ = locked.http, "0" * 8 + "-0000-5000-8000-" + "0" * 12
     refused = [
         http.post("/v1/references", headers=bearer(READ), files=colour_images()),
@@ -156,18 +157,18 @@ def test_origin__does_not_matter_to_who_sends_a_key(locked: Running) -> None:
     assert locked.http.post("/v1/heads/rollback", headers=elsewhere | cookie).status_code == 403
 
 
-def test_body__too_large_by_its_length(serve: Serve) -> None:
+def test_body__too_large_by_its_length(serve_shared: Serve) -> None:
     """413 before anything is read, with the limit."""
-    small = serve(max_body_mb=1)
+    small = serve_shared(max_body_mb=1)
     response = small.http.post("/v1/classify", files=images(b"x" * (2 << 20)))
     assert response.status_code == 413
     assert response.json()["type"] == "urn:holotype:problem:too-large"
     assert "larger than 1 MiB" in response.json()["detail"]
 
 
-def test_body__too_large_without_a_length(serve: Serve) -> None:
+def test_body__too_large_without_a_length(serve_shared: Serve) -> None:
     """A body that does not say its length is counted as it comes."""
-    small = serve(max_body_mb=1)
+    small = serve_shared(max_body_mb=1)
     boundary = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
 
     def body() -> Iterator[bytes]:
@@ -191,9 +192,9 @@ def test_body__json_is_bounded_too(reading: Running) -> None:
     assert response.status_code == 413
 
 
-def test_body__too_many_images(serve: Serve) -> None:
+def test_body__too_many_images(serve_shared: Serve) -> None:
     """The number of images in one request is bounded."""
-    small = serve(max_images=2)
+    small = serve_shared(max_images=2)
     response = small.http.post("/v1/classify", files=colour_images())
     assert response.status_code == 400
     assert "Maximum number of files is 2" in response.json()["detail"]

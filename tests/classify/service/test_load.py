@@ -35,10 +35,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_queue__full_is_said_at_once(serve: Serve) -> None:
+def test_queue__full_is_said_at_once(serve_shared: Serve) -> None:
     """503 with Retry-After while the places are taken; the same request succeeds later."""
     encoder = GatedEncoder()
-    running = serve(encoder=encoder, queue_length=2)
+    running = serve_shared(encoder=encoder, queue_length=2)
     with ThreadPoolExecutor(2) as clients:
         waiting = [clients.submit(ask, running, picture("red", n)) for n in (70, 71)]
         until(lambda: running.service.places.taken == 2)
@@ -58,10 +58,10 @@ def test_queue__full_is_said_at_once(serve: Serve) -> None:
     assert "holotype_refused_total 2.0" in running.http.get("/metrics").text
 
 
-def test_queue__the_client_waits_for_a_busy_service(serve: Serve) -> None:
+def test_queue__the_client_waits_for_a_busy_service(serve_shared: Serve) -> None:
     """The project's client asks again as it was told to, and gives up with the reason."""
     encoder = GatedEncoder()
-    running = serve(encoder=encoder, queue_length=1)
+    running = serve_shared(encoder=encoder, queue_length=1)
     with ThreadPoolExecutor(2) as clients, running.client() as client:
         first = clients.submit(ask, running, picture("red", 74))
         until(lambda: running.service.places.taken == 1)
@@ -76,10 +76,10 @@ def test_queue__the_client_waits_for_a_busy_service(serve: Serve) -> None:
         assert patient.result()[0]["answer"]["label"] == "blue"
 
 
-def test_client_gone__frees_its_place(serve: Serve) -> None:
+def test_client_gone__frees_its_place(serve_shared: Serve) -> None:
     """A client that hangs up gives its place back, and its picture is never encoded."""
     encoder = GatedEncoder()
-    running = serve(encoder=encoder, queue_length=2, batch_size=1)
+    running = serve_shared(encoder=encoder, queue_length=2, batch_size=1)
     with ThreadPoolExecutor(1) as clients:
         stays = clients.submit(ask, running, picture("red", 76))
         encoder.begun()
@@ -106,9 +106,9 @@ def test_client_gone__in_the_middle_of_its_upload(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-def test_answers__the_same_under_64_clients(serve: Serve) -> None:
+def test_answers__the_same_under_64_clients(serve_shared: Serve) -> None:
     """Whatever shares a batch, every answer is the one that the picture gets alone."""
-    running = serve(batch_size=16)
+    running = serve_shared(batch_size=16)
     pictures = [picture(colour, seed) for colour in COLOURS for seed in range(300, 316)]
 
     def answer(data: bytes) -> Any:
@@ -184,10 +184,10 @@ def test_shutdown__finishes_what_it_accepted(serve: Serve) -> None:
     assert running.service.store.count() == 19
 
 
-def test_event_loop__stays_free_while_the_encoder_works(serve: Serve) -> None:
+def test_event_loop__stays_free_while_the_encoder_works(serve_shared: Serve) -> None:
     """Health and reading go on while every encoder thread is busy."""
     encoder = GatedEncoder()
-    running = serve(encoder=encoder)
+    running = serve_shared(encoder=encoder)
     with ThreadPoolExecutor(1) as clients:
         waiting = clients.submit(ask, running, picture("red", 79))
         encoder.begun()
@@ -197,9 +197,9 @@ def test_event_loop__stays_free_while_the_encoder_works(serve: Serve) -> None:
         assert waiting.result().status_code == 200
 
 
-def test_large_request__one_client_many_images(serve: Serve) -> None:
+def test_large_request__one_client_many_images(serve_shared: Serve) -> None:
     """A request of as many images as are allowed is answered whole and in order."""
-    running = serve(batch_size=8)
+    running = serve_shared(batch_size=8)
     colours = [list(COLOURS)[n % 3] for n in range(64)]
     files = images(*(picture(colour, 400 + n) for n, colour in enumerate(colours)))
     results = running.http.post("/v1/classify", files=files).json()["results"]

@@ -59,9 +59,9 @@ def test_metrics__what_is_counted(service: Running, own_store: VectorStore) -> N
     assert value("holotype_queue_limit") == 256
 
 
-def test_metrics__two_services_do_not_mix(serve: Serve, reading: Running) -> None:
+def test_metrics__two_services_do_not_mix(serve_shared: Serve, reading: Running) -> None:
     """Each has a registry of its own."""
-    running = serve()
+    running = serve_shared()
     reading.http.post("/v1/classify", files=colour_images())
     assert ("holotype_answers_total", (("mode", "knn"),)) not in samples(running)
 
@@ -73,14 +73,14 @@ def test_ready__encoder_and_store_work(reading: Running) -> None:
     assert ready.json() == {"status": "ok", "encoder": "ok", "store": "ok"}
 
 
-def test_ready__an_encoder_that_fails(serve: Serve) -> None:
+def test_ready__an_encoder_that_fails(serve_shared: Serve) -> None:
     """503 with the reason, while the process is alive; requests get a problem."""
 
     class Broken(ColourEncoder):
         def encode(self, _pixels: Sequence[Pixels]) -> Vectors:
             raise EncoderError("the device is gone: restart the service")
 
-    running = serve(encoder=Broken())
+    running = serve_shared(encoder=Broken())
     ready = running.http.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["encoder"] == "the device is gone: restart the service"

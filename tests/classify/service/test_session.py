@@ -65,7 +65,7 @@ def test_session__from_the_first_query_to_the_rollback(serve: Serve) -> None:
         assert classified(client, violet(1), "knn")["label"] == "violet"
         before = classified(client, violet(1), "linear")
         assert before["head"] == one
-        assert any("does not know 'violet'" in notice for notice in before["notices"])
+        assert any("'violet', added since it was trained" in n for n in before["notices"])
 
         second = retrained(client, if_needed=True)
         two = second["result"]["version"]
@@ -101,10 +101,10 @@ def test_retrain__nothing_to_train_on(serve: Serve, own_store: VectorStore) -> N
         assert classified(client, Outgoing("q", picture("red", 90)), "knn")["label"] == "red"
 
 
-def test_retrain__one_at_a_time(serve: Serve) -> None:
+def test_retrain__one_at_a_time(serve_shared: Serve) -> None:
     """A second start is refused while the first one runs."""
     job = _Waiting()
-    running = serve(job=job)
+    running = serve_shared(job=job)
     with running.client() as client:
         client.start_retrain({})
         with pytest.raises(HeadBusy, match="running already"):

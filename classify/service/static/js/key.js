@@ -9,11 +9,23 @@ const COOKIE = "holotype_key";
 export const hasKey = () => document.cookie.split("; ").some((pair) => pair.startsWith(`${COOKIE}=`));
 
 let asking = null;
+let declined = false;
 
-/** Ask once, however many requests were refused; resolves to whether a key was given. */
-export function askForKey(reason, { again }) {
+/**
+ * Ask once, however many requests were refused; resolves to whether a key was given.
+ * Who declines is not asked again by a request that was under way: see `askAgain`.
+ */
+export async function askForKey(reason, { again }) {
+  if (declined) return false;
   asking ??= prompt(reason, again).finally(() => { asking = null; });
-  return asking;
+  const given = await asking;
+  declined = !given;
+  return given;
+}
+
+/** From now on a refused request asks again: somebody wants to try. */
+export function askAgain() {
+  declined = false;
 }
 
 async function prompt(reason, again) {
