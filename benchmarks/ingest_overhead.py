@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from holotype.encoder import Encoder, load_encoder
+from holotype.encoder import load_encoder
+from holotype.encoder.protocol import Encoder
 from holotype.images.picture import read_picture
 from holotype.images.square import Pixels
 from holotype.intake.folders import Folders
