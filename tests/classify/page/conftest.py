@@ -67,6 +67,7 @@ class Colours:
 
     def restore(self) -> VectorStore:
         """The store as it was filled; opening another one would cost a second."""
+        assert self.store.active_head() is None, "heads belong into `store_with_heads`"
         for label in self.store.counts():
             self.store.remove(where=Where.equal("label", label))
         self.store.add(self.references)
@@ -99,6 +100,8 @@ def store_with_heads(shared_gallery: ColourGallery, tmp_path: Path) -> Iterator[
 @pytest.fixture
 def serve(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Serves `own_store`, or another: `serve(store, keys=...)`, see `tests.running.running`."""
+    if "store_with_heads" in request.fixturenames:
+        request.getfixturevalue("store_with_heads")  # set up before, so that it is closed after
     with ExitStack() as opened:
 
         def start(store: VectorStore | None = None, **options: Any) -> Running:

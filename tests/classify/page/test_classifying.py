@@ -215,11 +215,11 @@ def test_broken_and_unseen_pictures__leave_the_others_alone(visitor: Visitor) ->
 
 
 def test_options__are_asked_again_at_once(
-    look: Visit, serve: Serve, own_store: VectorStore
+    look: Visit, serve: Serve, store_with_heads: VectorStore
 ) -> None:
     """Another mode or filter answers what is shown, without choosing the pictures again."""
-    publish_head(own_store, *COLOURS)
-    visitor = look(at=serve())
+    publish_head(store_with_heads, *COLOURS)
+    visitor = look(at=serve(store_with_heads))
     visitor.page.get_by_label("Who answers").select_option("Nearest references")
     visitor.choose(("0031.png", picture("red", 100)))
     card = visitor.card("0031.png")

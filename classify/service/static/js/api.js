@@ -23,12 +23,13 @@ async function call(method, path, { json, form, signal } = {}) {
     init.headers["Content-Type"] = "application/json";
   } else if (form) init.body = form;
   const hadKey = hasKey();
+  const since = performance.now();
   const response = await reach(path, init);
   if (response.ok) return response.status === 204 ? null : response.json();
   const error = await failure(response);
   // Without any key set, 403 is about where the request comes from, not about a key.
   if (response.status === 401 || (response.status === 403 && hadKey)) {
-    if (await askForKey(error.message, { again: hadKey })) return call(method, path, { json, form, signal });
+    if (await askForKey(error.message, { again: hadKey, since })) return call(method, path, { json, form, signal });
   }
   throw error;
 }

@@ -9,23 +9,18 @@ const COOKIE = "holotype_key";
 export const hasKey = () => document.cookie.split("; ").some((pair) => pair.startsWith(`${COOKIE}=`));
 
 let asking = null;
-let declined = false;
+let declinedAt = -Infinity; // ms, as performance.now() counts
 
 /**
  * Ask once, however many requests were refused; resolves to whether a key was given.
- * Who declines is not asked again by a request that was under way: see `askAgain`.
+ * Who declines is not asked again by requests that were under way, which began at `since`.
  */
-export async function askForKey(reason, { again }) {
-  if (declined) return false;
+export async function askForKey(reason, { again, since }) {
+  if (since < declinedAt) return false;
   asking ??= prompt(reason, again).finally(() => { asking = null; });
   const given = await asking;
-  declined = !given;
+  if (!given) declinedAt = performance.now();
   return given;
-}
-
-/** From now on a refused request asks again: somebody wants to try. */
-export function askAgain() {
-  declined = false;
 }
 
 async function prompt(reason, again) {

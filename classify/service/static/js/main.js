@@ -6,7 +6,6 @@ import { $, $$, el, focusOn, plural, say } from "./dom.js";
 import { filesOfDrop, filesOfPaste } from "./files.js";
 import { showGallery } from "./gallery.js";
 import { showHeads } from "./heads.js";
-import { askAgain } from "./key.js";
 import { showClass } from "./one_class.js";
 import { showReview } from "./review.js";
 import { Session } from "./session.js";
@@ -61,7 +60,7 @@ async function route({ focus = true } = {}) {
 
 function failure(error) {
   return el("div.failure", el("h1", "This page cannot be shown"), el("p", error.message),
-    el("button.primary", { type: "button", onclick: () => { askAgain(); refresh(); route(); } }, "Try again"));
+    el("button.primary", { type: "button", onclick: () => { refresh(); route(); } }, "Try again"));
 }
 
 /** What the header says; again after every change. A part that fails is left as it was. */
