@@ -54,7 +54,7 @@ class Neighbourhood:
 
     def opinion(self, calibration: Calibration | None) -> Opinion:
         """Probabilities where this way of voting was calibrated, shares of the vote elsewhere."""
-        scores = calibration.probabilities(self.tally.sums) if calibration else self.tally.shares
+        scores = calibration.probabilities(self.tally.scores) if calibration else self.tally.shares
         # Without a neighbour there is nothing to say, however it was calibrated.
         voted = (self.tally.weights != 0).any(axis=1, keepdims=True)
         return Opinion(

@@ -12,6 +12,7 @@ import numpy as np
 
 from head.calibration import Calibration, pooled_scores
 from head.neighbours import Others, left_out_votes
+from holotype.votes import vote_scores
 
 if TYPE_CHECKING:
     from head.training import Compared
@@ -40,9 +41,10 @@ def calibrations(
     if votes is None:
         return {LINEAR: linear}
     codes = search.codes[votes.positions]
-    knn = Calibration.fit(votes.sums, codes)
+    by_votes = vote_scores(votes.sums)
+    knn = Calibration.fit(by_votes, codes)
     place = np.full(len(search.codes), -1)
     place[search.plan.scored] = np.arange(len(search.plan.scored))
     logits = held_out[place[votes.positions]]
-    both = pooled_scores(linear.probabilities(logits), knn.probabilities(votes.sums))
+    both = pooled_scores(linear.probabilities(logits), knn.probabilities(by_votes))
     return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes)}

@@ -91,8 +91,8 @@ class Head:
     """Of LDA with this metric's covariance, for classes that come later."""
     novelty: Novelty | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    """By mode: `linear` takes `logits`, `knn` the sums of the neighbours' votes, `auto` the
-    `pooled_scores` of both modes' probabilities. Empty where nothing could be scored."""
+    """By mode: `linear` takes `logits`, `knn` the `vote_scores` of the neighbours, `auto`
+    the `pooled_scores` of both modes' probabilities. Empty where nothing could be scored."""
     held_out: HeldOut | None = None
     """For a comparison with the next head; None where nothing could be scored."""
     newcomers: Newcomers | None = None

@@ -23,7 +23,7 @@ from head.neighbours import Others, left_out_votes
 from head.runtime import Runtime
 from head.training import compare
 from head.training_set import TrainingSet
-from holotype.votes import Codes, Floats
+from holotype.votes import Codes, Floats, vote_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def cross_validate(
         return None
     truth = search.scored_codes
     linear = _calibrated(compared.winner.logits, truth)
-    knn = _calibrated(votes.sums, truth)
+    knn = _calibrated(vote_scores(votes.sums), truth)
     auto = _calibrated(pooled_scores(linear, knn), truth)
     return CrossValidated(
         rows=rows[search.plan.scored],

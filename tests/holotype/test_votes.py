@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from holotype.votes import Tally, VoteRule, Weighting
+from holotype.votes import Tally, VoteRule, Weighting, vote_scores
 
 MAJORITY = VoteRule(weighting=Weighting.EQUAL)
 WEIGHTED = VoteRule(temperature=0.07)
@@ -150,3 +150,26 @@ def test_kriging__evidence_against_is_no_share() -> None:
     votes = _krige(near + behind, [1.0, -0.8], [0] * 20 + [1] * 20)
     assert votes.sums[0, 1] < 0
     assert votes.shares[0].tolist() == [1.0, 0.0]
+
+
+def test_vote_scores__are_logarithms_over_a_floor() -> None:
+    """At temperature 1 a class gets (its vote + 0.05) over the sum of these, by hand."""
+    chances = np.exp(vote_scores(np.array([[0.7, 0.3, 0.0]])))[0]
+    assert chances / chances.sum() == pytest.approx([0.75 / 1.15, 0.35 / 1.15, 0.05 / 1.15])
+
+
+def test_vote_scores__among_many_classes() -> None:
+    """One temperature is sure of a clear winner among 60 classes and keeps a narrow one ahead."""
+    narrow, clear = np.zeros(60), np.zeros(60)
+    narrow[:4] = [0.4, 0.3, 0.2, 0.1]
+    clear[0] = 1.0
+    chances = np.exp(vote_scores(np.stack([narrow, clear])) * 2)
+    first = chances[:, 0] / chances.sum(axis=1)
+    assert first == pytest.approx([0.37, 0.88], abs=0.005)
+
+
+def test_vote_scores__evidence_against_counts_as_none() -> None:
+    """A class that was spoken against scores as one that nobody voted for, never NaN."""
+    scores = vote_scores(np.array([[1.1, -0.1, 0.0]]))[0]
+    assert scores[1] == scores[2] == pytest.approx(np.log(0.05))
+    assert scores[0] > scores[2]
