@@ -12,6 +12,7 @@ from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture
 from tests.classify.page.browsing import PHONE, Visitor
 from tests.classify.page.conftest import Serve, Visit
+from tests.classify.page.test_classifying import swapped
 from tests.classify.page.test_heads import FIRST, SECOND, published
 from tests.running import Running
 
@@ -22,12 +23,14 @@ PAGES = ("classify", "gallery", "gallery/red", "review", "heads")
 @pytest.fixture
 def busy_service(serve: Serve, store_with_heads: VectorStore) -> Running:
     """A service with something to see on every page."""
-    published(store_with_heads, FIRST, ("red", "green"), red=0.5, green=1.0)
-    published(store_with_heads, SECOND, ("green", "red", "blue"), red=0.7, green=0.8, blue=0.9)
+    swapped(store_with_heads)
     service = serve(store_with_heads, keep_queries=5)
     for name, colour in (("a.png", "red"), ("b.png", "green")):
         posted = {"images": (name, picture(colour, 700))}
         assert service.http.post("/v1/classify", files=posted).status_code == 200
+    assert len(service.http.get("/v1/review").json()["items"]) == 2
+    published(store_with_heads, FIRST, ("red", "green"), red=0.5, green=1.0)
+    published(store_with_heads, SECOND, ("green", "red", "blue"), red=0.7, green=0.8, blue=0.9)
     return service
 
 
@@ -57,6 +60,8 @@ def test_axe__finds_nothing(look: Visit, busy_service: Running, scheme: str) -> 
         show(visitor, page)
         if page == "gallery/red":
             visitor.page.get_by_role("checkbox").first.check()
+        if page == "review":
+            visitor.page.get_by_label("Select all 2").check()
         visitor.screenshot(f"{scheme}-{page.replace('/', '-')}")
         assert violations(visitor) == [], page
     visitor.go("gallery/red")
