@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from head.options import RetrainOptions
-from holotype.relay.frames import Message, send
+from holotype.relay.frames import Message
 from holotype.relay.lender import Lender
 
 if TYPE_CHECKING:
@@ -35,16 +36,20 @@ class TrainingProcess:
         Raises:
             HolotypeError: what the job raised, or that it was ended.
         """
-        with self._started() as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            start = {
-                "gallery": self._store.gallery,
-                "fingerprint": self._store.fingerprint.to_dict(),
-                "options": asdict(options),
-            }
-            send(process.stdin, Message(start))
-            return Lender(self._store, say=say).serve(process.stdout, process.stdin)
+        start = {
+            "gallery": self._store.gallery,
+            "fingerprint": self._store.fingerprint.to_dict(),
+            "options": asdict(options),
+        }
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            return Lender(self._store, say=say).serve(
+                process.stdout, process.stdin, start=Message(start)
+            )
+        finally:
+            _let_go(process)
 
     def stop(self) -> None:
         """End a run, and start none any more: nothing half-done becomes active."""
@@ -60,3 +65,13 @@ class TrainingProcess:
             if self._stopped:
                 self._process.terminate()
             return self._process
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Hang up and wait for its end: without its parent's answers it has nothing to do."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):  # it may be gone with a call unanswered
+        process.stdin.close()
+    process.stdout.close()
+    process.wait()

@@ -42,15 +42,24 @@ class Lender:
             "say": self._told,
         }
 
-    def serve(self, calls: IO[bytes], answers: IO[bytes]) -> Mapping[str, Any]:
+    def serve(
+        self, calls: IO[bytes], answers: IO[bytes], *, start: Message | None = None
+    ) -> Mapping[str, Any]:
         """Answer until the child reports, and return its report.
 
         Leases that the child leaves behind are given back.
+
+        Args:
+            calls: what the child says.
+            answers: what it is told.
+            start: told first, before it asks for anything.
 
         Raises:
             HolotypeError: what ended the child's work.
         """
         try:
+            if start is not None:
+                send(answers, start)
             while True:
                 message = receive(calls)
                 if "done" in message.data:

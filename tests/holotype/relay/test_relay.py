@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -185,6 +186,19 @@ def test_serve__a_child_that_dies_leaves_no_lease(
     assert isinstance(ended, StoreError)
     assert "ended before it was done" in str(ended)
     assert store.acquire_lease("retrain", holder="next", seconds=1).holder == "next"
+
+
+def test_serve__a_child_that_is_gone_before_it_is_told_anything(store: VectorStore) -> None:
+    """That is the same error, not a broken pipe."""
+    calls, said = _pipe()
+    told, answers = _pipe()
+    said.close()
+    told.close()
+    with pytest.raises(StoreError, match="ended before it was done"):
+        Lender(store, say=print).serve(calls, answers, start=Message({"a": 1}))
+    calls.close()
+    with contextlib.suppress(BrokenPipeError):
+        answers.close()
 
 
 def test_serve__a_lease_that_somebody_else_holds_stays(
