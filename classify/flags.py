@@ -47,8 +47,7 @@ Temperature = Annotated[
     float | None,
     typer.Option(
         "--temperature",
-        help="Of the weighted vote; smaller trusts the nearest more "
-        "(default: 0.07 by cosine, 0.05 by the learned metric).",
+        help="Of the weighted vote; smaller trusts the nearest more (default: 0.07).",
         rich_help_panel=VOTING,
     ),
 ]

@@ -1,6 +1,9 @@
 """The winner, fitted to every reference.
 
-A search may have used a part of the references; this uses all of them. Vectors are mapped
+A search's folds used a part of the references; this uses all of them. The penalty of a
+logistic regression per reference stays what was cross-validated, so C shrinks by the same
+share: at the same C the final logits would be larger than those that the temperature was
+fitted to, and every probability too sure of itself. Vectors are mapped
 and whitened a block at a time; beyond `COPY_UP_TO` bytes that is done in place, because two
 copies of a million vectors would not fit: the training set's vectors are then used up.
 
@@ -61,13 +64,19 @@ class Refit:
         """A logistic regression at the strength that won; at the default where none could."""
         if best is None or best.candidate.strength is None:
             return self._solve(self._mapped(self.features.of), DEFAULT_STRENGTH)
+        strength = best.candidate.strength * self._share(best.candidate)
         if best.candidate.kind != WHITENED or self.within is None:
             start = best.solutions[0].only(0)
-            return self._solve(self._mapped(self.features.of), best.candidate.strength, start)
+            return self._solve(self._mapped(self.features.of), strength, start)
         some = self.features.of(self.training.vectors[:: len(self.training) // BLOCK_ROWS + 1])
         whitener = Whitener.learn(self.within, some)
         placed = self._mapped(lambda block: whitener.of(self.features.of(block)))
-        return whitener.unfold(self._solve(placed, best.candidate.strength))
+        return whitener.unfold(self._solve(placed, strength))
+
+    def _share(self, candidate: Candidate) -> float:
+        """How many of the references a fold was trained on, in the mean."""
+        trained = [np.count_nonzero(fold.trained) for fold in candidate.search.folds]
+        return float(np.mean(trained)) / len(self.training)
 
     def _mapped(self, change: Callable[[Vectors], Vectors]) -> Vectors:
         vectors = self.training.vectors

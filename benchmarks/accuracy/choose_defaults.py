@@ -94,11 +94,6 @@ class Setting:
     reranked: int | None = None
     """Nearest by cosine that the learned metric ranks again; None: plain cosine."""
 
-    def right(self, block: Neighbourhoods) -> npt.NDArray[np.bool_]:
-        """(q,) whether the vote is for the true class."""
-        near = block if self.reranked is None else block.reranked(self.reranked)
-        return near.right(self.rule, self.k)
-
 
 def main() -> None:
     """Try every setting on every set."""
@@ -175,9 +170,11 @@ def _leave_one_out(features: Features, settings: Mapping[str, Setting]) -> dict[
     """Accuracy of each setting."""
     print(f"{features.name}: {len(features)} pictures", flush=True)
     right: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in settings}
+    wanted = {setting.reranked for setting in settings.values()}
     for block in _neighbourhoods(features):
+        near = {r: block if r is None else block.reranked(r) for r in wanted}
         for name, setting in settings.items():
-            right[name].append(setting.right(block))
+            right[name].append(near[setting.reranked].right(setting.rule, setting.k))
     return {name: float(np.concatenate(parts).mean()) for name, parts in right.items()}
 
 

@@ -73,10 +73,10 @@ def test_learned__ranks_as_brute_force_does(store: VectorStore, query: Vectors) 
 
 
 def test_learned__votes_weigh_what_it_measured(store: VectorStore, query: Vectors) -> None:
-    """Weighted votes are softmax(learned similarity / 0.05), not of the plain cosine."""
+    """Weighted votes are softmax(learned similarity / 0.07), not of the plain cosine."""
     _publish_metric(store)
     (answer,) = Classifier(store).classify(query, QueryOptions(k=6, vote=Vote.WEIGHTED))
-    expected = np.exp(np.array([n.learned for n in answer.neighbours], float) / 0.05)
+    expected = np.exp(np.array([n.learned for n in answer.neighbours], float) / 0.07)
     weights = [n.weight for n in answer.neighbours]
     assert weights == pytest.approx((expected / expected.sum()).tolist(), rel=1e-4)
 
