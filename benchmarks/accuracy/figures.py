@@ -19,6 +19,7 @@ from benchmarks.accuracy.features import Features
 from benchmarks.accuracy.measure import Measured
 
 RESAMPLINGS = 2000
+CHANCE_DRAWS = 200
 BINS = 15
 """Of equal width, as in Guo et al. (ICML 2017)."""
 
@@ -99,6 +100,16 @@ def calibration_error(confidence: npt.ArrayLike, right: npt.ArrayLike) -> float:
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = np.bincount(number, weights=confidence - right, minlength=BINS)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def error_if_perfect(confidence: npt.ArrayLike) -> float:
+    """The calibration error that perfectly calibrated answers show by chance, in the mean.
+
+    So few queries fill a bin that its accuracy strays from its confidence.
+    """
+    confidence = np.asarray(confidence, float)
+    draws = np.random.default_rng(0).random((CHANCE_DRAWS, len(confidence))) < confidence
+    return float(np.mean([calibration_error(confidence, right) for right in draws]))
 
 
 def binomial_interval(n: int, share: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from benchmarks.accuracy.figures import (
     auroc,
     binomial_interval,
     calibration_error,
+    error_if_perfect,
     mean_of,
     paired,
 )
@@ -117,6 +118,7 @@ def _trust(result: Result, what: str, sets: Sequence[Pooled]) -> None:
                 "set": pooled.features.name,
                 "": way,
                 "calibration error": f"{errors[-1]:.3f}",
+                "of perfect ones": f"{error_if_perfect(pooled.all(way, 'confidence')):.3f}",
                 f"in the {COVERAGE:.0%} set": f"{covered:.3f}",
                 "binomial": f"{low:.3f} to {high:.3f}",
                 "labels in it": f"{pooled.all(way, 'set size').mean():.1f}",

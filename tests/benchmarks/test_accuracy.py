@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.accuracy.features import Features
-from benchmarks.accuracy.figures import Pooled, calibration_error, paired
+from benchmarks.accuracy.figures import Pooled, calibration_error, error_if_perfect, paired
 from benchmarks.accuracy.measure import Measured
 from benchmarks.accuracy.sets import find_sets
 from benchmarks.accuracy.splits import given_split, random_split, without_classes
@@ -101,6 +101,12 @@ def test_calibration_error__by_hand() -> None:
     """Four answers at 0.9 of which three are right are 0.15 off; a sure right one is 0 off."""
     error = calibration_error([0.9, 0.9, 0.9, 0.9, 1.0], [True, True, True, False, True])
     assert error == pytest.approx(4 / 5 * 0.15)
+
+
+def test_error_if_perfect__fades_with_queries() -> None:
+    """Chance alone shows an error of about 0.1 in 20 answers, and of nearly none in 20,000."""
+    assert 0.05 < error_if_perfect(np.full(20, 0.7)) < 0.15
+    assert error_if_perfect(np.full(20_000, 0.7)) < 0.01
 
 
 def test_find_sets__reads_parts_and_classes(tmp_path: Path) -> None:
