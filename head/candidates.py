@@ -15,7 +15,7 @@ Shapes: M scored references, D dimensions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,13 @@ import numpy as np
 
 from head.lda import LinearLayer, discriminants
 from head.search import Fold, Search
-from head.selection import Candidate, assess
+from head.selection import Candidate, assess, ties
 from head.whitener import Whitener
 
 if TYPE_CHECKING:
     from head.logistic import Solution, Space
     from head.runtime import Runtime
+    from holotype.references import Vectors
 
 LDA, LOGISTIC, WHITENED, AVERAGE = "lda", "logistic", "whitened logistic", "average"
 """Kinds, from simple to elaborate."""
@@ -44,7 +45,7 @@ DEFAULT_STRENGTH = 10.0
 """C where nothing can be scored: among the best on the shared development sets."""
 
 PATIENCE = 2
-"""A path ends after this many strengths in a row that did not improve on the best."""
+"""A path ends after this many strengths in a row that did no better than tie with the best."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,48 +64,26 @@ def lda_candidate(search: Search) -> Candidate | None:
     return assess(LDA, LDA, search, layers)
 
 
-def logistic_path(search: Search, space: Space) -> list[OnPath]:
-    """All folds at each C in turn; one batched problem a strength."""
-    from head.logistic import solve
-
-    rows = np.stack([fold.trained for fold in search.folds])
-
-    def at(strength: float, before: list[Solution]) -> tuple[list[Solution], list[LinearLayer]]:
-        solution = solve(
-            space, rows, np.full(len(rows), strength), start=before[0] if before else None
-        )
-        return [solution], [solution.layer(i) for i in range(len(rows))]
-
-    return _path(search, LOGISTIC, STRENGTHS, at)
+def logistic_path(search: Search, runtime: Runtime) -> list[OnPath]:
+    """Every fold at each C in turn."""
+    trainees = [
+        _trainee(search, fold, search.vectors[fold.trained], runtime) for fold in search.folds
+    ]
+    return _path(search, LOGISTIC, STRENGTHS, trainees)
 
 
 def whitened_path(search: Search, runtime: Runtime) -> list[OnPath]:
-    """Every fold in a whitened space of its own; empty where some fold has no spread."""
-    from head.logistic import solve
-
-    spaces = [_whitened_fold(search, fold, runtime) for fold in search.folds]
-    whole = [space for space in spaces if space is not None]
-    if len(whole) < len(spaces):
-        return []
-
-    def at(strength: float, before: list[Solution]) -> tuple[list[Solution], list[LinearLayer]]:
-        solutions = [
-            solve(
-                space,
-                np.ones((1, len(space.x)), dtype=bool),
-                np.array([strength]),
-                start=before[i] if before else None,
-            )
-            for i, (_, space) in enumerate(whole)
-        ]
-        layers = [
-            whitener.unfold(solution.layer(0))
-            for (whitener, _), solution in zip(whole, solutions, strict=True)
-        ]
-        return solutions, layers
-
-    n = max(len(space.x) for _, space in whole)
-    return _path(search, WHITENED, tuple(1 / (p * n) for p in WHITENED_PENALTIES), at)
+    """The same, every fold whitened by itself; empty where some fold has no spread."""
+    trainees = []
+    for fold in search.folds:
+        if fold.within is None:
+            return []
+        vectors = search.vectors[fold.trained]
+        whitener = Whitener.learn(fold.within, vectors)
+        trainees.append(_trainee(search, fold, whitener.of(vectors), runtime, whitener))
+    n = max(len(trainee.space.x) for trainee in trainees)
+    strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES)
+    return _path(search, WHITENED, strengths, trainees)
 
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Candidate:
@@ -125,35 +104,58 @@ def average_layer(
     )
 
 
-def _path(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trainee:
+    """One fold's references, ready for the solver."""
+
+    space: Space
+    whitener: Whitener | None
+
+    def layer(self, solution: Solution) -> LinearLayer:
+        """For mapped vectors."""
+        layer = solution.layer()
+        return layer if self.whitener is None else self.whitener.unfold(layer)
+
+
+def _trainee(
     search: Search,
-    kind: str,
-    strengths: Sequence[float],
-    at: Callable[[float, list[Solution]], tuple[list[Solution], list[LinearLayer]]],
+    fold: Fold,
+    vectors: Vectors,
+    runtime: Runtime,
+    whitener: Whitener | None = None,
+) -> _Trainee:
+    from head.logistic import make_space
+
+    codes = search.codes[fold.trained]
+    space = make_space(vectors, codes, n_classes=search.n_classes, runtime=runtime)
+    return _Trainee(space, whitener)
+
+
+def _path(
+    search: Search, kind: str, strengths: Sequence[float], trainees: Sequence[_Trainee]
 ) -> list[OnPath]:
+    """One strength after the other, until it is clear that more does not help."""
+    from head.logistic import solve
+
     path: list[OnPath] = []
+    starts: list[Solution | None] = [None] * len(trainees)
+    best, idle = None, 0
     for strength in strengths:
-        solutions, layers = at(strength, path[-1].solutions if path else [])
+        solutions = [
+            solve(trainee.space, strength, start=start)
+            for trainee, start in zip(trainees, starts, strict=True)
+        ]
+        layers = [
+            trainee.layer(solution) for trainee, solution in zip(trainees, solutions, strict=True)
+        ]
         name = f"{kind}, C = {strength:.3g}"
         candidate = assess(name, kind, search, layers, strength=strength)
         path.append(OnPath(candidate=candidate, solutions=solutions))
-        accuracies = [step.candidate.scores.macro_accuracy for step in path]
-        if len(path) - 1 - int(np.argmax(accuracies)) >= PATIENCE:
+        starts = [*solutions]
+        if best is None or not ties(best, candidate):
+            best, idle = candidate, 0
+        else:
+            idle += 1
+        if idle == PATIENCE:
             break
     return path
-
-
-def _whitened_fold(search: Search, fold: Fold, runtime: Runtime) -> tuple[Whitener, Space] | None:
-    from head.logistic import make_space
-
-    if fold.within is None:
-        return None
-    trained = search.vectors[fold.trained]
-    whitener = Whitener.learn(fold.within, trained)
-    space = make_space(
-        whitener.of(trained),
-        search.codes[fold.trained],
-        n_classes=search.n_classes,
-        runtime=runtime,
-    )
-    return whitener, space

@@ -1,29 +1,28 @@
-"""Multinomial logistic regression: one batched solver for every strength and every fold.
+"""Multinomial logistic regression by a quasi-Newton method that knows the classes.
 
-A problem is a set of rows to train on and a strength C; all problems of a call share the
-vectors, so that one matrix product serves them all. For each problem b the solver minimises,
-as scikit-learn's `LogisticRegression(C=C)` does,
+For a strength C the solver minimises, as scikit-learn's `LogisticRegression(C=C)` does,
 
-    sum over its rows of -log p(class | vector)  +  |W_b|^2 / (2 C)
+    sum over references of -log p(class | vector)  +  |W|^2 / (2 C)
 
-over weights W and a bias that is not penalised (here divided by the number of rows).
+over weights W and a bias that is not penalised (here divided by the number of references).
 
-The method is L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd ed., algorithm 7.4)
-with two changes that cut the number of passes to a tenth:
-
-- The first Hessian approximation is not the identity but `p_k (1 - p_k) * covariance`
-  per class k, plus the penalty: diagonal in the eigenbasis of the covariance.
-- A path of growing C starts each strength from the solution of the one before.
+The method is L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd ed., algorithm 7.4). What
+cuts its passes over the vectors to a fifth is the Hessian that it starts from. Only vectors that
+class k could be mistaken for bend the loss in the weights of class k; they lie about its mean and
+spread as references of one class do. So its block of the Hessian is close to `p_k (1 - p_k)`
+times the within-class covariance about the mean of class k, plus the penalty: diagonal in the
+eigenbasis of that covariance once the bias is counted from the class mean. A path of growing C
+starts each strength from the solution of the one before.
 
 Torch does the arithmetic, on a GPU where there is one; memory beyond the vectors is a few
 times the weights plus one block of logits. Nothing here depends on a random number.
 
-Shapes: N vectors, D dimensions, R of them in use, K classes, B problems.
+Shapes: N vectors, D dimensions, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,21 +37,18 @@ from holotype.references import Vectors
 Codes = npt.NDArray[np.int64]
 
 TOLERANCE = 1e-3
-"""A problem is solved when a Newton step promises less than this share of its loss: from
-there on predictions of fewer than 0.5 % of unseen vectors change (tests compare)."""
+"""Solved when a quasi-Newton step promises less than this share of the loss: from there on
+predictions of fewer than 0.5 % of unseen vectors change (tests compare)."""
 
 ROTATED_UP_TO = 50_000
 """Vectors; see `Space`."""
-
-NO_VARIANCE = 1e-9
-"""Share of the largest variance below which an axis is rounding error."""
 
 MAX_STEPS = 200
 HISTORY = 8
 """Pairs of steps that the Hessian approximation remembers."""
 
 BLOCK_ELEMENTS = 2**24
-"""Logits held at a time: 64 MiB of float32."""
+"""Numbers in a block of logits, or of vectors: 64 MiB of float32."""
 
 SUFFICIENT_DECREASE = 1e-4
 SHORTEN = 0.4
@@ -63,49 +59,28 @@ BIAS_CURVATURE_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Solution:
-    """Solved problems; keep it to start the next strength from."""
-
-    weights: Tensor
-    """(B, R, K) in the coordinates of `space`."""
-    bias: Tensor
-    """(B, K), for vectors less the mean of `space`."""
-    space: Space
-    passes: int
-    """Passes over the vectors that it took."""
-
-    def only(self, problem: int) -> Solution:
-        """One of the problems alone."""
-        chosen = slice(problem, problem + 1)
-        return Solution(self.weights[chosen], self.bias[chosen], self.space, self.passes)
-
-    def layer(self, problem: int) -> LinearLayer:
-        """The linear layer of one problem, for vectors as they are stored."""
-        weights = self.space.to_vectors(self.weights[problem]).double().cpu()
-        bias = self.bias[problem].double().cpu() - self.space.mean.double().cpu() @ weights
-        return LinearLayer(weights=weights.T.contiguous().numpy(), bias=bias.numpy())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Space:
-    """The vectors that all problems share, in the coordinates that the solver works in.
+    """What is trained on, in the coordinates that the solver works in.
 
-    Up to `ROTATED_UP_TO` vectors those are the R principal axes, so that vectors that span
-    less than D dimensions cost less, and the preconditioner is diagonal. Beyond, a rotated
-    copy would cost more memory than it saves time, and they are the D dimensions themselves.
+    Up to `ROTATED_UP_TO` vectors those are along the axes of the within-class covariance, in
+    which the first Hessian is diagonal. Beyond, a rotated copy would cost more memory than it
+    saves time, and they are the D dimensions themselves.
     """
 
     x: Tensor
-    """(N, R) coordinates of the vectors less the mean; (N, D) plain vectors if not rotated."""
+    """(N, D) vectors less the mean, along the axes; as they came if not rotated."""
     y: Tensor
     """(N,) classes."""
-    n_classes: int
+    shares: Tensor
+    """(K,) of the references; 0 for a class without any."""
     mean: Tensor
-    """(D,)."""
+    """(D,) of the vectors."""
     variances: Tensor
-    """(R,) eigenvalues of the covariance."""
+    """(D,) eigenvalues of the within-class covariance."""
     axes: Tensor
-    """(D, R) its eigenvectors, as columns."""
+    """(D, D) its eigenvectors, as columns."""
+    class_means: Tensor
+    """(D, K) class means less the mean, along the axes."""
     rotated: bool
     on_pass: Callable[[], None]
     """Called after every pass over the vectors: a sign of life."""
@@ -113,15 +88,34 @@ class Space:
     @property
     def offset(self) -> Tensor:
         """What is still to be subtracted from `x`."""
-        return torch.zeros_like(self.variances) if self.rotated else self.mean
+        return torch.zeros_like(self.mean) if self.rotated else self.mean
 
     def to_vectors(self, weights: Tensor) -> Tensor:
-        """(D, K) weights of these (R, K)."""
+        """(D, K) weights on vectors as they came."""
         return self.axes @ weights if self.rotated else weights
 
     def from_vectors(self, weights: Tensor) -> Tensor:
-        """(B, R, K) weights that act on this space's vectors as these (B, D, K) do."""
-        return torch.matmul(self.axes.T, weights) if self.rotated else weights
+        """Inverse of `to_vectors`."""
+        return self.axes.T @ weights if self.rotated else weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """A solved problem; keep it to start the next strength from."""
+
+    weights: Tensor
+    """(D, K) in the coordinates of `space`."""
+    bias: Tensor
+    """(K,), for vectors less the mean of `space`."""
+    space: Space
+    passes: int
+    """Passes over the vectors that it took."""
+
+    def layer(self) -> LinearLayer:
+        """The linear layer for vectors as they came."""
+        weights = self.space.to_vectors(self.weights).double().cpu()
+        bias = self.bias.double().cpu() - self.space.mean.double().cpu() @ weights
+        return LinearLayer(weights=weights.T.contiguous().numpy(), bias=bias.numpy())
 
 
 def make_space(
@@ -134,62 +128,55 @@ def make_space(
     """Take (N, D) vectors and (N,) classes. More than `ROTATED_UP_TO` are not copied on a CPU."""
     runtime = runtime or Runtime()
     where = torch.device(choose_device(runtime.device))
-    x = torch.from_numpy(vectors).to(where)
+    x, y = torch.from_numpy(vectors).to(where), torch.from_numpy(codes).to(where)
     mean = x.mean(dim=0)
+    counts = torch.bincount(y, minlength=n_classes).to(x.dtype)
+    sums = x.new_zeros(n_classes, x.shape[1]).index_add_(0, y, x)
+    # A class without references is taken to lie in the middle.
+    means = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], mean)
+    variances, axes = torch.linalg.eigh(_within_class_covariance(x, y, means))
     rotated = len(x) <= ROTATED_UP_TO
-    if rotated:
-        x = x - mean
-    variances, axes = _principal_axes(x, mean, centred=rotated)
     return Space(
-        x=x @ axes if rotated else x,
-        y=torch.from_numpy(codes).to(where),
-        n_classes=n_classes,
+        x=(x - mean) @ axes if rotated else x,
+        y=y,
+        shares=counts / len(x),
         mean=mean,
-        variances=variances,
+        variances=variances.clamp_min(0),
         axes=axes,
+        class_means=((means - mean) @ axes).T.contiguous(),
         rotated=rotated,
         on_pass=runtime.on_pass,
     )
 
 
-def _principal_axes(x: Tensor, mean: Tensor, *, centred: bool) -> tuple[Tensor, Tensor]:
-    """(R,) variances and (D, R) axes along which the vectors differ."""
-    n, dimension = x.shape
-    if centred and n < dimension:
-        # The smaller of the two matrices of inner products holds the same eigenvalues.
-        squares, combinations = torch.linalg.eigh((x @ x.T).double())
-        kept = squares > squares[-1] * NO_VARIANCE
-        squares = squares[kept]
-        axes = x.T.double() @ combinations[:, kept] / squares.sqrt()
-        return (squares / n).float(), axes.float()
-    covariance = x.T @ x / n
-    if not centred:
-        covariance -= torch.outer(mean, mean)
-    variances, axes = torch.linalg.eigh(covariance)
-    return variances.clamp_min(0), axes
+def _within_class_covariance(x: Tensor, y: Tensor, means: Tensor) -> Tensor:
+    scatter = x.new_zeros(x.shape[1], x.shape[1])
+    for rows in _blocks(len(x), x.shape[1]):
+        centred = x[rows] - means[y[rows]]
+        scatter.addmm_(centred.T, centred)
+    return scatter / len(x)
+
+
+def _blocks(n: int, width: int) -> Iterator[slice]:
+    size = max(64, BLOCK_ELEMENTS // width)
+    for first in range(0, n, size):
+        yield slice(first, first + size)
 
 
 def solve(
-    space: Space,
-    rows: npt.NDArray[np.bool_],
-    strengths: npt.NDArray[np.float64],
-    *,
-    start: Solution | None = None,
-    tolerance: float = TOLERANCE,
+    space: Space, strength: float, *, start: Solution | None = None, tolerance: float = TOLERANCE
 ) -> Solution:
-    """Solve B problems.
+    """Fit.
 
     Args:
-        space: what they share.
-        rows: (B, N) which vectors each problem is trained on.
-        strengths: (B,) scikit-learn's C of each problem.
-        start: solution of B similar problems to start from, of this or another space.
+        space: what to train on.
+        strength: scikit-learn's C.
+        start: solution of a similar problem to start from, of this or another space.
         tolerance: see `TOLERANCE`.
     """
-    objective = _Objective(space, rows, strengths)
+    objective = _Objective(space, strength)
     first = objective.zero() if start is None else _moved(start, space)
-    at = objective.at(first, with_curvature=True)
-    solved, passes = _lbfgs(objective, at, tolerance=tolerance)
+    solved, passes = _lbfgs(objective, first, tolerance=tolerance)
     return Solution(weights=solved.weights, bias=solved.bias, space=space, passes=passes)
 
 
@@ -203,196 +190,163 @@ def choose_device(asked: str = "auto") -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Point:
-    """Where B problems are, or a direction in that space."""
+    """Weights (D, K) and bias (K,), or a direction among them."""
 
     weights: Tensor
     bias: Tensor
 
-    def dot(self, other: _Point) -> Tensor:
-        """(B,) inner products."""
-        over_weights = (self.weights * other.weights).sum(dim=(1, 2))
-        return over_weights + (self.bias * other.bias).sum(dim=1)
+    def dot(self, other: _Point) -> float:
+        """Inner product."""
+        return float((self.weights * other.weights).sum() + (self.bias * other.bias).sum())
 
-    def plus(self, other: _Point, times: Tensor) -> _Point:
-        """The point `times` (B,) the other away from this one."""
+    def plus(self, other: _Point, times: float) -> _Point:
+        """The point `times` the other away from this one."""
         return _Point(
-            torch.addcmul(self.weights, times[:, None, None], other.weights),
-            torch.addcmul(self.bias, times[:, None], other.bias),
+            self.weights.add(other.weights, alpha=times), self.bias.add(other.bias, alpha=times)
         )
+
+    def scaled(self, factor: float) -> _Point:
+        """The direction `factor` times as long."""
+        return _Point(self.weights * factor, self.bias * factor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """A point with its loss and gradient."""
+    """A point with its penalised mean loss and gradient."""
 
     point: _Point
-    loss: Tensor
-    """(B,) penalised mean loss."""
+    loss: float
     gradient: _Point
-    curvature: Tensor
-    """(B, K) mean of p (1 - p); empty where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
-    """A remembered step and how the gradient changed over it."""
+    """A remembered step, how the gradient changed over it, and their inner product."""
 
     step: _Point
     change: _Point
-    scale: Tensor
-    """(B,) one over their inner product; 0 where the step taught nothing."""
+    inner: float
 
 
 class _Objective:
-    """Loss and gradient of B problems, a block of vectors at a time."""
+    """Loss and gradient, a block of vectors at a time."""
 
-    def __init__(
-        self,
-        space: Space,
-        rows: npt.NDArray[np.bool_],
-        strengths: npt.NDArray[np.float64],
-    ) -> None:
+    def __init__(self, space: Space, strength: float) -> None:
         self._space = space
-        device = space.x.device
-        marked = torch.from_numpy(rows).to(device)
-        n = marked.sum(dim=1)
-        self._row_weights = (marked / n[:, None]).T.contiguous()  # (N, B)
-        self.penalty = (1.0 / (torch.from_numpy(strengths).to(device) * n)).float()
+        self.penalty = 1.0 / (strength * len(space.x))
+        self._curvature = torch.empty(0)
 
     def zero(self) -> _Point:
         """No weights; the bias that gives every class its share."""
         space = self._space
-        (n, problems), dimension = self._row_weights.shape, space.x.shape[1]
-        shares = self._row_weights.new_zeros(space.n_classes, problems)
-        shares.index_add_(0, space.y, self._row_weights)
         return _Point(
-            weights=shares.new_zeros(problems, dimension, space.n_classes),
-            bias=shares.T.clamp_min(1.0 / n**2).log(),
+            weights=torch.zeros_like(space.class_means),
+            bias=space.shares.clamp_min(1.0 / len(space.x) ** 2).log(),
         )
 
     def at(self, point: _Point, *, with_curvature: bool = False) -> _State:
-        """Loss and gradient at a point: one pass over the vectors."""
-        space = self._space
-        problems, dimension, k = point.weights.shape
-        flat = point.weights.permute(1, 0, 2).reshape(dimension, problems * k)
-        offset = point.bias.reshape(-1) - space.offset @ flat
-        gradient, bias_gradient = torch.zeros_like(flat), torch.zeros_like(offset)
-        loss, curvature = flat.new_zeros(problems), flat.new_zeros(problems, k)
-        size = max(64, BLOCK_ELEMENTS // (problems * k))
-        for first in range(0, len(space.x), size):
-            x, y = space.x[first : first + size], space.y[first : first + size]
-            weights = self._row_weights[first : first + size]
-            p = torch.addmm(offset, x, flat).view(len(x), problems, k)
-            own = y[:, None, None].expand(-1, problems, 1)
-            loss += _to_probabilities(p, own, weights)
+        """Loss and gradient at a point: one pass over the vectors.
+
+        `with_curvature`: also take the mean of p (1 - p) for `precondition`.
+        """
+        space, weights = self._space, point.weights
+        offset = point.bias - space.offset @ weights
+        gradient, bias_gradient = torch.zeros_like(weights), torch.zeros_like(offset)
+        curvature, loss = torch.zeros_like(offset), 0.0
+        for rows in _blocks(len(space.x), weights.shape[1]):
+            x, own = space.x[rows], space.y[rows][:, None]
+            p = torch.addmm(offset, x, weights)
+            loss += _to_probabilities(p, own)
             if with_curvature:
-                curvature += torch.einsum("nbk,nb->bk", p * (1 - p), weights)
-            p.scatter_add_(2, own, p.new_full((1, 1, 1), -1.0).expand_as(own))
-            residual = (p * weights[:, :, None]).view(len(x), problems * k)
-            gradient.addmm_(x.T, residual)
-            bias_gradient += residual.sum(dim=0)
+                curvature += (p * (1 - p)).sum(dim=0)
+            p.scatter_add_(1, own, p.new_full((1, 1), -1.0).expand_as(own))
+            gradient.addmm_(x.T, p)
+            bias_gradient += p.sum(dim=0)
         gradient -= torch.outer(space.offset, bias_gradient)
-        by_problem = gradient.view(dimension, problems, k).permute(1, 0, 2)
+        n = len(space.x)
+        if with_curvature:
+            self._curvature = curvature / n
         space.on_pass()
         return _State(
             point=point,
-            loss=loss + 0.5 * self.penalty * (point.weights**2).sum(dim=(1, 2)),
-            gradient=_Point(
-                weights=by_problem + self.penalty[:, None, None] * point.weights,
-                bias=bias_gradient.view(problems, k),
-            ),
-            curvature=curvature,
+            loss=loss / n + 0.5 * self.penalty * float((weights**2).sum()),
+            gradient=_Point(gradient / n + self.penalty * weights, bias_gradient / n),
         )
 
-    def precondition(self, direction: _Point, curvature: Tensor) -> _Point:
-        """Solve with the Hessian approximation."""
-        space = self._space
-        along_axes = direction.weights
-        if not space.rotated:
-            along_axes = torch.matmul(space.axes.T, along_axes)
-        along_axes = along_axes / (
-            curvature[:, None, :] * space.variances[None, :, None] + self.penalty[:, None, None]
-        )
-        if not space.rotated:
-            along_axes = torch.matmul(space.axes, along_axes)
-        return _Point(
-            weights=along_axes,
-            bias=direction.bias / curvature.clamp_min(BIAS_CURVATURE_FLOOR),
-        )
+    def precondition(self, direction: _Point) -> _Point:
+        """Solve with the first Hessian, about the class means."""
+        space, curvature = self._space, self._curvature
+        along = direction.weights if space.rotated else space.axes.T @ direction.weights
+        along = along - space.class_means * direction.bias
+        along = along / (space.variances[:, None] * curvature + self.penalty)
+        bias = direction.bias / curvature.clamp_min(BIAS_CURVATURE_FLOOR)
+        bias = bias - (along * space.class_means).sum(dim=0)
+        return _Point(along if space.rotated else space.axes @ along, bias)
 
 
 def _moved(start: Solution, space: Space) -> _Point:
     """The same predictions in the coordinates of another space."""
     if start.space is space:
         return _Point(start.weights, start.bias)
-    weights = torch.stack([start.space.to_vectors(one) for one in start.weights])
-    further = torch.einsum("d,bdk->bk", space.mean - start.space.mean, weights)
+    weights = start.space.to_vectors(start.weights)
+    further = (space.mean - start.space.mean) @ weights
     return _Point(space.from_vectors(weights), start.bias + further)
 
 
-def _to_probabilities(logits: Tensor, own: Tensor, weights: Tensor) -> Tensor:
-    """Turn (n, B, K) logits into probabilities in place; the weighted loss (B,)."""
-    logits -= logits.amax(dim=2, keepdim=True)
-    own_logit = logits.gather(2, own)[:, :, 0]
+def _to_probabilities(logits: Tensor, own: Tensor) -> float:
+    """Turn (n, K) logits into probabilities in place; the summed loss."""
+    logits -= logits.amax(dim=1, keepdim=True)
+    own_logit = logits.gather(1, own)[:, 0]
     logits.exp_()
-    sums = logits.sum(dim=2)
-    logits /= sums[:, :, None]
-    return ((sums.log() - own_logit) * weights).sum(dim=0)
+    sums = logits.sum(dim=1)
+    logits /= sums[:, None]
+    return float((sums.log() - own_logit).double().sum())
 
 
-def _lbfgs(objective: _Objective, at: _State, *, tolerance: float) -> tuple[_Point, int]:
-    curvature = at.curvature
+def _lbfgs(objective: _Objective, first: _Point, *, tolerance: float) -> tuple[_Point, int]:
+    at = objective.at(first, with_curvature=True)
     remembered: list[_Step] = []
     passes = 1
     for _ in range(MAX_STEPS):
-        direction = _direction(objective, at.gradient, remembered, curvature)
+        direction = _direction(objective, at.gradient, remembered)
         promised = -at.gradient.dot(direction)
-        open_ = promised > tolerance * at.loss
-        if not bool(open_.any()):
+        if promised <= tolerance * at.loss:
             break
-        reached, taken = _line_search(objective, at, direction, promised, open_)
+        reached, taken = _line_search(objective, at, direction, promised)
         passes += taken
-        remembered = [*remembered[-(HISTORY - 1) :], _remember(at, reached)]
+        step, change = reached.point.plus(at.point, -1), reached.gradient.plus(at.gradient, -1)
+        if (inner := step.dot(change)) > 0:  # else it taught nothing
+            remembered = [*remembered[-(HISTORY - 1) :], _Step(step, change, inner)]
         at = reached
     return at.point, passes
 
 
-def _direction(
-    objective: _Objective, gradient: _Point, remembered: list[_Step], curvature: Tensor
-) -> _Point:
-    """The two-loop recursion."""
+def _direction(objective: _Objective, gradient: _Point, remembered: list[_Step]) -> _Point:
+    """The two-loop recursion; the first Hessian is scaled to the latest step (equation 7.20)."""
     q = gradient
-    factors: list[Tensor] = []
+    factors: list[float] = []
     for past in reversed(remembered):
-        factors.append(past.scale * past.step.dot(q))
+        factors.append(past.step.dot(q) / past.inner)
         q = q.plus(past.change, -factors[-1])
-    r = objective.precondition(q, curvature)
+    r = objective.precondition(q)
+    if remembered:
+        latest = remembered[-1]
+        r = r.scaled(latest.inner / latest.change.dot(objective.precondition(latest.change)))
     for past, factor in zip(remembered, reversed(factors), strict=True):
-        r = r.plus(past.step, factor - past.scale * past.change.dot(r))
-    return _Point(-r.weights, -r.bias)
+        r = r.plus(past.step, factor - past.change.dot(r) / past.inner)
+    return r.scaled(-1)
 
 
 def _line_search(
-    objective: _Objective, at: _State, direction: _Point, promised: Tensor, open_: Tensor
+    objective: _Objective, at: _State, direction: _Point, promised: float
 ) -> tuple[_State, int]:
-    """Full steps where they help enough, shorter ones elsewhere; solved problems stay."""
-    length = open_.float()
-    noise = torch.finfo(at.loss.dtype).eps * at.loss.abs()
+    """The full step where it helps enough, else a shorter one."""
+    length = 1.0
+    noise = float(np.finfo(np.float32).eps) * abs(at.loss)
     reached = at
     for taken in range(1, MAX_SHORTENINGS + 1):
         reached = objective.at(at.point.plus(direction, length))
-        enough = at.loss - SUFFICIENT_DECREASE * length * promised + noise
-        if bool((reached.loss <= enough).all()):
+        if reached.loss <= at.loss - SUFFICIENT_DECREASE * length * promised + noise:
             return reached, taken
-        length = torch.where(reached.loss <= enough, length, length * SHORTEN)
+        length *= SHORTEN
     return reached, MAX_SHORTENINGS
-
-
-def _remember(before: _State, after: _State) -> _Step:
-    nothing = torch.full_like(before.loss, -1.0)
-    step = after.point.plus(before.point, nothing)
-    change = after.gradient.plus(before.gradient, nothing)
-    inner = step.dot(change)
-    taught = inner > torch.finfo(inner.dtype).tiny
-    scale = torch.where(taught, 1.0 / inner.clamp_min(torch.finfo(inner.dtype).tiny), 0.0)
-    return _Step(step=step, change=change, scale=scale)

@@ -1,7 +1,7 @@
 """Which references a search trains and scores on, so that its time does not grow for ever.
 
 Up to 20,000 references everything is used: five folds, every reference scored once. Beyond,
-folds are scored until 10,000 references are; beyond 50,000 references the candidates are
+folds are scored until 8,000 references are; beyond 50,000 references the candidates are
 compared on a sample that keeps at least ten references of every class that has them. The
 final head is trained on everything in any case.
 
@@ -20,8 +20,12 @@ from head.folds import N_FOLDS, stratified_folds
 
 Codes = npt.NDArray[np.int64]
 
-SCORED_ENOUGH = 10_000
-"""Scored references that settle a comparison: the standard error is 0.5 points at most."""
+EVERYTHING_UP_TO = 20_000
+"""References of which each is scored."""
+
+SCORED_ENOUGH = 8_000
+"""Scored references that settle a comparison: the standard error is 0.6 points at most. A fold
+of the largest searches is enough."""
 
 SEARCH_REFERENCES = 50_000
 PER_CLASS_AT_LEAST = 10
@@ -58,7 +62,7 @@ def plan_search(codes: Codes, groups: Codes, marks: Codes, *, seed: int) -> Sear
     used: list[int] = []
     for fold in range(N_FOLDS):
         in_fold = int(np.count_nonzero(folds == fold))
-        if in_fold and (n_scored < SCORED_ENOUGH or len(rows) <= 2 * SCORED_ENOUGH):
+        if in_fold and (n_scored < SCORED_ENOUGH or len(rows) <= EVERYTHING_UP_TO):
             used.append(fold)
             n_scored += in_fold
     return SearchPlan(rows=rows, folds=folds, scored_folds=tuple(used))

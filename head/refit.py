@@ -66,7 +66,7 @@ class Refit:
             return self._solve(self._mapped(self.features.of), DEFAULT_STRENGTH)
         strength = best.candidate.strength * self._share(best.candidate)
         if best.candidate.kind != WHITENED or self.within is None:
-            start = best.solutions[0].only(0)
+            start = best.solutions[0]
             return self._solve(self._mapped(self.features.of), strength, start)
         some = self.features.of(self.training.vectors[:: len(self.training) // BLOCK_ROWS + 1])
         whitener = Whitener.learn(self.within, some)
@@ -97,5 +97,4 @@ class Refit:
             n_classes=len(self.training.labels),
             runtime=self.runtime,
         )
-        everything = np.ones((1, len(vectors)), dtype=bool)
-        return solve(space, everything, np.array([strength]), start=start).layer(0)
+        return solve(space, strength, start=start).layer()

@@ -90,9 +90,10 @@ def assess(
 def choose(candidates: Sequence[Candidate]) -> Candidate:
     """The simplest of those that tie with the best; candidates come simplest first."""
     best = max(candidates, key=lambda candidate: candidate.scores.macro_accuracy)
-    return next(candidate for candidate in candidates if _ties(candidate, best))
+    return next(candidate for candidate in candidates if ties(candidate, best))
 
 
-def _ties(candidate: Candidate, best: Candidate) -> bool:
+def ties(candidate: Candidate, best: Candidate) -> bool:
+    """Whether `candidate` is behind `best` by no more than `TIE`, or not at all."""
     difference = paired_difference(candidate.correct, best.correct, best.search.scored_codes)
     return difference.mean >= -TIE * difference.standard_error

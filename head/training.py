@@ -65,8 +65,6 @@ def compare(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = N
         seed: of the folds and the search's sample; the same seed gives the same result.
         runtime: where to compute, and whom to tell.
     """
-    from head.logistic import make_space
-
     runtime = runtime or Runtime()
     runtime.say("class means, within-class covariance, linear discriminant analysis")
     setting = settle(training, seed=seed)
@@ -76,8 +74,7 @@ def compare(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = N
         runtime.say("no class can be both trained and scored: nothing is compared")
         return Compared(search, setting.shrinkage, (), None, None, None)
     runtime.say("logistic regression")
-    space = make_space(search.vectors, search.codes, n_classes=search.n_classes, runtime=runtime)
-    path = [*logistic_path(search, space), *whitened_path(search, runtime)]
+    path = [*logistic_path(search, runtime), *whitened_path(search, runtime)]
     return _judged(setting, path)
 
 

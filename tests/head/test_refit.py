@@ -7,7 +7,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from head.candidates import OnPath, logistic_path
-from head.logistic import make_space
 from head.refit import Refit
 from head.runtime import Runtime
 from head.search import prepare
@@ -21,8 +20,7 @@ def test_refit__penalty_per_reference_is_the_cross_validated_one() -> None:
     """
     data = Clouds(24).training_set({"ant": 40, "bee": 40, "wasp": 40})
     search = prepare(data)
-    space = make_space(search.vectors, search.codes, n_classes=3)
-    judged: OnPath = logistic_path(search, space)[0]
+    judged: OnPath = logistic_path(search, Runtime())[0]
     assert judged.candidate.strength == 1.0
 
     layer = Refit(data, search.features, None, Runtime()).logistic(judged)
