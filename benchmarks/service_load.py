@@ -55,6 +55,8 @@ class Phase:
     """By photo."""
     processor_s: float = 0.0
     """Of the service, user and system."""
+    clients_s: float = 0.0
+    """The same of the clients."""
     steps: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -179,9 +181,11 @@ class Load:
         """So many clients for so long; answers that are under way at the end still count."""
         phase = Phase(clients)
         before, busy = self._metrics(), processor_seconds(self._process)
+        own = time.process_time()
         began = time.perf_counter()
         asyncio.run(self._all(phase, began + seconds))
         phase.seconds = time.perf_counter() - began
+        phase.clients_s = time.process_time() - own
         phase.processor_s = processor_seconds(self._process) - busy
         after = self._metrics()
         phase.steps = {name: after[name] - before.get(name, 0.0) for name in after}
@@ -270,6 +274,7 @@ def _row(phase: Phase) -> dict[str, Any]:
         "p95 s": phase.percentile(0.95),
         "processor ms an answer": 1000 * phase.processor_s / max(answers, 1),
         "cores busy": phase.processor_s / phase.seconds,
+        "with the clients": (phase.processor_s + phase.clients_s) / phase.seconds,
     }
 
 
