@@ -103,6 +103,10 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
 
     import uvicorn
 
+    from classify.service.linear_algebra import hold_to_one_thread
+
+    hold_to_one_thread()  # first of all: what is imported below brings torch
+
     from classify.service.app import create_app
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
