@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ FALSE_ALARMS = 0.05
 """Share of queries of known classes that are taken for strangers, unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: they would leave no room for what is kept
 class Novelty:
     """Scores queries against the class means of a head."""
 
@@ -69,9 +70,9 @@ class Novelty:
     def score(self, vectors: Vectors) -> Floats:
         """(Q,) how strange (Q, D) unit rows are; higher is stranger."""
         mapped = self.metric.features.of(vectors)
-        placed, means = self.metric.place_mapped(mapped), self.metric.place_mapped(self.means)
-        unexplained = _nearest(placed, means) / np.maximum((placed**2).sum(axis=1), TINY)
-        outside = _nearest(mapped, self.means) / self.spread
+        placed = self.metric.place_mapped(mapped)
+        unexplained = self._placed_means.nearest(placed) / np.maximum(_squares(placed), TINY)
+        outside = self._plain_means.nearest(mapped) / self.spread
         return np.asarray(unexplained + OUTSIDE_WEIGHT * outside, np.float64)
 
     def is_unknown(
@@ -102,6 +103,34 @@ class Novelty:
         """Inverse of `to_json`, with the head's metric and class means."""
         return cls(metric, means, float(data["spread"]), tuple(map(float, data["usual"])))
 
+    @cached_property
+    def _plain_means(self) -> _Landmarks:
+        return _Landmarks.of(self.means)
+
+    @cached_property
+    def _placed_means(self) -> _Landmarks:
+        # Whitening 1,000 means takes as long as searching 100,000 references: not every time.
+        return _Landmarks.of(self.metric.place_mapped(self.means))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Landmarks:
+    """Points, and what their distances from many queries have in common."""
+
+    points: Vectors
+    """(C, D)."""
+    squares: Vectors
+    """(C,) squared length of each."""
+
+    @classmethod
+    def of(cls, points: Vectors) -> _Landmarks:
+        return cls(points, _squares(points))
+
+    def nearest(self, vectors: Vectors) -> Vectors:
+        """(Q,) squared distance of each vector (Q, D) to the nearest point."""
+        squared = self.squares - 2 * (vectors @ self.points.T)
+        return np.asarray(np.maximum(squared.min(axis=1) + _squares(vectors), 0.0))
+
 
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -129,9 +158,6 @@ def _metric_of_mapped(within: WithinClass) -> Metric:
     return Metric.of(within, FeatureMap.PLAIN)  # the search's vectors are mapped already
 
 
-def _nearest(vectors: Vectors, means: Vectors) -> Vectors:
-    """(Q,) squared distance of each vector (Q, D) to the nearest of the means (C, D)."""
-    cross = vectors @ means.T
-    squared = (means**2).sum(axis=1) - 2 * cross
-    nearest = squared.min(axis=1) + (vectors**2).sum(axis=1)
-    return np.asarray(np.maximum(nearest, 0.0))
+def _squares(rows: Vectors) -> Vectors:
+    """(N,) squared length of each row (N, D)."""
+    return np.asarray((rows**2).sum(axis=1))
