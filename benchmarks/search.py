@@ -3,7 +3,7 @@
     python -m benchmarks search [--references 100000] [--queries 100]
 
 Every engine gets the same queries in turns, in one process, and answers with k = 20. The
-library's answers carry whole references; FAISS and hnswlib answer with row numbers. FAISS has
+library's answers carry ids and labels; FAISS and hnswlib answer with row numbers. FAISS has
 no filter on metadata: it fetches twice what the filter should leave, more where that was not
 enough, and drops the rest (post-filter). hnswlib filters through a Python callback.
 """
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from benchmarks import synthetic
 from benchmarks.harness import Result, Series, benchmark, in_turns
 from benchmarks.synthetic import Synthetic
-from holotype.references import EVERYTHING, Neighbour, Vectors, Where
+from holotype.references import EVERYTHING, Reference, Vectors, Where
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
@@ -84,13 +84,16 @@ def against_libraries(result: Result, options: argparse.Namespace) -> None:
         exact = opened.enter_context(synthetic.opened(synthetic.gallery(len(data))))
         stores = {"exact": exact}
         engines: dict[str, Search] = {
-            EXACT: of_store(exact),
+            EXACT: of_store(exact, data),
             FLAT: of_faiss(data.vectors),
         }
         if not options.exact_only:
             settings = synthetic.gallery(len(data), indexed=True)
             stores["indexed"] = opened.enter_context(synthetic.opened(settings))
-            engines |= {INDEXED: of_store(stores["indexed"]), "hnswlib": of_hnswlib(data.vectors)}
+            engines |= {
+                INDEXED: of_store(stores["indexed"], data),
+                "hnswlib": of_hnswlib(data.vectors),
+            }
         for chosen in FILTERS:
             measure(result, engines, queries, chosen)
         in_batches(result, engines, queries)
@@ -173,7 +176,7 @@ def against_local_mode(result: Result) -> None:
     queries = synthetic.make(10, seed=1).vectors
     chosen = FILTERS[1]
     with synthetic.opened(synthetic.gallery(len(data))) as store:
-        engines = {EXACT: of_store(store), "qdrant-client local": of_local_mode(data)}
+        engines = {EXACT: of_store(store, data), "qdrant-client local": of_local_mode(data)}
         series = in_turns(
             {
                 name: lambda i, search=search: search(queries[i][None], chosen)
@@ -196,7 +199,9 @@ def with_metric(
     from classify.classifier import Classifier
     from classify.modes import MetricName
     from classify.options import QueryOptions
+    from classify.service.linear_algebra import hold_to_one_thread
 
+    hold_to_one_thread()  # as the service does
     where = FILTERS[1].where
     learned = QueryOptions(where=where, metric=MetricName.LEARNED)
     plain = QueryOptions(where=where, metric=MetricName.COSINE)
@@ -206,7 +211,10 @@ def with_metric(
         classifier = Classifier(store)
         series = in_turns(
             {
-                "plain search": lambda i, s=store: s.neighbours(queries[i][None], k=K, where=where),
+                "plain search": lambda i, s=store: whole_references(s, queries[i], where),
+                "ids and labels alone": lambda i, s=store: s.neighbours(
+                    queries[i][None], k=K, where=where
+                ),
                 "100 vectors fetched": lambda i, s=store: s.neighbours(
                     queries[i][None], k=100, where=where, with_vectors=True
                 ),
@@ -235,6 +243,12 @@ def with_metric(
             met=ratio <= 2.5,
         )
     result.table("A k-NN answer: search, fetch 100 vectors, rank again, vote", rows)
+
+
+def whole_references(store: VectorStore, query: Vectors, where: Where) -> list[Reference]:
+    """What a plain search gives a user: the 20 nearest references, as they are stored."""
+    [found] = store.neighbours(query[None], k=K, where=where)
+    return store.get([neighbour.id for neighbour in found])
 
 
 def publish_metric(store: VectorStore, data: Synthetic) -> None:
@@ -278,18 +292,15 @@ def recall(found: Sequence[Sequence[int]], right: Sequence[Sequence[int]]) -> fl
 # -- the engines ------------------------------------------------------------------------
 
 
-def of_store(store: VectorStore) -> Search:
+def of_store(store: VectorStore, data: Synthetic) -> Search:
     """The embedded store, through its port."""
+    row_of = synthetic.rows_by_id(data)
 
     def search(queries: Vectors, chosen: Filter) -> list[list[int]]:
-        return [rows_of(found) for found in store.neighbours(queries, k=K, where=chosen.where)]
+        answers = store.neighbours(queries, k=K, where=chosen.where)
+        return [[row_of[neighbour.id] for neighbour in found] for found in answers]
 
     return search
-
-
-def rows_of(found: Sequence[Neighbour]) -> list[int]:
-    """Row numbers of these neighbours."""
-    return [synthetic.position(neighbour.reference) for neighbour in found]
 
 
 def of_faiss(vectors: Vectors) -> Search:

@@ -122,9 +122,9 @@ def opened(settings: Settings) -> VectorStore:
     return open_store(settings, fingerprint=space(), command="benchmark")
 
 
-def position(reference: Reference) -> int:
-    """Row of the reference in its `Synthetic`."""
-    return int(reference.source)
+def rows_by_id(data: Synthetic) -> dict[str, int]:
+    """Row of each reference in its `Synthetic`, by id."""
+    return {reference_id(_sha256(i)): i for i in range(len(data))}
 
 
 def _fill(home: Path, data: Synthetic) -> None:
@@ -135,7 +135,7 @@ def _fill(home: Path, data: Synthetic) -> None:
 
 
 def _reference(i: int, code: int, vector: Vectors) -> EmbeddedReference:
-    sha256 = hashlib.sha256(str(i).encode()).hexdigest()
+    sha256 = _sha256(i)
     return EmbeddedReference(
         Reference(
             id=reference_id(sha256),
@@ -149,6 +149,10 @@ def _reference(i: int, code: int, vector: Vectors) -> EmbeddedReference:
         ),
         vector,
     )
+
+
+def _sha256(i: int) -> str:
+    return hashlib.sha256(str(i).encode()).hexdigest()
 
 
 def _scales(dimension: int, decay: float) -> npt.NDArray[np.float64]:

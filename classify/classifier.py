@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from classify import knn, linear, trust
 from classify.answers import Answer, Part
-from classify.knn import Neighbourhood
+from classify.knn import Classes, Neighbourhood
 from classify.modes import MetricName, Mode
 from classify.opinion import Opinion
 from classify.options import QueryOptions, Voting
 from classify.pooling import pooled
 from holotype.errors import EmptyGallery, NoActiveHead
-from holotype.references import Vectors, Where
+from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 class Candidates:
     """What may be answered now: the labels of the gallery that the filter leaves."""
 
-    counts: Mapping[str, int]
-    """References per label, under the filter."""
+    classes: Classes
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """References per label, under the filter."""
+        return self.classes.counts
 
     @property
     def total(self) -> int:
@@ -67,6 +71,7 @@ class Classifier:
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
+        self._counted: Candidates | None = None
         self._loaded: Head | None = None
         self._extended: tuple[str, GalleryState, Head] | None = None
 
@@ -78,18 +83,7 @@ class Classifier:
             EmptyGallery: there is no reference, or none that the filter leaves.
             NoActiveHead: the options take a head, and nothing was trained.
         """
-        counts = self._store.counts("label", where=options.where)
-        if not counts:
-            raise EmptyGallery(_why_empty(self._store, options.where))
-        head = self._active_head()
-        if options.mode is Mode.LINEAR and head is None:
-            raise NoActiveHead(
-                f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
-                "or use --mode knn"
-            )
-        if options.mode is not Mode.LINEAR:
-            self._metric(head, options.metric)
-        return Candidates(counts)
+        return self._answerable(options)[0]
 
     def classify(
         self,
@@ -115,26 +109,42 @@ class Classifier:
         if len(vectors) == 0:
             return []
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
-        candidates = self.candidates(options)
-        asked = _Asked(vectors, own, options, candidates, self._head_of_today())
-        answers = {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
+        candidates, head = self._answerable(options)
+        asked = _Asked(vectors, own, options, candidates, self._of_today(head, candidates, options))
+        return {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
             options.mode
         ](asked)
-        return self._with_own_labels(answers, own)
+
+    def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
+        """See `candidates`; and the active head, as it was trained."""
+        counts = self._store.counts("label", where=options.where)
+        if not counts:
+            raise EmptyGallery(_why_empty(self._store, options.where))
+        head = self._active_head()
+        if options.mode is Mode.LINEAR and head is None:
+            raise NoActiveHead(
+                f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
+                "or use --mode knn"
+            )
+        if options.mode is not Mode.LINEAR:
+            self._metric(head, options.metric)
+        if self._counted is None or self._counted.counts != counts:
+            self._counted = Candidates(Classes.of(counts))
+        return self._counted, head
 
     def _knn(self, asked: _Asked) -> list[Answer]:
         around, opinion = self._by_neighbours(asked)
         return [
             _with_shortage_named(answer, asked)
-            for answer in _answers(opinion, asked, around=around)
+            for answer in self._answers(opinion, asked, around=around)
         ]
 
     def _linear(self, asked: _Asked) -> list[Answer]:
         assert asked.head is not None
-        labels = sorted(asked.candidates.counts)
+        labels = asked.candidates.classes.labels
         opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
         notices = linear.newer_labels_notices(asked.head, labels)
-        return _answers(opinion, asked, notices=notices)
+        return self._answers(opinion, asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
         around, by_knn = self._by_neighbours(asked)
@@ -142,7 +152,8 @@ class Classifier:
         if head is None or not set(head.labels) & set(by_knn.labels):
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
             notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
-            return _answers(replace(by_knn, mode=Mode.AUTO), asked, around=around, notices=notices)
+            alone = replace(by_knn, mode=Mode.AUTO)
+            return self._answers(alone, asked, around=around, notices=notices)
         by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
         calibrated = by_knn.calibration and by_head.calibration
         opinion = pooled(
@@ -151,7 +162,7 @@ class Classifier:
             newer=asked.newer(by_knn.labels),
             calibration=head.calibration.get(Mode.AUTO) if calibrated else None,
         )
-        return _answers(opinion, asked, around=around, parts=(by_knn, by_head))
+        return self._answers(opinion, asked, around=around, parts=(by_knn, by_head))
 
     def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
@@ -167,16 +178,16 @@ class Classifier:
         )
         if options.exclude_self:
             neighbours = [
-                [n for n in found if n.reference.id != id_]
+                [n for n in found if n.id != id_]
                 for found, id_ in zip(neighbours, asked.own_ids, strict=True)
             ]
         neighbours = [found[: voting.candidates] for found in neighbours]
         ranked = (
             knn.by_metric(asked.vectors, neighbours, metric)
             if metric
-            else knn.by_cosine(neighbours)
+            else knn.by_cosine(neighbours, with_places=kriging)
         )
-        around = knn.vote(ranked, voting, class_sizes=asked.candidates.counts)
+        around = knn.vote(ranked, voting, classes=asked.candidates.classes)
         return around, around.opinion(_calibration(asked.head, voting))
 
     def _active_head(self) -> Head | None:
@@ -190,13 +201,17 @@ class Classifier:
             self._loaded = registry.load(self._store, pointer.version)
         return self._loaded
 
-    def _head_of_today(self) -> Head | None:
+    def _of_today(
+        self, head: Head | None, candidates: Candidates, options: QueryOptions
+    ) -> Head | None:
         """The active head with a row for every label of the gallery, and for no other.
 
         Provisional rows are derived again only when references changed.
         """
-        head = self._active_head()
-        if head is None or set(self._store.counts("label")) == set(head.labels):
+        if head is None:
+            return None
+        counts = self._store.counts("label") if options.where else candidates.counts
+        if counts.keys() == set(head.labels):
             return head
         from head.provisional import extend
 
@@ -217,12 +232,47 @@ class Classifier:
             )
         return metric
 
-    def _with_own_labels(self, answers: list[Answer], own: Sequence[str | None]) -> list[Answer]:
-        present = self._store.existing([id_ for id_ in own if id_ is not None])
+    def _answers(
+        self,
+        opinion: Opinion,
+        asked: _Asked,
+        *,
+        around: Neighbourhood | None = None,
+        parts: Sequence[Opinion] = (),
+        notices: tuple[str, ...] = (),
+    ) -> list[Answer]:
+        options, head = asked.options, asked.head
+        newer = frozenset() if options.abstain_at is None else asked.newer(opinion.labels)
+        verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
+        took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
+        learned = around is not None and around.metric is MetricName.LEARNED
+        version = head.version if head is not None and (took_part or learned) else None
+        references = self._references(asked, around)
         return [
-            replace(answer, known_as=present.get(id_)) if id_ is not None else answer
-            for answer, id_ in zip(answers, own, strict=True)
+            Answer(
+                mode=opinion.mode,
+                scores=opinion.top(query, options.top),
+                calibrated=opinion.calibration is not None,
+                abstained=verdict.abstained,
+                label_set=verdict.label_set,
+                novelty=verdict.novelty,
+                parts=tuple(Part(part.mode, part.top(query, options.top)) for part in parts),
+                neighbours=around.evidence(query, options.evidence, references) if around else (),
+                voted=len(around.voters[query]) if around else 0,
+                metric=around.metric if around else None,
+                head=version,
+                known_as=references[own_id].label if own_id in references else None,
+                notices=notices,
+            )
+            for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True))
         ]
+
+    def _references(self, asked: _Asked, around: Neighbourhood | None) -> dict[str, Reference]:
+        """By id, what answers show: their evidence, and the queries that are references."""
+        shown = around.shown(asked.options.evidence) if around else []
+        own = [id_ for id_ in asked.own_ids if id_ is not None]
+        wanted = list(dict.fromkeys([*shown, *own]))
+        return {r.id: r for r in self._store.get(wanted)} if wanted else {}
 
 
 def _calibration(head: Head | None, voting: Voting) -> Calibration | None:
@@ -231,38 +281,6 @@ def _calibration(head: Head | None, voting: Voting) -> Calibration | None:
 
     fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
     return head.calibration.get(Mode.KNN) if head is not None and voting == fitted else None
-
-
-def _answers(
-    opinion: Opinion,
-    asked: _Asked,
-    *,
-    around: Neighbourhood | None = None,
-    parts: Sequence[Opinion] = (),
-    notices: tuple[str, ...] = (),
-) -> list[Answer]:
-    options, head = asked.options, asked.head
-    newer = asked.newer(opinion.labels)
-    verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
-    took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
-    learned = around is not None and around.metric is MetricName.LEARNED
-    return [
-        Answer(
-            mode=opinion.mode,
-            scores=opinion.top(query, options.top),
-            calibrated=opinion.calibration is not None,
-            abstained=verdict.abstained,
-            label_set=verdict.label_set,
-            novelty=verdict.novelty,
-            parts=tuple(Part(part.mode, part.top(query, options.top)) for part in parts),
-            neighbours=around.evidence(query, options.evidence) if around else (),
-            voted=len(around.candidates[query]) if around else 0,
-            metric=around.metric if around else None,
-            head=head.version if head is not None and (took_part or learned) else None,
-            notices=notices,
-        )
-        for query, verdict in enumerate(verdicts)
-    ]
 
 
 def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:

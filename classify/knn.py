@@ -1,12 +1,13 @@
 """k-NN: the nearest references vote.
 
-Shapes: Q queries, K candidates each, C labels, D dimensions.
+Shapes: Q queries, K neighbours each, C labels, D dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from classify.modes import MetricName, Mode
 from classify.opinion import Opinion
 from classify.options import Voting
 from holotype.references import Neighbour, Reference, Vectors
-from holotype.votes import Codes, Floats, Tally, Weighting
+from holotype.votes import Codes, Floats, Similarities, Tally, Weighting
 
 if TYPE_CHECKING:
     from head.calibration import Calibration
@@ -24,29 +25,62 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A neighbour, by plain cosine and perhaps by the learned metric."""
+class Classes:
+    """The C labels that can be answered, in the order of a tally's columns.
 
-    reference: Reference
-    similarity: float
-    """Cosine in [-1, 1]."""
-    learned: float | None = None
-    """Cosine in the whitened space, where it was measured."""
-    place: Vectors | None = None
-    """(D,) unit vector in the space that it was ranked in, where it was asked for."""
+    Making it takes as long as a vote where there are 1,000 of them: it is kept between calls.
+    """
 
-    @property
-    def closeness(self) -> float:
-        """What it is ranked and weighed by."""
-        return self.similarity if self.learned is None else self.learned
+    counts: Mapping[str, int]
+    """References per label."""
+    labels: tuple[str, ...]
+    """Sorted."""
+    sizes: Floats
+    """(C,) references of each."""
+    codes: Mapping[str, int]
+    """The column of each."""
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> Classes:
+        """From references per label."""
+        labels = tuple(sorted(counts))
+        sizes = np.array([counts[label] for label in labels], dtype=np.float64)
+        return cls(counts, labels, sizes, {label: c for c, label in enumerate(labels)})
+
+    def including(self, labels: Iterable[str]) -> Classes:
+        """With labels that appeared since they were counted: new ones, of one reference."""
+        new = set(labels) - self.codes.keys()
+        return Classes.of({**self.counts, **dict.fromkeys(new, 1)}) if new else self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """The neighbours of one query in the order in which they vote; row i is neighbour i."""
+
+    neighbours: Sequence[Neighbour]
+    """K of them, nearest first."""
+    closeness: Similarities
+    """(K,) cosine in [-1, 1] in the space that they were ranked in, descending."""
+    places: Vectors | None = None
+    """(K, D) unit rows in that space, where the vote needs them."""
+
+    def __len__(self) -> int:
+        return len(self.neighbours)
+
+    def nearest(self, k: int) -> Ranked:
+        """The first `k` of them."""
+        if k >= len(self):
+            return self
+        places = None if self.places is None else self.places[:k]
+        return Ranked(self.neighbours[:k], self.closeness[:k], places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbourhood:
     """Who voted on each query, and what came of it."""
 
-    candidates: Sequence[Sequence[Candidate]]
-    """Q lists of those that voted, nearest first."""
+    voters: Sequence[Ranked]
+    """Q times those that voted."""
     metric: MetricName
     tally: Tally
     labels: tuple[str, ...]
@@ -61,27 +95,57 @@ class Neighbourhood:
             Mode.KNN, self.labels, np.where(voted, scores, 0.0), self.tally.ranking(), calibration
         )
 
-    def evidence(self, query: int, n: int) -> tuple[Evidence, ...]:
-        """The nearest `n` that voted on a query."""
+    def shown(self, n: int) -> list[str]:
+        """Ids of all that `evidence` names, each once."""
+        nearest = chain.from_iterable(ranked.neighbours[:n] for ranked in self.voters)
+        return list(dict.fromkeys(neighbour.id for neighbour in nearest))
+
+    def evidence(
+        self, query: int, n: int, references: Mapping[str, Reference]
+    ) -> tuple[Evidence, ...]:
+        """The nearest `n` that voted on a query, under the labels that they voted for.
+
+        Args:
+            query: its row.
+            n: how many.
+            references: by id; one that was removed since the search is not named.
+        """
+        ranked, learned = self.voters[query], self.metric is MetricName.LEARNED
+        nearest = zip(
+            ranked.neighbours[:n], ranked.closeness, self.tally.weights[query], strict=False
+        )
         return tuple(
-            Evidence(c.reference, c.similarity, float(weight), learned=c.learned)
-            for c, weight in zip(
-                self.candidates[query][:n], self.tally.weights[query], strict=False
+            Evidence(
+                _as_it_voted(references[neighbour.id], neighbour),
+                neighbour.similarity,
+                float(weight),
+                learned=float(closeness) if learned else None,
             )
+            for neighbour, closeness, weight in nearest
+            if neighbour.id in references
         )
 
 
-def by_cosine(neighbours: Sequence[Sequence[Neighbour]]) -> list[list[Candidate]]:
-    """Neighbours as the search ranked them."""
+def _as_it_voted(reference: Reference, neighbour: Neighbour) -> Reference:
+    same = reference.label == neighbour.label
+    return reference if same else reference.with_label(neighbour.label)
+
+
+def by_cosine(neighbours: Sequence[Sequence[Neighbour]], *, with_places: bool) -> list[Ranked]:
+    """Neighbours as the search ranked them; with places they must have come with vectors."""
     return [
-        [Candidate(n.reference, n.similarity, place=n.vector) for n in found]
+        Ranked(
+            found,
+            np.array([n.similarity for n in found]),
+            _vectors(found) if with_places and found else None,
+        )
         for found in neighbours
     ]
 
 
 def by_metric(
     vectors: Vectors, neighbours: Sequence[Sequence[Neighbour]], metric: Metric
-) -> list[list[Candidate]]:
+) -> list[Ranked]:
     """Rank each query's neighbours again, by cosine in the whitened space.
 
     Args:
@@ -89,73 +153,65 @@ def by_metric(
         neighbours: Q lists, with vectors.
         metric: of the active head.
     """
-    row_of: dict[str, int] = {}
-    rows: list[Vectors] = []
-    for n in (n for found in neighbours for n in found):
-        if n.reference.id not in row_of:  # queries of one batch share many neighbours
-            assert n.vector is not None
-            row_of[n.reference.id] = len(rows)
-            rows.append(n.vector)
-    if not rows:
-        return [[] for _ in neighbours]
-    whitened, queries = metric.whiten(np.stack(rows)), metric.whiten(vectors)
+    # Queries of one batch share many neighbours: each is whitened once.
+    unique = {n.id: n for found in neighbours for n in found}
+    if not unique:
+        return [Ranked(found, np.empty(0)) for found in neighbours]
+    whitened, queries = metric.whiten(_vectors([*unique.values()])), metric.whiten(vectors)
+    row_of = {id_: row for row, id_ in enumerate(unique)}
     return [
-        _ranked(found, whitened[[row_of[n.reference.id] for n in found]], query)
+        _reranked(found, whitened[[row_of[n.id] for n in found]], query)
         for found, query in zip(neighbours, queries, strict=True)
     ]
 
 
-def _ranked(found: Sequence[Neighbour], places: Vectors, query: Vectors) -> list[Candidate]:
-    candidates = [
-        Candidate(n.reference, n.similarity, learned=float(s), place=place)
-        for n, s, place in zip(found, places @ query, places, strict=True)
-    ]
-    return sorted(candidates, key=lambda c: -c.closeness)
+def _reranked(found: Sequence[Neighbour], places: Vectors, query: Vectors) -> Ranked:
+    closeness = places @ query
+    order = np.argsort(-closeness, kind="stable")
+    return Ranked([found[i] for i in order], closeness[order], places[order])
 
 
-def vote(
-    candidates: Sequence[Sequence[Candidate]], voting: Voting, *, class_sizes: Mapping[str, int]
-) -> Neighbourhood:
-    """Let each query's nearest k candidates vote.
+def _vectors(neighbours: Sequence[Neighbour]) -> Vectors:
+    """(N, D) the stored vectors, which must have come with the search."""
+    return np.array([n.vector for n in neighbours], dtype=np.float32)
+
+
+def vote(ranked: Sequence[Ranked], voting: Voting, *, classes: Classes) -> Neighbourhood:
+    """Let each query's nearest k vote.
 
     Args:
-        candidates: Q lists, nearest first; with places where the rule is kriging.
+        ranked: of Q queries; with places where the rule is kriging.
         voting: the rule.
-        class_sizes: references of each label that could have been candidates; a label that
-            appeared after they were counted is taken for new, with one reference.
+        classes: those that could have neighbours, as they were counted before the search.
     """
-    voters = [found[: voting.k] for found in candidates]
-    labels = tuple(sorted(set(class_sizes) | {c.reference.label for row in voters for c in row}))
-    similarities, classes = _arrays(voters, labels)
+    voters = [one.nearest(voting.k) for one in ranked]
+    classes = classes.including(n.label for one in voters for n in one.neighbours)
+    similarities, codes = _arrays(voters, classes.codes)
     kriging = voting.rule.weighting is Weighting.KRIGING
     tally = voting.rule.cast(
         similarities,
-        classes,
-        class_sizes=np.array([class_sizes.get(label, 1) for label in labels], dtype=np.float64),
+        codes,
+        class_sizes=classes.sizes,
         affinities=_affinities(voters, similarities.shape[1]) if kriging else None,
     )
-    return Neighbourhood(voters, voting.metric, tally, labels)
+    return Neighbourhood(voters, voting.metric, tally, classes.labels)
 
 
-def _arrays(
-    candidates: Sequence[Sequence[Candidate]], labels: Sequence[str]
-) -> tuple[Floats, Codes]:
-    """Closeness and classes, (Q, K) each, with class -1 where a list is shorter."""
-    code = {label: i for i, label in enumerate(labels)}
-    shape = (len(candidates), max((len(found) for found in candidates), default=0))
+def _arrays(voters: Sequence[Ranked], code: Mapping[str, int]) -> tuple[Floats, Codes]:
+    """Closeness and classes, (Q, K) each, with class -1 where a query has fewer."""
+    shape = (len(voters), max(map(len, voters), default=0))
     similarities = np.zeros(shape)
     classes = np.full(shape, -1, dtype=np.intp)
-    for row, found in enumerate(candidates):
-        similarities[row, : len(found)] = [c.closeness for c in found]
-        classes[row, : len(found)] = [code[c.reference.label] for c in found]
+    for row, one in enumerate(voters):
+        similarities[row, : len(one)] = one.closeness
+        classes[row, : len(one)] = [code[n.label] for n in one.neighbours]
     return similarities, classes
 
 
-def _affinities(candidates: Sequence[Sequence[Candidate]], K: int) -> Vectors:
-    """(Q, K, K) cosines between the candidates of each query, 0 where there is none."""
-    affinities = np.zeros((len(candidates), K, K), dtype=np.float32)
-    for row, found in enumerate(candidates):
-        if found:
-            places = np.stack([c.place for c in found if c.place is not None])
-            affinities[row, : len(found), : len(found)] = places @ places.T
+def _affinities(voters: Sequence[Ranked], K: int) -> Vectors:
+    """(Q, K, K) cosines between the voters of each query, 0 where there is none."""
+    affinities = np.zeros((len(voters), K, K), dtype=np.float32)
+    for row, one in enumerate(voters):
+        if one.places is not None:
+            affinities[row, : len(one), : len(one)] = one.places @ one.places.T
     return affinities

@@ -71,9 +71,13 @@ class EmbeddedReference:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A reference returned for a query."""
+    """A reference returned for a query: what a vote takes of it.
 
-    reference: Reference
+    `VectorStore.get` has the rest, for the few that are shown.
+    """
+
+    id: str
+    label: str
     similarity: float
     """Cosine in [-1, 1]."""
     vector: Vectors | None = None

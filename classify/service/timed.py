@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from holotype.references import EVERYTHING, Neighbour, Vectors, Where
+from holotype.references import EVERYTHING, Neighbour, Reference, Vectors, Where
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 class TimedSearch:
     """Passes everything on to a store, and adds up the seconds that its searches take.
+
+    Reading the references that were found is a part of searching.
 
     For one thread at a time.
     """
@@ -33,12 +37,23 @@ class TimedSearch:
         with_vectors: bool = False,
     ) -> list[list[Neighbour]]:
         """See `VectorStore.neighbours`."""
-        started = time.perf_counter()
-        found = self._store.neighbours(vectors, k=k, where=where, with_vectors=with_vectors)
-        self._seconds += time.perf_counter() - started
-        return found
+        with self._timed():
+            return self._store.neighbours(vectors, k=k, where=where, with_vectors=with_vectors)
+
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """See `VectorStore.get`."""
+        with self._timed():
+            return self._store.get(ids)
 
     def spent(self) -> float:
         """Seconds of searching since the last time this was asked."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - started

@@ -25,6 +25,9 @@ THUMBNAIL = "thumbnail"
 EXPORTED_KEYS = ("label", "group")
 """All of the payload that an export reads."""
 
+VOTING_KEYS = ("label",)
+"""All of the payload that a search reads."""
+
 
 def to_payload(item: EmbeddedReference, *, changed_at: int) -> dict[str, Any]:
     """Payload of a reference that is about to be stored.

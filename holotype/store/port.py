@@ -115,6 +115,9 @@ class VectorStore(Protocol):
     ) -> list[list[Neighbour]]:
         """The k nearest references of each query by cosine, under the filter.
 
+        Only what a vote takes comes along; `get` has the whole references. One that is removed
+        or relabelled in between is `get`'s to leave out, or to give under its new label.
+
         Args:
             vectors: (Q, D) float32, unit rows.
             k: at least 1; fewer come back where the filter leaves fewer.

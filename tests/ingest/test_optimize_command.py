@@ -37,7 +37,7 @@ def test_optimize__indexes_the_gallery(
     assert isinstance(store, EdgeStore)
     picture = pictures.embedded("wasp-7", "wasp")
     [[nearest]] = store.neighbours(picture.vector[None], k=1)
-    assert nearest.reference.id == picture.reference.id
+    assert nearest.id == picture.reference.id
 
 
 @pytest.mark.usefixtures("filled")

@@ -29,6 +29,7 @@ from holotype.store.payload import (
     CHANGED_AT,
     KEYWORD_KEYS,
     THUMBNAIL,
+    VOTING_KEYS,
     from_payload,
     meta_keys,
     thumbnail_of,
@@ -63,6 +64,7 @@ KEPT_COUNTS: Final = 64
 them, and counting 1,000 labels among 100,000 references under a filter takes 130 ms."""
 
 _WITHOUT_THUMBNAIL = qe.PayloadSelector.Exclude([THUMBNAIL])
+_FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 
 
 class EdgeReferences:
@@ -157,7 +159,7 @@ class EdgeReferences:
                 limit=k,
                 query=qe.Query.Nearest(query.tolist()),
                 filter=matching,
-                with_payload=_WITHOUT_THUMBNAIL,
+                with_payload=_FOR_VOTING,
                 with_vector=with_vectors,
                 params=self._search,
             )
@@ -315,14 +317,15 @@ def _point(item: EmbeddedReference, *, changed_at: int) -> qe.Point:
     return qe.Point(item.reference.id, item.vector.tolist(), payload)
 
 
-def _reference(record: qe.Record | qe.ScoredPoint) -> Reference:
+def _reference(record: qe.Record) -> Reference:
     return from_payload(str(record.id), record.payload or {})
 
 
 def _neighbours(answer: list[qe.ScoredPoint]) -> list[Neighbour]:
     found = [
         Neighbour(
-            reference=_reference(point),
+            id=str(point.id),
+            label=(point.payload or {})["label"],
             # The engine's rounding can leave [-1, 1] by 1e-7.
             similarity=min(1.0, max(-1.0, point.score)),
             vector=_packed(point),
@@ -330,14 +333,14 @@ def _neighbours(answer: list[qe.ScoredPoint]) -> list[Neighbour]:
         for point in answer
     ]
     # Equal similarities in id order, so that an answer is the same every time.
-    return sorted(found, key=lambda n: (-n.similarity, n.reference.id))
+    return sorted(found, key=lambda n: (-n.similarity, n.id))
 
 
 def _packed(point: qe.ScoredPoint) -> Vectors | None:
     """(D,) float32 of the engine's list: `np.array` of it takes 1.7 times as long."""
-    if point.vector is None:
-        return None
     vector: Any = point.vector  # a list of floats, since the gallery's vectors have no names
+    if vector is None:  # looked at once: the engine makes the list anew each time
+        return None
     packed = bytearray(struct.pack(f"={len(vector)}f", *vector))
     return np.frombuffer(packed, dtype=np.float32)
 

@@ -25,6 +25,7 @@ from holotype.store.payload import (
     EXPORTED_KEYS,
     KEYWORD_KEYS,
     THUMBNAIL,
+    VOTING_KEYS,
     from_payload,
     meta_keys,
     thumbnail_of,
@@ -160,7 +161,7 @@ class ServerReferences:
                 filter=matching,
                 params=params,
                 limit=limit,
-                with_payload=_WITHOUT_THUMBNAIL,
+                with_payload=list(VOTING_KEYS),
                 with_vector=with_vectors,
             )
             for query in queries
@@ -286,14 +287,15 @@ class ServerReferences:
             )
 
 
-def _reference(record: models.Record | models.ScoredPoint) -> Reference:
+def _reference(record: models.Record) -> Reference:
     return from_payload(str(record.id), record.payload or {})
 
 
 def _neighbours(answer: list[models.ScoredPoint]) -> list[Neighbour]:
     found = [
         Neighbour(
-            reference=_reference(point),
+            id=str(point.id),
+            label=(point.payload or {})["label"],
             # The server's rounding can leave [-1, 1] by 1e-7.
             similarity=min(1.0, max(-1.0, point.score)),
             vector=None if point.vector is None else np.array(point.vector, dtype=np.float32),
@@ -301,7 +303,7 @@ def _neighbours(answer: list[models.ScoredPoint]) -> list[Neighbour]:
         for point in answer
     ]
     # Equal similarities in id order, so that an answer is the same every time.
-    return sorted(found, key=lambda n: (-n.similarity, n.reference.id))
+    return sorted(found, key=lambda n: (-n.similarity, n.id))
 
 
 def _batch(records: list[models.Record]) -> VectorBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -39,7 +40,8 @@ def test_neighbours__nearest_first(store: VectorStore, pictures: Pictures) -> No
 
     [found] = store.neighbours(_towards(pictures, (1, 0)), k=4)
 
-    assert _names([n.reference for n in found]) == ["east", "north-east", "north", "west"]
+    references = store.get([n.id for n in found])
+    assert _names(references) == ["east", "north-east", "north", "west"]
     similarities = [n.similarity for n in found]
     np.testing.assert_allclose(similarities, [1, np.sqrt(0.5), 0, -1], atol=1e-6)
     assert all(-1 <= s <= 1 for s in similarities)
@@ -52,7 +54,7 @@ def test_neighbours__one_list_a_query(store: VectorStore, pictures: Pictures) ->
 
     found = store.neighbours(np.stack([i.vector for i in items]), k=1)
 
-    assert [[n.reference.id for n in one] for one in found] == [[i.reference.id] for i in items]
+    assert [[n.id for n in one] for one in found] == [[i.reference.id] for i in items]
     assert store.neighbours(np.empty((0, pictures.dimension), np.float32), k=1) == []
 
 
@@ -66,7 +68,7 @@ def test_neighbours__agree_with_arithmetic(store: VectorStore, pictures: Picture
 
     similarities = queries @ np.stack([i.vector for i in items]).T
     order = np.argsort(-similarities, axis=1)[:, :10]
-    assert [[n.reference.id for n in one] for one in found] == [
+    assert [[n.id for n in one] for one in found] == [
         [items[i].reference.id for i in row] for row in order
     ]
     np.testing.assert_allclose(
@@ -100,14 +102,17 @@ def test_neighbours__with_vectors(store: VectorStore, pictures: Pictures) -> Non
     np.testing.assert_allclose(found.vector, item.vector, atol=1e-6)
 
 
-def test_neighbours__carry_their_facts(store: VectorStore, pictures: Pictures) -> None:
-    """A neighbour's reference is the one that `get` gives."""
+def test_neighbours__carry_what_a_vote_takes(store: VectorStore, pictures: Pictures) -> None:
+    """A neighbour has the id and the label of today; `get` has the rest of the reference."""
     item = pictures.embedded("p", "wasp", group="g", meta={"site": "north"}, thumbnail=b"jpeg")
     store.add([item])
+    store.relabel("hornet", ids=[item.reference.id])
 
     [[found]] = store.neighbours(item.vector[None], k=1)
 
-    assert [found.reference] == store.get([item.reference.id])
+    assert (found.id, found.label) == (item.reference.id, "hornet")
+    [whole] = store.get([found.id])
+    assert replace(whole, changed_at=0) == item.reference.with_label("hornet")
 
 
 def test_neighbours__ties_by_id(store: VectorStore, pictures: Pictures) -> None:
@@ -116,7 +121,7 @@ def test_neighbours__ties_by_id(store: VectorStore, pictures: Pictures) -> None:
 
     [found] = store.neighbours(_towards(pictures, (1, 0)), k=6)
 
-    ids = [n.reference.id for n in found]
+    ids = [n.id for n in found]
     assert ids == sorted(ids)
 
 
@@ -127,7 +132,7 @@ def test_neighbours__filter_inside_the_search(store: VectorStore, pictures: Pict
 
     [found] = store.neighbours(_towards(pictures, (1, 0)), k=1, where=Where.equal("label", "bee"))
 
-    assert _names([n.reference for n in found]) == ["far"]
+    assert _names(store.get([n.id for n in found])) == ["far"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,7 @@ def test_where__selects(
     ids = sorted(picture_id(name) for name in expected)
 
     [found] = filtered.neighbours(_towards(pictures, (1, 0)), k=10, where=where)
-    assert sorted(n.reference.id for n in found) == ids
+    assert sorted(n.id for n in found) == ids
     assert [r.id for r in filtered.list_references(where=where).references] == ids
     assert [i for batch in filtered.export(where=where) for i in batch.ids] == ids
     assert filtered.count(where=where) == len(ids)

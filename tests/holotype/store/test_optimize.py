@@ -35,7 +35,7 @@ def home(tmp_path: Path, pictures: Pictures) -> Path:
 def _nearest(store: VectorStore, *, where: Where = EVERYTHING) -> list[list[str]]:
     queries = np.stack([random_unit(f"query-{n}", store.fingerprint.dimension) for n in range(10)])
     found = store.neighbours(queries, k=10, where=where)
-    return [[neighbour.reference.id for neighbour in one] for one in found]
+    return [[neighbour.id for neighbour in one] for one in found]
 
 
 def test_optimize__indexes_everything(home: Path) -> None:
@@ -67,7 +67,7 @@ def test_optimize__gallery_goes_on(home: Path, pictures: Pictures) -> None:
         half = REFERENCES // 2
         assert store.counts() == {"bee": half, "wasp": half - 2, "ant": 1, "fly": 1}
         [[nearest]] = store.neighbours(new.vector[None], k=1, where=Where.parse(["site=north"]))
-        assert nearest.reference.id == new.reference.id
+        assert nearest.id == new.reference.id
         assert picture_id("wasp-1") not in {i for one in _nearest(store) for i in one}
     assert optimize(home, "default").references == REFERENCES
 

@@ -96,7 +96,7 @@ def _search(store: ServerStore, pictures: Pictures) -> object:
 
 def _found(_: ServerStore, __: Pictures, answer: object) -> None:
     [neighbours] = answer  # type: ignore[misc]  # act and check belong together
-    assert neighbours[0].reference.id == picture_id("wasp-1")
+    assert neighbours[0].id == picture_id("wasp-1")
     assert len(neighbours) == 3
 
 

@@ -116,7 +116,7 @@ def test_neighbours__bounded(
 
     answers = store.neighbours(np.stack([item.vector for item in items]), k=1)
 
-    assert [a[0].reference.id for a in answers] == [item.reference.id for item in items]
+    assert [a[0].id for a in answers] == [item.reference.id for item in items]
     assert [len(r.body["searches"]) for r in _of(qdrant_http, "search")] == [64, 64, 22]
 
 
@@ -160,14 +160,14 @@ def test_counts__more_values_than_one_answer(
 def test_neighbours__exact_in_a_small_gallery(
     qdrant_http: QdrantHttp, store: ServerStore, pictures: Pictures
 ) -> None:
-    """Up to 100,000 references every one is compared; no thumbnail comes back."""
+    """Up to 100,000 references every one is compared; of its payload only the label comes back."""
     store.add([pictures.embedded("p", "wasp", thumbnail=b"jpeg")])
 
     store.neighbours(random_unit("q", pictures.dimension)[None], k=5)
 
     [search] = _of(qdrant_http, "search")[-1].body["searches"]
     assert search["params"]["exact"] is True
-    assert search["with_payload"] == {"exclude": ["thumbnail"]}
+    assert search["with_payload"] == ["label"]
     assert search["limit"] == 1  # k = 5, but there is one reference
 
 
