@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from head.abstention import Abstention
 from head.conformal import LabelSets
+from head.reliability import ReliabilityBin, calibration_error, reliability
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -29,10 +30,6 @@ LOG_RANGE = (-7.0, 7.0)
 GOLDEN = (5**0.5 - 1) / 2
 PRECISION = 1e-3
 """Of the logarithm of the temperature."""
-
-N_BINS = 15
-"""Of the expected calibration error, as in Guo et al."""
-
 
 TINY = 1e-12
 """Least probability whose logarithm is taken."""
@@ -48,6 +45,8 @@ class Calibration:
     figures: Mapping[str, float]
     """Of the out-of-fold predictions it was fitted on: `answers`, `accuracy`, `log_loss`,
     `calibration_error`."""
+    bins: tuple[ReliabilityBin, ...] = ()
+    """The same predictions by confidence; none in heads of before they were kept."""
 
     @classmethod
     def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
@@ -57,6 +56,7 @@ class Calibration:
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == codes
         true = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
+        bins = reliability(confidence, correct)
         return cls(
             temperature=temperature,
             abstention=Abstention.fit(confidence, correct),
@@ -65,8 +65,9 @@ class Calibration:
                 "answers": len(codes),
                 "accuracy": float(correct.mean()),
                 "log_loss": log_loss(scores, codes, temperature),
-                "calibration_error": calibration_error(confidence, correct),
+                "calibration_error": calibration_error(bins),
             },
+            bins=bins,
         )
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
@@ -80,6 +81,7 @@ class Calibration:
             "abstention": self.abstention.to_json(),
             "label_sets": self.label_sets.to_json(),
             "figures": dict(self.figures),
+            "bins": [one.to_json() for one in self.bins],
         }
 
     @classmethod
@@ -90,6 +92,7 @@ class Calibration:
             abstention=Abstention.from_json(data["abstention"]),
             label_sets=LabelSets.from_json(data["label_sets"]),
             figures=dict(data["figures"]),
+            bins=tuple(ReliabilityBin.from_json(one) for one in data.get("bins", ())),
         )
 
 
@@ -141,20 +144,3 @@ def log_loss(logits: npt.NDArray[np.floating], codes: Codes, temperature: float 
     scaled -= scaled.max(axis=1, keepdims=True)
     own = np.take_along_axis(scaled, codes[:, None], axis=1)[:, 0]
     return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - own))
-
-
-def calibration_error(confidence: Floats, correct: npt.NDArray[np.bool_]) -> float:
-    """Expected calibration error over equally wide bins of confidence.
-
-    Args:
-        confidence: (M,) probability of the answer.
-        correct: (M,) whether it was right.
-
-    Returns:
-        In [0, 1]: the mean distance between confidence and accuracy, over answers.
-    """
-    if not len(confidence):
-        return 0.0
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    gap = np.bincount(bins, confidence - correct, minlength=N_BINS)
-    return float(np.abs(gap).sum() / len(confidence))

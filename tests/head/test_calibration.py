@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from head.calibration import (
     Calibration,
-    calibration_error,
     fit_temperature,
     log_loss,
     pooled_scores,
     softmax,
 )
+from head.reliability import calibration_error, reliability
 
 
 def drawn(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,13 +47,6 @@ def test_log_loss__by_hand() -> None:
     assert log_loss(np.array([[7.0, 7.0]]), np.array([1])) == pytest.approx(np.log(2))
 
 
-def test_calibration_error__by_hand() -> None:
-    """Confidence 0.9 with every second answer right is off by 0.4."""
-    correct = np.arange(10) % 2 == 0
-    assert calibration_error(np.full(10, 0.9), correct) == pytest.approx(0.4)
-    assert calibration_error(np.ones(10), np.ones(10, bool)) == 0
-
-
 def test_calibration__fits_overconfident_scores() -> None:
     """Scores three times too sharp come out calibrated, and rank as before."""
     logits, codes = drawn(4000)
@@ -59,7 +55,7 @@ def test_calibration__fits_overconfident_scores() -> None:
     probabilities = calibration.probabilities(3 * fresh)
     confidence, best = probabilities.max(axis=1), probabilities.argmax(axis=1)
     assert (best == fresh.argmax(axis=1)).all()
-    assert calibration_error(confidence, best == truth) < 0.03
+    assert calibration_error(reliability(confidence, best == truth)) < 0.03
     assert calibration.figures["answers"] == 4000
     assert calibration.figures["calibration_error"] < 0.03
 
@@ -67,7 +63,15 @@ def test_calibration__fits_overconfident_scores() -> None:
 def test_calibration__survives_json() -> None:
     """What is stored gives the same answers."""
     calibration = Calibration.fit(*drawn(300))
-    assert Calibration.from_json(calibration.to_json()) == calibration
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+
+
+def test_calibration__of_a_head_without_bins_is_read() -> None:
+    """Heads of before bins were kept answer as ever; they have nothing to draw."""
+    calibration = Calibration.fit(*drawn(300))
+    stored = calibration.to_json()
+    del stored["bins"]
+    assert Calibration.from_json(stored) == replace(calibration, bins=())
 
 
 def test_pooled_scores__are_logs_of_the_mean() -> None:
