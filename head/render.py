@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from head import report_tables
+from head.report_tables import NOT_MEASURED, share
+
 if TYPE_CHECKING:
     from head.options import RetrainResult
     from holotype.heads import HeadRecord
-
-NOT_MEASURED = "-"
 
 
 def version_line(record: HeadRecord, *, active: str | None) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def version_line(record: HeadRecord, *, active: str | None) -> dict[str, Any]:
 def report_for_people(record: HeadRecord, *, active: str | None) -> dict[str, Any]:
     """A record with its whole report, less what only the classifier reads."""
     report = {key: value for key, value in record.report.items() if key != "parameters"}
+    report["calibration"] = report_tables.calibration_figures(record.report)
     return {
         "version": record.version,
         "active": record.version == active,
@@ -58,8 +60,8 @@ def show_versions(records: Sequence[HeadRecord], *, active: str | None) -> None:
             "active" if is_active else line["status"],
             str(line["labels"]),
             str(line["references"]),
-            _share(line["accuracy"]),
-            _share(line["macro_f1"]),
+            share(line["accuracy"]),
+            share(line["macro_f1"]),
             line["winner"] or NOT_MEASURED,
             style="bold" if is_active else None,
         )
@@ -67,14 +69,19 @@ def show_versions(records: Sequence[HeadRecord], *, active: str | None) -> None:
 
 
 def show_report(record: HeadRecord, *, active: str | None) -> None:
-    """A version with figures, candidates and classes."""
+    """A version with figures, candidates, calibration, comparison and classes."""
     console, report = _console(), record.report
     status = "active" if record.version == active else record.status
     console.print(Text.assemble((f"head {record.version}", "bold"), f"  {status}"))
     for line in _summary_lines(report):
         console.print(line)
-    console.print(_candidates(report))
-    console.print(_classes(report))
+    calibration = report_tables.calibration(report)
+    console.print(report_tables.candidates(report))
+    if calibration is not None:
+        console.print(calibration)
+    for part in report_tables.comparison(report):
+        console.print(part)
+    console.print(report_tables.classes(report))
 
 
 def show_summary(result: RetrainResult) -> None:
@@ -108,31 +115,6 @@ def _summary_lines(report: Mapping[str, Any]) -> list[Text]:
             "trained on, but never scored"
         )
     return [Text(line) for line in lines]
-
-
-def _candidates(report: Mapping[str, Any]) -> Table:
-    table = Table("candidate", "macro accuracy", "accuracy", "macro F1", "log loss")
-    for candidate in report["candidates"]:
-        table.add_row(
-            candidate["name"],
-            f"{candidate['macro_accuracy']:.3f} ± {candidate['standard_error']:.3f}",
-            _share(candidate["accuracy"]),
-            _share(candidate["macro_f1"]),
-            _share(candidate["log_loss"]),
-            style="bold" if candidate["name"] == report["winner"] else None,
-        )
-    return table
-
-
-def _classes(report: Mapping[str, Any]) -> Table:
-    table = Table("label", "references", "recall")
-    for line in report["classes"]:
-        table.add_row(Text(line["label"]), str(line["references"]), _share(line["recall"]))
-    return table
-
-
-def _share(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:.3f}"
 
 
 def _console() -> Console:

@@ -117,6 +117,22 @@ def test_versions__list_show_promote_rollback(retrain: Retrain) -> None:
 
 
 @pytest.mark.usefixtures("filled")
+def test_show__calibration_by_mode_and_the_comparison(retrain: Retrain) -> None:
+    """Each mode has a line; the second head is compared with the first; JSON has the figures."""
+    first = retrain("--json").json["version"]
+    second = retrain("--seed", "1", "--json").json["version"]
+    assert "against" not in retrain("show", first).out
+    shown = " ".join(retrain("show", second).out.split())
+    assert f"against {first}, on 36 references" in shown
+    assert "answered at 95% right" in shown
+    figures = retrain("show", second, "--json").json["report"]["calibration"]
+    assert set(figures) == {"linear", "knn", "auto"}
+    for mode, line in figures.items():
+        assert f"{mode} │ {line['answers']} │ {line['accuracy']:.3f}" in shown
+        assert f"{line['temperature']:.3g} │ {line['calibration_error']:.3f}" in shown
+
+
+@pytest.mark.usefixtures("filled")
 def test_export__writes_two_files_and_names_them(retrain: Retrain, tmp_path: Path) -> None:
     """Both paths are printed, one a line."""
     version = retrain("--json").json["version"]
