@@ -47,7 +47,14 @@ class FailingTraining(TrainingHere):
         raise TooFewReferences("one class only: add references of another")
 
 
-def published(store: VectorStore, version: str, labels: tuple[str, ...], **recalls: float) -> None:
+def published(
+    store: VectorStore,
+    version: str,
+    labels: tuple[str, ...],
+    *,
+    calibration: Mapping[str, Any] | None = None,
+    **recalls: float,
+) -> None:
     """A head with a report; the last one published is active."""
     head = publish_head(store, *labels, version=version)
     counts = dict.fromkeys(labels, 6)
@@ -68,7 +75,7 @@ def published(store: VectorStore, version: str, labels: tuple[str, ...], **recal
         "cross_validation": {"folds_scored": 5, "references_scored": 18, **figures},
         "classes": [{"label": k, "references": 6, "recall": r} for k, r in recalls.items()],
         "calibration": {"auto": {"answers": 18, "accuracy": 0.9, "calibration_error": 0.04}},
-        "parameters": {"calibration": {"auto": fitted()}},
+        "parameters": {"calibration": {"auto": calibration or fitted()}},
     }
     record = replace(head.record, report=report)
     store.save_head(replace(head, record=record).to_stored())
@@ -121,6 +128,40 @@ def test_list__versions_with_their_reports(
     expect(curve.locator("polyline")).to_have_count(1)
     expect(active.get_by_role("button", name="Promote")).to_have_count(0)
     visitor.screenshot("heads")
+
+
+def test_reliability__a_diagram_for_each_calibrated_mode(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """A bar per bin that has answers, and all of it in words for those who do not see it."""
+    visitor = two_versions(look, serve, store_with_heads)
+    active = visitor.page.locator(".head.active")
+    diagram = active.get_by_role("img", name="Reliability: Both, pooled")
+    bins = Calibration.from_json(fitted()).bins
+    assert len(bins) == 2
+    expect(diagram.locator("rect.right")).to_have_count(2)
+    surest = f"10 answers, on average {100 * bins[1].confidence:.1f} % sure, 100.0 % right"
+    expect(diagram).to_have_accessible_description(re.compile(f"; confidence .*: {surest}$"))
+    heights = [
+        float(bar.get_attribute("height") or 0) for bar in diagram.locator("rect.right").all()
+    ]
+    assert heights[0] / heights[1] == bins[0].accuracy == 0.5
+    diagram.scroll_into_view_if_needed()
+    visitor.screenshot("heads-reliability")
+
+
+def test_reliability__of_a_head_without_bins_is_left_out(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """A head that was trained before bins were kept shows everything else."""
+    without = fitted()
+    del without["bins"]
+    published(store_with_heads, FIRST, ("red", "green"), calibration=without, red=0.5, green=1.0)
+    visitor = look("heads", at=serve(store_with_heads))
+    active = visitor.page.locator(".head.active")
+    expect(active.get_by_role("row", name="Both, pooled")).to_contain_text("90.0 %4.0 %")
+    expect(active.get_by_role("img", name="Share of right answers against")).to_be_visible()
+    expect(active.get_by_role("img", name="Reliability")).to_have_count(0)
 
 
 def test_held__says_why_and_can_be_promoted_all_the_same(

@@ -1,6 +1,6 @@
 /** Small pictures of numbers. Each says in words what it shows. */
 
-import { el, named, percent, svg } from "./dom.js";
+import { el, named, percent, plural, svg } from "./dom.js";
 
 /** Horizontal bars of shares in [0, 1], with their label and their value. */
 export function bars(rows) {
@@ -89,4 +89,57 @@ export function shifts(rows) {
       el("span.line", { "aria-hidden": "true" }, span, end),
       el("span.value", `${percent(before)} → ${percent(after)}`));
   }));
+}
+
+const [SIDE, FOOT, COUNTS] = [150, 34, 22]; // px of the square, of what stands below it, and of its tallest count
+let drawn = 0; // diagrams have titles, which need an id each
+
+/**
+ * How often answers of a confidence are right: bars on the diagonal are worth what they say.
+ * Bins: low, high, answers, confidence, accuracy. The strip below counts the answers.
+ */
+export function reliability(name, bins) {
+  drawn += 1;
+  const [title, description] = [`reliability-${drawn}`, `reliability-${drawn}-bins`];
+  const x = (share) => LEFT + share * SIDE;
+  const y = (share) => TOP + (1 - share) * SIDE;
+  const most = Math.max(...bins.map(({ answers }) => answers));
+  const foot = TOP + SIDE + 20;
+  const inside = (bin) => ({ x: x(bin.low) + 0.75, width: x(bin.high) - x(bin.low) - 1.5 });
+  return svg("svg.chart.reliability", {
+    viewBox: `0 0 ${LEFT + SIDE + 26} ${foot + COUNTS + FOOT}`, role: "img",
+    "aria-labelledby": title, "aria-describedby": description,
+  },
+  svg("title", { id: title }, `Reliability: ${name}`),
+  svg("desc", { id: description }, bins.map(inWords).join("; ")),
+  [0, 0.5, 1].map((tick) => [
+    svg("line.grid", { x1: x(0), x2: x(1), y1: y(tick), y2: y(tick) }),
+    svg("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, `${100 * tick} %`),
+    svg("text", { x: x(tick), y: y(0) + 14, "text-anchor": "middle" }, `${100 * tick} %`),
+  ]),
+  bins.map((bin) => svg("g.bin", svg("title", inWords(bin)),
+    svg("rect.right", { ...inside(bin), y: y(bin.accuracy), height: Math.max(y(0) - y(bin.accuracy), 1) }),
+    svg("rect.count", { ...inside(bin), y: foot + COUNTS * (1 - bin.answers / most), height: (COUNTS * bin.answers) / most }))),
+  svg("line.ideal", { x1: x(0), x2: x(1), y1: y(0), y2: y(1) }),
+  bins.map((bin) => {
+    const { low, high } = interval(bin);
+    const middle = (x(bin.low) + x(bin.high)) / 2;
+    return svg("line.interval", { x1: middle, x2: middle, y1: y(low), y2: y(high) });
+  }),
+  svg("text", { x: x(0.5), y: foot + COUNTS + 14, "text-anchor": "middle" }, "confidence"),
+  svg("text.name", { x: x(0.5), y: foot + COUNTS + 30, "text-anchor": "middle" }, name));
+}
+
+const inWords = ({ low, high, answers, confidence, accuracy }) =>
+  `confidence ${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)} %: ${plural(answers, "answer")}, `
+  + `on average ${oneDecimal(confidence)} sure, ${oneDecimal(accuracy)} right`;
+
+const Z_95 = 1.96;
+
+/** Between which shares the true one lies in 95 of 100 cases (Wilson's score interval). */
+function interval({ answers: n, accuracy }) {
+  const spread = Z_95 ** 2 / n;
+  const middle = (accuracy + spread / 2) / (1 + spread);
+  const half = (Z_95 * Math.sqrt((accuracy * (1 - accuracy)) / n + spread / (4 * n))) / (1 + spread);
+  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
 }

@@ -1,6 +1,6 @@
 /** The report of a head version: how it was chosen, how good it is, and for which classes. */
 
-import { bars, oneDecimal, precisionCurves, shifts, whiskers } from "./charts.js";
+import { bars, oneDecimal, precisionCurves, reliability, shifts, whiskers } from "./charts.js";
 import { el, plural } from "./dom.js";
 
 const LISTED = 12; // classes listed before the rest is folded away
@@ -12,7 +12,7 @@ export function figure(value, error = null) {
 }
 
 export function report(head) {
-  const parts = [recalls(head), modes(head), candidates(head), challenge(head)].filter(Boolean);
+  const parts = [recalls(head), modes(head), trustworthiness(head), candidates(head), challenge(head)].filter(Boolean);
   if (!head.report?.classes) return el("p.soft", "This version came without a report.");
   const { folds_scored: folds, references_scored: scored } = scoresOf(head);
   return el("div.report",
@@ -75,6 +75,16 @@ function modes(head) {
           el("td", figure(figures[mode].accuracy)), el("td", figure(figures[mode].calibration_error))))))),
     curves.length ? el("p.soft.above", "Share of right answers, where the less sure ones are “unknown”:") : null,
     curves.length ? precisionCurves(curves, { title: "Share of right answers against the share of queries that is answered" }) : null);
+}
+
+/** Whether a confidence is worth what it says, for each mode; heads of before it was kept show none. */
+function trustworthiness(head) {
+  const fitted = head.report?.parameters?.calibration ?? {};
+  const diagrams = MODES.filter(([mode]) => fitted[mode]?.bins?.length);
+  if (!diagrams.length) return null;
+  return el("section", el("h3", "How much a confidence is worth"),
+    el("p.soft", "Share of right answers at each confidence, with its 95 % interval. On the dashed line, answers are right as often as they say. Below: how many answers there are."),
+    el("div.diagrams", diagrams.map(([mode, name]) => reliability(name, fitted[mode].bins))));
 }
 
 /** How it did against the head that was active when it was trained. */
