@@ -12,7 +12,7 @@ import typer
 from holotype import console
 from holotype.errors import HolotypeError, UsageError
 from holotype.gallery import open_gallery
-from holotype.intake.words import clean_label
+from holotype.intake.words import clean_label, label_sought
 from holotype.references import Where
 from ingest import gallery
 
@@ -47,7 +47,7 @@ def show_references(
     """`ingest list`."""
     chosen = Where(
         Where.parse(where).conditions
-        + (Where.equal("label", clean_label(label)).conditions if label is not None else ())
+        + (Where.equal("label", label_sought(label)).conditions if label is not None else ())
     )
     with open_gallery(settings, command="ingest list") as store:
         page = store.list_references(where=chosen, limit=limit, after=after)
@@ -77,7 +77,7 @@ def run_relabel(
     """`ingest relabel`; returns the exit code."""
     _require_one(ids, from_label, "--from LABEL")
     new = clean_label(to)
-    old = None if from_label is None else clean_label(from_label)
+    old = None if from_label is None else label_sought(from_label)
     if old == new:
         raise UsageError(f"--from and --to are the same label {new!r}")
     with open_gallery(settings, command="ingest relabel") as store:
@@ -90,7 +90,7 @@ def run_remove(
 ) -> int:
     """`ingest remove`; returns the exit code."""
     _require_one(ids, label, "--label LABEL")
-    chosen = None if label is None else clean_label(label)
+    chosen = None if label is None else label_sought(label)
     if not yes and not sys.stdin.isatty():
         raise UsageError("removing asks first, and nobody can answer here: give --yes")
     with open_gallery(settings, command="ingest remove") as store:

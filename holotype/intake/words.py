@@ -19,10 +19,26 @@ MAX_LABEL = 200
 
 
 def clean_label(text: str) -> str:
-    """The label in its one spelling.
+    """The label in its one spelling, to give to references.
 
     Raises:
-        UsageError: it is empty, longer than 200 characters or holds control characters.
+        UsageError: it is empty, longer than 200 characters, holds control characters, or is a
+            way through folders: whoever reads `/v1/classes/a/../b` takes it for class `b`.
+    """
+    label = _clean("label", text)
+    if not {".", ".."}.isdisjoint(label.split("/")):
+        raise UsageError(
+            f"the label {label!r} cannot be used: in an address, '.' and '..' between slashes "
+            "lead to another class. Choose another label"
+        )
+    return label
+
+
+def label_sought(text: str) -> str:
+    """The spelling under which a label is found; it may be one that `clean_label` refuses.
+
+    Raises:
+        UsageError: no label could ever look like this.
     """
     return _clean("label", text)
 

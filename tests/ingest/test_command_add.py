@@ -119,6 +119,7 @@ def test_add__a_locked_gallery_names_its_owner(
     [
         ([], 2, "nothing to add: name files or folders"),
         (["{}", "--label", " "], 2, "the label is empty"),
+        (["{}", "--label", "."], 2, "the label '.' cannot be used"),
         (["{}/nowhere"], 2, "no such file or folder"),
         (["{}/bee"], 2, "has no folders of classes in it"),
         (["{}", "--manifest", "m.csv"], 2, "a manifest names paths and labels itself"),

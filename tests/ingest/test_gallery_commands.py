@@ -89,6 +89,22 @@ def test_relabel__a_class(
     assert counts() == {"bee": 3, "hornet": 2}
 
 
+def test_relabel__a_class_whose_label_would_be_refused_today(
+    ingest: Ingest,
+    ids: dict[int, str],
+    open_store: Callable[..., VectorStore],
+    counts: Callable[[], dict[str, int]],
+) -> None:
+    """What is in the gallery from before can be listed, renamed and removed."""
+    with open_store(fingerprint=None, create=False) as store:
+        store.relabel("..", ids=[ids[4]])
+        store.relabel(".", ids=[ids[5]])
+    assert ids[4] in ingest("list", "--label", "..").stdout
+    assert ingest("relabel", "--from", "..", "--to", "hornet").returncode == 0
+    assert ingest("remove", "--label", ".", "--yes").returncode == 0
+    assert counts() == {"bee": 3, "hornet": 1}
+
+
 def test_relabel__single_references(
     ingest: Ingest, ids: dict[int, str], counts: Callable[[], dict[str, int]]
 ) -> None:
@@ -106,6 +122,7 @@ def test_relabel__single_references(
         (["relabel", "--to", "x"], 2, "name either ids or --from LABEL"),
         (["relabel", ABSENT, "--from", "bee", "--to", "x"], 2, "name either ids or --from LABEL"),
         (["relabel", "--from", "bee", "--to", " "], 2, "the label is empty"),
+        (["relabel", "--from", "bee", "--to", ".."], 2, "the label '..' cannot be used"),
         (["relabel", "--from", "bee", "--to", "bee"], 2, "are the same label 'bee'"),
         (["relabel", "--from", "bees", "--to", "x"], 1, "has the label 'bees': it has bee ("),
         (["relabel", ABSENT, "--to", "x"], 1, "none of these ids is in gallery 'default'"),

@@ -85,6 +85,8 @@ def test_add__present_under_another_label(
         ({}, "'0.png' has no label"),
         ({"label": "a\tb\x01"}, "cannot be printed"),
         ({"label": "  "}, "the label is empty"),
+        ({"label": ".."}, "the label '..' cannot be used"),
+        ({"items": '[{"label": "a/./b"}]'}, "the label 'a/./b' cannot be used"),
         ({"label": "x" * 201}, "at most 200 characters"),
         ({"label": "x", "set": "site"}, "write key=value"),
         ({"label": "x", "set": "a b=1"}, "metadata key 'a b' is malformed"),

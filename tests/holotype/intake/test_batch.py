@@ -9,7 +9,7 @@ import pytest
 from holotype.errors import UsageError
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
-from holotype.intake.words import clean_group, clean_label, clean_meta
+from holotype.intake.words import clean_group, clean_label, clean_meta, label_sought
 from holotype.outcomes import OnConflict, Outcome
 from holotype.store.port import VectorStore
 from tests.fakes import ColourEncoder
@@ -78,12 +78,26 @@ def test_intake__no_pictures(store: VectorStore) -> None:
         ("x" * 201, "is longer than 200 characters"),
         ("a\nb", "holds characters that cannot be printed"),
         ("\udce9", "holds characters that cannot be printed"),
+        (".", "the label '.' cannot be used"),
+        ("..", "Choose another label"),
+        ("bees/../wasps", "lead to another class"),
     ],
 )
 def test_clean_label__refuses(text: str, message: str) -> None:
-    """A label that could not be shown is refused with what is wrong."""
+    """A label that could not be shown or addressed is refused with what is wrong."""
     with pytest.raises(UsageError, match=message):
         clean_label(text)
+
+
+@pytest.mark.parametrize("label", ["...", "v1.2", "a/.b", "Apis cf. mellifera", "sp./1"])
+def test_clean_label__dots_are_fine_elsewhere(label: str) -> None:
+    """Only a whole part between slashes means a folder."""
+    assert clean_label(label) == label
+
+
+def test_label_sought__finds_what_was_given_before() -> None:
+    """A class that has such a label already can be named, to give it another."""
+    assert label_sought(" .. ") == ".."
 
 
 def test_clean_label__one_spelling() -> None:

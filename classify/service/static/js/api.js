@@ -82,7 +82,7 @@ const query = (pairs) => {
   const search = new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined));
   return search.size ? `?${search}` : "";
 };
-const segment = (label) => label.split("/").map(encodeURIComponent).join("/");
+const labelled = (label) => [`label=${label}`];
 
 function formOf(files, options) {
   const form = new FormData();
@@ -101,10 +101,11 @@ export const api = {
   document: () => call("GET", "/openapi.json"),
   gallery: () => call("GET", "/v1/gallery"),
   classes: () => call("GET", "/v1/classes"),
-  renameClass: (label, to) => call("PATCH", `/v1/classes/${segment(label)}`, { json: { label: to } }),
-  removeClass: (label) => call("DELETE", `/v1/classes/${segment(label)}`),
+  // By filter: as part of an address, a class named ".." would be another one.
+  renameClass: (label, to) => call("POST", "/v1/references/relabel", { json: { where: labelled(label), label: to } }),
+  removeClass: (label) => call("POST", "/v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
-    call("GET", `/v1/references${query([["where", `label=${label}`], ["limit", limit], ["after", after]])}`),
+    call("GET", `/v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
   reference: (id) => call("GET", `/v1/references/${id}`),
   relabel: (ids, label) => call("POST", "/v1/references/relabel", { json: { ids, label } }),
   remove: (ids) => call("POST", "/v1/references/remove", { json: { ids } }),
