@@ -166,6 +166,8 @@ class QueryResult:
     """The path as found, or `-` for standard input."""
     answer: Answer | None = None
     problem: str | None = None
+    thumbnail: bytes | None = None
+    """A small JPEG of the query, where that was asked for; not part of the JSON form."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: the answer's fields beside `query` and `error`."""

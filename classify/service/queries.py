@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, cast
 
@@ -24,7 +25,7 @@ from classify.classifier import Classifier
 from classify.service.batcher import Batcher
 from classify.service.timed import TimedSearch
 from holotype.errors import BrokenImage
-from holotype.images.picture import read_pixels
+from holotype.images.picture import read_picture, read_pixels
 from holotype.images.square import Pixels
 from holotype.references import Vectors, reference_id
 
@@ -54,6 +55,8 @@ class Query:
     pixels: Pixels
     own_id: str
     """The id that it has, or would have, as a reference."""
+    thumbnail: bytes | None
+    """A small JPEG, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,35 +137,54 @@ class Classification:
         self._metrics = metrics
         self._examine = examine
 
-    async def run(self, uploads: Sequence[Upload], options: QueryOptions) -> list[QueryResult]:
+    async def run(
+        self, uploads: Sequence[Upload], options: QueryOptions, *, thumbnails: bool = False
+    ) -> list[QueryResult]:
         """One result per upload, in order. A broken image is a result, too.
 
         Cancelling it takes back what has not been started.
 
+        Args:
+            uploads: the queries' files.
+            options: apply to all of them.
+            thumbnails: whether results carry a small JPEG of their query.
+
         Raises:
             UnknownFilterKey, EmptyGallery, NoActiveHead: see `Classifier.candidates`.
         """
-        decoded = await self._decoded(uploads)
+        decoded = await self._decoded(uploads, thumbnails=thumbnails)
         queries = [found for found in decoded if isinstance(found, Query)]
         answers = iter(await self._answered(queries, options) if queries else [])
         return [
-            QueryResult(found.upload.name, next(answers)) if isinstance(found, Query) else found
+            QueryResult(found.upload.name, next(answers), thumbnail=found.thumbnail)
+            if isinstance(found, Query)
+            else found
             for found in decoded
         ]
 
-    async def _decoded(self, uploads: Sequence[Upload]) -> list[Query | QueryResult]:
+    async def _decoded(
+        self, uploads: Sequence[Upload], *, thumbnails: bool
+    ) -> list[Query | QueryResult]:
         loop = asyncio.get_running_loop()
-        decoding = [loop.run_in_executor(self._decoders, self._decode, u) for u in uploads]
+        decode = partial(self._decode, with_thumbnail=thumbnails)
+        decoding = [loop.run_in_executor(self._decoders, decode, upload) for upload in uploads]
         return list(await asyncio.gather(*decoding))
 
-    def _decode(self, upload: Upload) -> Query | QueryResult:
+    def _decode(self, upload: Upload, *, with_thumbnail: bool) -> Query | QueryResult:
         try:
             with self._metrics.timed("decode"):
-                pixels = read_pixels(upload.data, self._recipe)
+                pixels, thumbnail = self._read(upload.data, with_thumbnail=with_thumbnail)
         except BrokenImage as error:
             self._metrics.broke()
             return QueryResult(upload.name, problem=error.reason)
-        return Query(upload, pixels, reference_id(hashlib.sha256(upload.data).hexdigest()))
+        own_id = reference_id(hashlib.sha256(upload.data).hexdigest())
+        return Query(upload, pixels, own_id, thumbnail)
+
+    def _read(self, data: bytes, *, with_thumbnail: bool) -> tuple[Pixels, bytes | None]:
+        if not with_thumbnail:
+            return read_pixels(data, self._recipe), None
+        picture = read_picture(data, self._recipe)
+        return picture.pixels, picture.thumbnail
 
     async def _answered(self, queries: Sequence[Query], options: QueryOptions) -> list[Answer]:
         encoding = [self._encoding.submit(query.pixels) for query in queries]

@@ -91,15 +91,17 @@ class Service:
             examine=Doubts(self.review, self._searching.classify).examine,
         )
 
-    async def classify(self, uploads: Sequence[Upload], options: QueryOptions) -> list[QueryResult]:
-        """One result per upload, in order.
+    async def classify(
+        self, uploads: Sequence[Upload], options: QueryOptions, *, thumbnails: bool = False
+    ) -> list[QueryResult]:
+        """One result per upload, in order; with a small JPEG of each where that is asked for.
 
         Raises:
             QueueFull: there is no place for so many images now.
             HolotypeError: these options cannot be answered.
         """
         with self._held(len(uploads)):
-            return await self._classification.run(uploads, options)
+            return await self._classification.run(uploads, options, thumbnails=thumbnails)
 
     async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
         """Add labelled images; one outcome each, in order.

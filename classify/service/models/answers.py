@@ -44,6 +44,7 @@ _ANSWER = {
     "known_as": None,
     "notices": [],
 }
+_RESULT = {"query": "0031.jpg", "answer": _ANSWER, "error": None, "thumbnail": None}
 
 
 class ClassifyForm(BaseModel):
@@ -81,6 +82,8 @@ class ClassifyForm(BaseModel):
     """Also give a set of labels that holds the true one for this share of queries."""
     exclude_self: bool = False
     """Leave out a reference that has the very bytes of the query."""
+    thumbnails: bool = False
+    """Also return a small JPEG of each image, for browsers that cannot show its format."""
 
     def options(self) -> QueryOptions:
         """The same choices as the classifier takes them.
@@ -194,17 +197,19 @@ class AnswerModel(Model):
 class ResultModel(Model):
     """One query: its answer, or why there is none."""
 
-    model_config = example({"query": "0031.jpg", "answer": _ANSWER, "error": None})
+    model_config = example(_RESULT)
 
     query: str
     """The file name as uploaded."""
     answer: AnswerModel | None
     error: Problem | None
+    thumbnail: str | None
+    """JPEG in base64, at most 128 pixels on its longest side; null where it was not asked for."""
 
 
 class ClassifyResponse(Model):
     """One result per image, in the order of the images."""
 
-    model_config = example({"results": [{"query": "0031.jpg", "answer": _ANSWER, "error": None}]})
+    model_config = example({"results": [_RESULT]})
 
     results: list[ResultModel]

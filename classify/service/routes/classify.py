@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -41,16 +42,18 @@ def router(*, max_images: int) -> APIRouter:
         """
         options = form.options()
         uploads = await read_uploads(form.images)
-        results = await unless_gone(request, service.classify(uploads, options))
+        work = service.classify(uploads, options, thumbnails=form.thumbnails)
+        results = await unless_gone(request, work)
         return ClassifyResponse(results=[_model(result) for result in results])
 
     return api
 
 
 def _model(result: QueryResult) -> ResultModel:
-    answer, problem = result.answer, result.problem
+    answer, problem, thumbnail = result.answer, result.problem, result.thumbnail
     return ResultModel(
         query=result.query,
         answer=None if answer is None else AnswerModel.model_validate(answer.to_dict()),
         error=None if problem is None else problem_of(BrokenImage(problem)),
+        thumbnail=None if thumbnail is None else b64encode(thumbnail).decode("ascii"),
     )

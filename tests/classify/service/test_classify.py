@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from classify.answers import Answer
 from classify.classifier import Classifier
@@ -11,6 +16,7 @@ from classify.service.models.answers import AnswerModel, ClassifyForm
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, ColourGallery, picture, publish_head
 from tests.classify.service.conftest import Serve, colour_images, images
+from tests.holotype.images.make import encoded
 from tests.running import Running
 
 
@@ -45,8 +51,25 @@ def test_classify__models_keep_up_with_answers_and_options() -> None:
     """What the classifier can be asked and what it says is all in the API."""
     answer = Answer.__dataclass_fields__.keys() - {"scores"}
     assert answer <= AnswerModel.model_fields.keys()
-    asked = ClassifyForm.model_fields.keys() - {"images"}
+    asked = ClassifyForm.model_fields.keys() - {"images", "thumbnails"}
     assert asked == QueryOptions.__dataclass_fields__.keys()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "HEIF"])
+def test_classify__thumbnails_of_what_browsers_cannot_show(reading: Running, kind: str) -> None:
+    """Where they are asked for: a small JPEG of each picture that could be read, upright."""
+    drawn = encoded(Image.new("RGB", (400, 200), COLOURS["red"]), kind)
+    files = images(drawn, b"not a picture")
+
+    plain = reading.http.post("/v1/classify", files=files).json()["results"]
+    asked = reading.http.post("/v1/classify", files=files, data={"thumbnails": "true"})
+
+    seen, broken = asked.json()["results"]
+    with Image.open(io.BytesIO(base64.b64decode(seen["thumbnail"]))) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (128, 64))
+        assert np.abs(np.array(shown, int) - COLOURS["red"]).max() < 12
+    assert broken["thumbnail"] is None
+    assert plain == [seen | {"thumbnail": None}, broken]
 
 
 def test_classify__broken_images_leave_their_neighbours_alone(reading: Running) -> None:

@@ -14,6 +14,7 @@ export class Card {
   answer = null;
   error = null;
   held = null; // the reference that this picture became: id, label, undo
+  #thumbnail = null; // address of the service's own small picture
 
   constructor(file, session) {
     this.file = file;
@@ -46,7 +47,8 @@ export class Card {
     this.body.replaceChildren(el("p.waiting", "Looking…"));
   }
 
-  fill({ answer, error }) {
+  fill({ answer, error, thumbnail = null }) {
+    if (thumbnail !== null) this.#keepThumbnail(thumbnail);
     if (error || !answer) {
       this.fail(error?.detail ?? "The service gave no answer.");
       return;
@@ -85,12 +87,13 @@ export class Card {
     }[outcome.outcome] ?? null;
     this.held = { id, label, undo, before };
     this.#showHeld();
-    this.#thumbnailInstead(id);
+    this.#showInstead(api.thumbnail(id));
     return true;
   }
 
   forget() {
     URL.revokeObjectURL(this.url);
+    if (this.#thumbnail !== null) URL.revokeObjectURL(this.#thumbnail);
   }
 
   #show(...nodes) {
@@ -100,7 +103,10 @@ export class Card {
 
   #preview() {
     const image = el("img.query", { src: this.url, alt: `The query ${this.file.name}`, decoding: "async" });
-    image.addEventListener("error", () => image.replaceWith(this.#placeholder()));
+    image.addEventListener("error", () => {
+      image.replaceWith(this.#placeholder());
+      if (this.#thumbnail !== null) this.#showInstead(this.#thumbnail);
+    });
     return image;
   }
 
@@ -109,10 +115,17 @@ export class Card {
       el("span", `${kindOf(this.file)}: no preview in this browser`));
   }
 
-  /** Where the browser cannot show the file, the service's own thumbnail can be shown. */
-  #thumbnailInstead(id) {
+  #keepThumbnail(base64) {
+    if (this.#thumbnail !== null) URL.revokeObjectURL(this.#thumbnail);
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    this.#thumbnail = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+    this.#showInstead(this.#thumbnail);
+  }
+
+  /** Where the browser cannot show the file, the service's own small picture can be shown. */
+  #showInstead(src) {
     const none = this.picture.querySelector(".query.none");
-    none?.replaceWith(el("img.query", { src: api.thumbnail(id), alt: `The query ${this.file.name}` }));
+    none?.replaceWith(el("img.query", { src, alt: `The query ${this.file.name}` }));
   }
 
   #corrections() {

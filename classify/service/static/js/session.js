@@ -100,7 +100,9 @@ export class Session extends EventTarget {
   /** The cards of a piece, answered; null if it was stopped. */
   async #classify(piece, signal) {
     try {
-      const { results } = await api.classify(piece.map((card) => card.file), this.options, signal);
+      // Only the service can tell what is in a file that this browser does not show.
+      const options = { ...this.options, thumbnails: true };
+      const { results } = await api.classify(piece.map((card) => card.file), options, signal);
       results.forEach((result, i) => piece[i].fill(result));
     } catch (error) {
       if (signal.aborted) return null;
