@@ -57,7 +57,7 @@ class _Filling:
         self._groups: list[str | None] = []
         self._vectors = np.empty((size, dimension), dtype=np.float32)
         self._bytes = self._vectors.reshape(-1).view(np.uint8).data
-        self._row = struct.Struct(f"={dimension}f")
+        self._row = struct.Struct(f"{dimension}f")
 
     @property
     def is_full(self) -> bool:

@@ -168,7 +168,7 @@ class EdgeReferences:
         answers = (
             a for some in _chunks(requests, QUERIES_PER_CALL) for a in self._references.query(some)
         )
-        return [_neighbours(answer) for answer in answers]
+        return [_neighbours(answer, with_vectors=with_vectors) for answer in answers]
 
     def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
@@ -321,28 +321,34 @@ def _reference(record: qe.Record) -> Reference:
     return from_payload(str(record.id), record.payload or {})
 
 
-def _neighbours(answer: list[qe.ScoredPoint]) -> list[Neighbour]:
+def _neighbours(answer: list[qe.ScoredPoint], *, with_vectors: bool) -> list[Neighbour]:
+    vectors = _vectors(answer) if with_vectors else [None] * len(answer)
     found = [
         Neighbour(
             id=str(point.id),
             label=(point.payload or {})["label"],
             # The engine's rounding can leave [-1, 1] by 1e-7.
             similarity=min(1.0, max(-1.0, point.score)),
-            vector=_packed(point),
+            vector=vector,
         )
-        for point in answer
+        for point, vector in zip(answer, vectors, strict=True)
     ]
     # Equal similarities in id order, so that an answer is the same every time.
     return sorted(found, key=lambda n: (-n.similarity, n.id))
 
 
-def _packed(point: qe.ScoredPoint) -> Vectors | None:
-    """(D,) float32 of the engine's list: `np.array` of it takes 1.7 times as long."""
-    vector: Any = point.vector  # a list of floats, since the gallery's vectors have no names
-    if vector is None:  # looked at once: the engine makes the list anew each time
-        return None
-    packed = bytearray(struct.pack(f"={len(vector)}f", *vector))
-    return np.frombuffer(packed, dtype=np.float32)
+def _vectors(answer: list[qe.ScoredPoint]) -> list[Vectors]:
+    """(D,) float32 of each point, out of the engine's lists of floats.
+
+    Each list is made when it is looked at, and packed while it is in the processor's cache:
+    `np.array` of all of them takes 3 times as long.
+    """
+    packed = bytearray().join(_packed(point.vector) for point in answer)
+    return list(np.frombuffer(packed, dtype=np.float32).reshape(len(answer), -1)) if answer else []
+
+
+def _packed(vector: Any) -> bytes:
+    return struct.pack(f"{len(vector)}f", *vector)  # "=" would be slower, for the same bytes
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
