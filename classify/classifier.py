@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from classify import knn, linear, trust
 from classify.answers import Answer, Part
 from classify.knn import Classes, Neighbourhood
@@ -60,6 +62,12 @@ class _Asked:
         if self.head is None:
             return frozenset()
         return frozenset(labels) - (frozenset(self.head.labels) - self.head.provisional)
+
+    def balanced(self, opinion: Opinion) -> Opinion:
+        """The opinion for classes as frequent as the options say."""
+        counts = self.candidates.counts
+        sizes = np.array([counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+        return opinion.balanced(sizes, self.options.balance)
 
 
 class Classifier:
@@ -134,6 +142,8 @@ class Classifier:
 
     def _knn(self, asked: _Asked) -> list[Answer]:
         around, opinion = self._by_neighbours(asked)
+        if opinion.calibration is not None:
+            opinion = asked.balanced(opinion)
         return [
             _with_shortage_named(answer, asked)
             for answer in self._answers(opinion, asked, around=around)
@@ -144,7 +154,7 @@ class Classifier:
         labels = asked.candidates.classes.labels
         opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
         notices = linear.newer_labels_notices(asked.head, labels)
-        return self._answers(opinion, asked, notices=notices)
+        return self._answers(asked.balanced(opinion), asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
         around, by_knn = self._by_neighbours(asked)
@@ -153,15 +163,18 @@ class Classifier:
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
             notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
             alone = replace(by_knn, mode=Mode.AUTO)
+            if alone.calibration is not None:
+                alone = asked.balanced(alone)
             return self._answers(alone, asked, around=around, notices=notices)
         by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
-        calibrated = by_knn.calibration and by_head.calibration
-        opinion = pooled(
-            by_head,
-            by_knn,
-            newer=asked.newer(by_knn.labels),
-            calibration=head.calibration.get(Mode.AUTO) if calibrated else None,
-        )
+        newer = asked.newer(by_knn.labels)
+        if by_knn.calibration is None or by_head.calibration is None:
+            by_head = asked.balanced(by_head)  # as the votes were
+            opinion = pooled(by_head, by_knn, newer=newer, calibration=None)
+            return self._answers(opinion, asked, around=around, parts=(by_knn, by_head))
+        calibration = head.calibration.get(Mode.AUTO)
+        opinion = pooled(by_head, by_knn, newer=newer, calibration=calibration)
+        opinion, by_knn, by_head = map(asked.balanced, (opinion, by_knn, by_head))
         return self._answers(opinion, asked, around=around, parts=(by_knn, by_head))
 
     def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
@@ -169,6 +182,9 @@ class Classifier:
         options = asked.options
         metric = self._metric(asked.head, options.metric)
         voting = options.voting(MetricName.LEARNED if metric else MetricName.COSINE)
+        calibration = _calibration(asked.head, voting)
+        if calibration is None:
+            voting = voting.balanced(options.balance)
         kriging = voting.rule.weighting is Weighting.KRIGING
         neighbours = self._store.neighbours(
             asked.vectors,
@@ -188,7 +204,7 @@ class Classifier:
             else knn.by_cosine(neighbours, with_places=kriging)
         )
         around = knn.vote(ranked, voting, classes=asked.candidates.classes)
-        return around, around.opinion(_calibration(asked.head, voting))
+        return around, around.opinion(calibration)
 
     def _active_head(self) -> Head | None:
         """Loaded again only when another version became active."""

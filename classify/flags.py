@@ -63,7 +63,7 @@ Balance = Annotated[
     float,
     typer.Option(
         "--balance",
-        help="0: classes count by their size; 1: as if all had one size.",
+        help="0: queries come from classes as often as references do; 1: from all equally.",
         rich_help_panel=VOTING,
     ),
 ]

@@ -45,6 +45,24 @@ class Opinion:
         ranking = np.argsort(-scores, axis=1, kind="stable")
         return cls(mode, labels, scores, ranking, calibration)
 
+    def balanced(self, sizes: Floats, balance: float) -> Opinion:
+        """The opinion where queries do not come as often from each class as references do.
+
+        Each score is divided by (references of its label) ** balance (prior shift: Saerens,
+        Latinne and Decaestecker, Neural Computation 14, 2002; with a balance of 1 every class
+        is equally likely beforehand). What was calibrated on the gallery's own frequencies no
+        longer holds.
+
+        Args:
+            sizes: (C,) references of each label.
+            balance: in [0, 1].
+        """
+        if not balance:
+            return self
+        shifted = self.scores / np.maximum(sizes, 1) ** balance
+        total = shifted.sum(axis=1, keepdims=True)
+        return Opinion.by_score(self.mode, self.labels, shifted / np.where(total > 0, total, 1.0))
+
     @property
     def best(self) -> Floats:
         """(Q,) the highest score."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from classify.modes import MetricName, Mode, Vote
@@ -42,6 +42,10 @@ class Voting:
     """Of the candidates, the nearest by the metric: they vote."""
     rule: VoteRule
 
+    def balanced(self, balance: float) -> Voting:
+        """The same with votes weighed against the size of their class (`VoteRule.balance`)."""
+        return replace(self, rule=replace(self.rule, balance=balance))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryOptions:
@@ -62,7 +66,8 @@ class QueryOptions:
     class_cap: int | None = None
     """At most this many neighbours of one class vote."""
     balance: float = 0.0
-    """0: classes count by their size, as they come; 1: as if all were of one size."""
+    """0: queries come from classes as often as references do; 1: from all classes equally
+    often. Shifts the probabilities where they are calibrated, the votes elsewhere."""
     where: Where = EVERYTHING
     """Only these references are neighbours, and only their labels are answers."""
     top: int = 5
@@ -112,7 +117,6 @@ class QueryOptions:
                 weighting=_WEIGHTINGS[vote],
                 temperature=self.temperature or KNN_TEMPERATURE,
                 class_cap=self.class_cap,
-                balance=self.balance,
             ),
         )
 

@@ -69,7 +69,7 @@ class ClassifyForm(BaseModel):
     class_cap: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
     """At most this many neighbours of one class vote."""
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """0: classes count by their size; 1: as if all were of one size."""
+    """0: queries come from classes as often as references do; 1: from all equally often."""
     where: list[str] = Field(default_factory=list)
     """`key=value` or `key!=value`, repeatable: filters the references."""
     top: Annotated[int, Field(ge=1, le=MAX_K)] = 5
