@@ -63,25 +63,28 @@ class Series:
 
 
 def in_turns(
-    works: Mapping[str, Callable[[int], object]], *, rounds: int, warm: int = 1
+    works: Mapping[str, Callable[[int], object]], *, rounds: int, warm: int = 1, in_a_row: int = 1
 ) -> dict[str, Series]:
-    """Time each work once a round, in alternating order.
+    """Time each work once a round, or several times in a row, in alternating order.
 
     Args:
-        works: by name; called with the number of the round, the same for all.
-        rounds: that count.
-        warm: rounds before those.
+        works: by name; called with the number of the call, the same for all.
+        rounds: calls of each.
+        warm: turns before those.
+        in_a_row: calls of one work in a turn. Work of a millisecond is done from a cold cache
+            where another one that reads all the memory comes before every call of it.
     """
     wall: dict[str, list[float]] = {name: [] for name in works}
     processor: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(-warm, rounds):
+    for turn in range(-warm, -(-rounds // in_a_row)):
         gc.collect()
         for name in list(works) if turn % 2 == 0 else list(reversed(works)):
-            started, busy = time.perf_counter(), busy_seconds()
-            works[name](max(turn, 0))
-            if turn >= 0:
-                processor[name].append(busy_seconds() - busy)
-                wall[name].append(time.perf_counter() - started)
+            for call in range(turn * in_a_row, (turn + 1) * in_a_row):
+                started, busy = time.perf_counter(), busy_seconds()
+                works[name](max(call, 0))
+                if turn >= 0:
+                    processor[name].append(busy_seconds() - busy)
+                    wall[name].append(time.perf_counter() - started)
     return {name: Series(tuple(wall[name]), tuple(processor[name])) for name in works}
 
 

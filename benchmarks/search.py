@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 K = 20
 BATCH = 32
+IN_A_ROW = 10
+"""Queries that an engine answers one after the other, before the next has its turn."""
 EF_CONSTRUCT, M, EF = 128, 16, 256
 """hnswlib gets the graph that the embedded engine gets."""
 LOCAL_MODE_REFERENCES = 10_000
@@ -108,7 +110,8 @@ def measure(result: Result, engines: dict[str, Search], queries: Vectors, chosen
             for name, search in engines.items()
         },
         rounds=len(queries),
-        warm=3,
+        in_a_row=IN_A_ROW,
+        warm=1,
     )
     right = engines[FLAT](queries, chosen)
     recalls = {name: recall(search(queries, chosen), right) for name, search in engines.items()}
