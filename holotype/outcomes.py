@@ -7,9 +7,8 @@ the service's `POST /v1/references` all speak these words.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -35,7 +34,10 @@ class Outcome(StrEnum):
     @property
     def is_failure(self) -> bool:
         """Whether the file needs a person's attention (exit code 3)."""
-        return self in {Outcome.LABEL_CONFLICT, Outcome.BROKEN, Outcome.FAILED}
+        return self in _FAILURES
+
+
+_FAILURES = frozenset({Outcome.LABEL_CONFLICT, Outcome.BROKEN, Outcome.FAILED})
 
 
 class OnConflict(StrEnum):
@@ -46,9 +48,8 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
-    """One line of a report."""
+class FileOutcome(NamedTuple):
+    """One line of a report. A tuple: a million of them are made in a second."""
 
     source: str
     """The path as given."""
@@ -62,7 +63,7 @@ class FileOutcome:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return asdict(self)
+        return self._asdict()
 
 
 def resolve_known(*, existing: str, label: str, policy: OnConflict) -> tuple[Outcome, str | None]:

@@ -19,6 +19,10 @@ def _ignore(_outcome: FileOutcome) -> None:
     """Nobody listens."""
 
 
+def _no_progress(_files: int) -> None:
+    """Nobody watches."""
+
+
 def add(
     found: Iterable[Incoming],
     backend: Backend,
@@ -28,6 +32,7 @@ def add(
     workers: int | None = None,
     hashes: Hashes | None = None,
     listen: Callable[[FileOutcome], None] = _ignore,
+    advance: Callable[[int], None] = _no_progress,
     summary: Summary | None = None,
 ) -> Summary:
     """Add every picture that is found to the gallery behind `backend`.
@@ -40,6 +45,7 @@ def add(
         workers: threads that read and hash; None: the number of cores.
         hashes: of files that need not be read (`ingest.hash_cache`); None: read every file.
         listen: told every outcome as soon as it is certain, in the order of the files.
+        advance: told how many more files have their outcome, some at a time.
         summary: filled as the run goes, for callers who want it after an error as well.
 
     Raises:
@@ -55,11 +61,15 @@ def add(
         hashes=hashes or NoHashes(),
     )
     with closing(stream):
-        for outcome in stream:
-            summary.counts[outcome.outcome] += 1
+        for some in stream:
+            for outcome in some:
+                summary.counts[outcome.outcome] += 1
+                listen(outcome)
+                if max_failures is not None and summary.failures > max_failures:
+                    summary.stopped = f"more than {max_failures} files failed (--max-failures)"
+                    break
             summary.seconds = time.monotonic() - started
-            listen(outcome)
-            if max_failures is not None and summary.failures > max_failures:
-                summary.stopped = f"more than {max_failures} files failed (--max-failures)"
+            advance(len(some))
+            if summary.stopped is not None:
                 break
     return summary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from holotype.errors import HolotypeError, UsageError
 from holotype.images.files import IMAGE_SUFFIXES
 from holotype.intake.folders import Folders
 from holotype.intake.groups import parse_group
-from holotype.intake.incoming import Incoming
+from holotype.intake.incoming import Source
 from holotype.intake.manifest import Manifest
 from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
@@ -47,7 +47,7 @@ def read_source(
     manifest: Path | None,
     group: str | None,
     assignments: Sequence[str],
-) -> Iterable[Incoming]:
+) -> Source:
     """The pictures that the command line names.
 
     Raises:
@@ -79,7 +79,7 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
     return clean_meta(pairs)
 
 
-def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) -> int:
+def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     """`ingest add`: report every file as its outcome is certain; returns the exit code."""
     _require_some(found)
     summary = Summary()
@@ -105,7 +105,6 @@ def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) 
                 console.out_json(outcome.to_dict())
             if outcome.outcome.is_failure:
                 console.say(f"{_words(outcome.outcome)}: {outcome.source}: {outcome.reason}")
-            bar.advance()
 
         add(
             found,
@@ -115,6 +114,7 @@ def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) 
             workers=opening.worker_count(settings),
             hashes=hashes,
             listen=listen,
+            advance=bar.advance,
             summary=summary,
         )
     if options.as_json:
@@ -122,17 +122,17 @@ def run_add(found: Iterable[Incoming], settings: Settings, options: AddOptions) 
     return summary.exit_code
 
 
-def _require_some(found: Iterable[Incoming]) -> None:
+def _require_some(found: Source) -> None:
     """Before an encoder is loaded or a gallery is made for nothing."""
     if next(iter(found), None) is None:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise HolotypeError(f"nothing to add: no images were found (looked for {suffixes})")
 
 
-def _count(found: Iterable[Incoming], bar: console.Progress) -> None:
+def _count(found: Source, bar: console.Progress) -> None:
     """How many there are, for the remaining time; counted beside the work, kept by nobody."""
     try:
-        bar.set_total(sum(1 for _ in found))
+        bar.set_total(found.count())
     except HolotypeError:
         return  # the run meets the same error and reports it
 

@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage
-from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
 from ingest.backend import Chunks
@@ -31,12 +30,16 @@ class DryBackend:
         self._workers = workers
         self._would_have: dict[str, str] = {}
 
+    def state(self) -> str | None:
+        """See `Backend.state`: every picture is asked about."""
+        return None
+
     def known(self, ids: Sequence[str]) -> Mapping[str, str]:
         """See `Backend.known`; what this run would have changed counts as changed."""
         stored = self._store.existing(ids) if self._store is not None else {}
         return stored | {id_: self._would_have[id_] for id_ in ids if id_ in self._would_have}
 
-    def add(self, chunks: Chunks, in_flight: InFlight) -> Chunks:  # noqa: ARG002  the seam's
+    def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`: verdicts are `would_add` and `broken`."""
         return background(self._read(chunks), ahead=1, name="decode")
 

@@ -8,7 +8,7 @@ last generator closes every stage in turn.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Final, TypeVar, cast
@@ -28,27 +28,43 @@ def background(
         ahead: items that may be ready or under way, at least 1.
         name: of the thread, for debuggers.
     """
-    with closing(gathered(items, ahead=ahead, at_most=1, name=name)) as singles:
+    with closing(_ready(items, ahead=lambda: ahead, at_most=lambda: 1, name=name)) as singles:
         for [item] in singles:
             yield item
 
 
 def gathered(
-    items: Generator[T, None, None], *, ahead: int, at_most: int, name: str
+    items: Generator[T, None, None], *, at_most: Callable[[], int], name: str
 ) -> Generator[list[T], None, None]:
-    """Like `background`, but give all that is ready at once: 1 to `at_most` items.
+    """Like `background`, but give all that is ready at once: 1 to `at_most()` items.
 
     A stage that pays per call (a flush) so takes larger pieces the further it falls behind.
+    As many may be ready or under way; `at_most` is asked again each time.
     """
+    return _ready(items, ahead=at_most, at_most=at_most, name=name)
+
+
+def _ready(
+    items: Generator[T, None, None],
+    *,
+    ahead: Callable[[], int],
+    at_most: Callable[[], int],
+    name: str,
+) -> Generator[list[T], None, None]:
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
         coming: deque[Future[object]] = deque()
+
+        def go_on() -> None:
+            while len(coming) < ahead():
+                coming.append(thread.submit(next, items, _END))
+
         try:
-            coming.extend(thread.submit(next, items, _END) for _ in range(ahead))
             while True:
+                go_on()
                 ready = [coming.popleft().result()]
-                while len(ready) < at_most and coming and coming[0].done():
+                while coming and coming[0].done() and len(ready) < at_most():
                     ready.append(coming.popleft().result())
-                coming.extend(thread.submit(next, items, _END) for _ in ready)
+                go_on()
                 found = [cast("T", item) for item in ready if item is not _END]
                 if found:
                     yield found

@@ -8,7 +8,6 @@ it since. Both times come from the same clock. A file that changes later is look
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holotype.intake.folders import Folders
-from holotype.intake.incoming import Incoming
+from holotype.intake.incoming import FileStamp, Incoming
 
 AT_ONCE = 10_000
 """Files that one look returns at most, so that a large inbox is taken in pieces."""
@@ -45,48 +44,47 @@ class Inbox:
     def __init__(self, found: Folders) -> None:
         """Start without having seen anything: what is there already is found, too."""
         self._found = found
-        self._seen: dict[Path, _Seen] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def look(self) -> list[Incoming]:
         """Complete files that are not settled, in order, at most `AT_ONCE`."""
-        present: set[Path] = set()
+        present: set[str] = set()
         complete = list(islice(self._complete(present), AT_ONCE))
         if len(complete) < AT_ONCE:  # otherwise the look was not finished
-            for path in self._seen.keys() - present:
-                del self._seen[path]
+            for file in self._seen.keys() - present:
+                del self._seen[file]
         return complete
 
     def settle(self, item: Incoming) -> None:
         """This file has its outcome; it comes back only if it changes."""
-        if item.path is not None and item.path in self._seen:
-            self._seen[item.path].settled = True
+        if item.file is not None and item.file in self._seen:
+            self._seen[item.file].settled = True
 
-    def _complete(self, present: set[Path]) -> Iterator[Incoming]:
+    def _complete(self, present: set[str]) -> Iterator[Incoming]:
         for item in self._found:
-            if item.path is None:
+            if item.file is None:
                 continue
-            present.add(item.path)
-            if self._is_complete(item.path):
+            present.add(item.file)
+            stamp = item.stamp or _stamp_of_link(item.file)
+            if stamp is not None and self._is_complete(item.file, stamp):
                 yield item
 
-    def _is_complete(self, path: Path) -> bool:
-        status = _status(path)
-        if status is None:
-            return False
-        signature = _Signature(status.st_size, status.st_mtime_ns, status.st_ino)
-        before = self._seen.get(path)
+    def _is_complete(self, file: str, stamp: FileStamp) -> bool:
+        signature = _Signature(stamp.size, stamp.mtime_ns, stamp.inode)
+        before = self._seen.get(file)
         if before is not None and before.signature == signature:
             return not before.settled
-        self._seen[path] = _Seen(signature)
-        return status.st_ctime_ns - status.st_mtime_ns > _MOVED_IN_NS
+        self._seen[file] = _Seen(signature)
+        return stamp.ctime_ns - stamp.mtime_ns > _MOVED_IN_NS
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """Of the file, or of a link that leads nowhere; None where it is gone again."""
+def _stamp_of_link(file: str) -> FileStamp | None:
+    """Of a link that leads nowhere, or of a file without a label; None where it is gone again."""
+    path = Path(file)
     try:
-        return path.stat()
+        return FileStamp.of(path)
     except OSError:
         try:
-            return path.lstat()
+            return FileStamp.of_link(path)
         except OSError:
             return None

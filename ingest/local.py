@@ -6,31 +6,31 @@ goes, and the embedded engine must not be inherited by a forked child.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from holotype.errors import FingerprintMismatch
 from holotype.intake import steps
-from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from ingest.backend import Chunks
 from ingest.flow import background, gathered
+from ingest.window import WriteWindow
 
 if TYPE_CHECKING:
     from holotype.encoder.protocol import Encoder
     from holotype.store.port import VectorStore
 
-WRITE_BATCHES = 4
-"""Batches of the encoder that one flush may take together.
-
-A flush costs up to 0.2 s, so a fast encoder must not pay one per batch; a slow encoder
-gets one per batch anyway, because the next is not ready. It is also what a crash can lose.
-"""
+_IS_NEW = attrgetter("is_new")
+_PICTURE = attrgetter("picture")
 
 _MIXED = 256
 """Records in one batch where few of them are new, so that the others are reported soon."""
@@ -46,6 +46,7 @@ class LocalBackend:
         *,
         workers: int,
         batch_size: int,
+        owned: bool = False,
     ) -> None:
         """Use this store.
 
@@ -54,6 +55,7 @@ class LocalBackend:
             load_encoder: called at most once, and never where nothing is new.
             workers: decoding threads.
             batch_size: pictures per call of the encoder.
+            owned: nobody else can change the gallery while the store is open.
         """
         self._store = store
         self._load_encoder = load_encoder
@@ -61,6 +63,15 @@ class LocalBackend:
         self._loading = threading.Lock()
         self._workers = workers
         self._batch_size = batch_size
+        self._owned = owned
+
+    def state(self) -> str | None:
+        """See `Backend.state`."""
+        if not self._owned:
+            return None
+        state = self._store.state()
+        what = [self._store.fingerprint.id, state.last_change, sorted(state.counts.items())]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     def known(self, ids: Sequence[str]) -> Mapping[str, str]:
         """See `Backend.known`."""
@@ -70,17 +81,21 @@ class LocalBackend:
         """See `Backend.relabel`."""
         self._store.relabel(label, ids=ids)
 
-    def add(self, chunks: Chunks, in_flight: InFlight) -> Chunks:
+    def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`.
+
+        What was embedded and is not durable yet, and so would be embedded again after a kill,
+        is bounded by `ingest.window`.
 
         Raises:
             FingerprintMismatch: the encoder makes vectors of another space than the
                 store's; nothing was embedded.
         """
         decoded = background(self._decode(chunks), ahead=1, name="decode")
-        embedded = self._embed(_batches(decoded, self._batch_size))
-        batches = gathered(embedded, ahead=WRITE_BATCHES, at_most=WRITE_BATCHES, name="embed")
-        return background(self._write(batches, in_flight), ahead=1, name="write")
+        window = WriteWindow()
+        embedded = self._embed(_batches(decoded, self._batch_size), window)
+        batches = gathered(embedded, at_most=window.batches, name="embed")
+        return background(self._write(batches), ahead=1, name="write")
 
     def ready_encoder(self) -> Encoder:
         """The encoder, loaded at the first call.
@@ -102,25 +117,27 @@ class LocalBackend:
     def _decode(self, chunks: Chunks) -> Chunks:
         with ThreadPoolExecutor(self._workers, "decode") as pool, closing(chunks):
             for chunk in chunks:
-                if any(item.needs_work for item in chunk):
+                if any(map(_IS_NEW, chunk)):
                     decode = partial(steps.decode, recipe=self.ready_encoder().recipe)
                     list(pool.map(decode, chunk))
                 yield chunk
 
-    def _embed(self, batches: Chunks) -> Chunks:
+    def _embed(self, batches: Chunks, window: WriteWindow) -> Chunks:
         with closing(batches):
             for batch in batches:
-                if any(item.picture for item in batch):
-                    steps.embed(batch, self.ready_encoder())
+                if any(map(_PICTURE, batch)):
+                    encoder = self.ready_encoder()
+                    started = time.monotonic()
+                    steps.embed(batch, encoder)
+                    window.encoded(encoder.device, time.monotonic() - started)
                 yield batch
 
-    def _write(
-        self, groups: Generator[list[list[Incoming]], None, None], in_flight: InFlight
-    ) -> Chunks:
+    def _write(self, groups: Generator[list[list[Incoming]], None, None]) -> Chunks:
         with closing(groups):
             for group in groups:
                 items = list(chain.from_iterable(group))
-                steps.write(items, self._store, in_flight)
+                if any(map(_IS_NEW, items)):
+                    steps.write(items, self._store)
                 yield items
 
 
@@ -130,6 +147,9 @@ def _batches(chunks: Chunks, size: int) -> Chunks:
     pictures = 0
     with closing(chunks):
         for chunk in chunks:
+            if not batch and not any(map(_PICTURE, chunk)):
+                yield chunk
+                continue
             for item in chunk:
                 batch.append(item)
                 pictures += item.picture is not None

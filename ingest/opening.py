@@ -61,6 +61,7 @@ def open_backend(
             lambda: load(settings),
             workers=worker_count(settings),
             batch_size=settings.batch_size,
+            owned=settings.qdrant_url is None,
         )
         if _looks_different(settings, store.fingerprint):
             backend.ready_encoder()

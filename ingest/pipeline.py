@@ -28,17 +28,23 @@ def outcomes(
     policy: OnConflict,
     workers: int,
     hashes: Hashes,
-) -> Generator[FileOutcome, None, None]:
-    """Every file's outcome, in the order in which files were found.
+) -> Generator[list[FileOutcome], None, None]:
+    """Every file's outcome, some at a time, in the order in which files were found.
 
     Raises:
         HolotypeError: the run cannot go on. What was yielded as added stays added.
     """
     in_flight = InFlight()
     reader = Reader(backend, in_flight, hashes)
+    # A run that may relabel could change what it was just about to trust: it asks.
+    trusting = policy is not OnConflict.REPLACE
+    hashes.begin(backend.state() if trusting else None)
     with ThreadPoolExecutor(workers, "read") as pool:
         hashed = background(reader.hash(found, pool), ahead=1, name="hash")
         asked = reader.ask(hashed, pool)
-        with closing(backend.add(asked, in_flight)) as done:
+        with closing(backend.add(asked)) as done:
             for chunk in done:
-                yield from steps.settle(chunk, backend.relabel, in_flight, policy)
+                settled = steps.settle(chunk, backend.relabel, in_flight, policy)
+                hashes.settled(chunk)
+                yield settled
+    hashes.end(backend.state() if trusting else None)

@@ -9,10 +9,11 @@ new are then read again, and must be the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
+from itertools import islice
+from pathlib import Path
 
 from holotype.errors import BrokenImage
 from holotype.images.files import read_file
@@ -22,12 +23,18 @@ from holotype.intake.incoming import FileStamp, Incoming
 from holotype.outcomes import Outcome
 from ingest.backend import Backend, Chunks
 from ingest.hash_cache import Hashes
+from ingest.hashing import hash_file, new_buffer
 
 CHUNK_FILES = 64
-"""Files in a chunk: enough to keep every core busy, few enough to report soon."""
+"""Files in a chunk that must be read: enough to keep every core busy, few enough to report
+soon."""
 
 CHUNK_BYTES = 64 * 2**20
-"""Bytes of files in a chunk. At most three chunks hold their bytes at any time."""
+"""Bytes of such files in a chunk. At most three chunks hold their bytes at any time."""
+
+LOOK_FILES = 1024
+"""Files that are looked up at a time while none has to be read: handing a chunk from thread to
+thread takes as long as looking up ten files."""
 
 SLICE = 8
 """Files that a thread hashes at a time: handing one over costs a fifth of hashing 100 kB."""
@@ -44,15 +51,19 @@ class Reader:
         self._expects_new = True
 
     def hash(self, found: Iterable[Incoming], pool: ThreadPoolExecutor) -> Chunks:
-        """Every file with its hash, or with the verdict that it cannot be read."""
-        for chunk in _chunks(found):
-            waiting = [item for item in chunk if item.verdict is None]
-            self._hashes.look_up(waiting)
-            unread = [item for item in waiting if item.sha256 is None]
-            read = partial(_read_and_hash, keep=self._expects_new)
-            list(pool.map(read, [unread[n : n + SLICE] for n in range(0, len(unread), SLICE)]))
-            self._hashes.remember(unread)
-            yield chunk
+        """Every file with its hash, or with a verdict: it cannot be read, or need not be."""
+        files = iter(found)
+        at_once = CHUNK_FILES
+        while group := list(islice(files, at_once)):
+            self._look_up(group)
+            nothing_to_read = True
+            for chunk in _chunks(group):
+                unread = [item for item in chunk if item.verdict is None and item.id is None]
+                if unread:
+                    nothing_to_read = False
+                    self._read(unread, pool)
+                yield chunk
+            at_once = min(4 * at_once, LOOK_FILES) if nothing_to_read else CHUNK_FILES
 
     def ask(self, chunks: Chunks, pool: ThreadPoolExecutor) -> Chunks:
         """Every file with the answer whether it is new; new ones with their bytes."""
@@ -61,8 +72,20 @@ class Reader:
                 steps.ask(chunk, self._backend.known, self._in_flight)
                 new = [item for item in chunk if item.needs_work]
                 self._expects_new = bool(new)
-                list(pool.map(self._fetch, [item for item in new if item.data is None]))
+                if new:
+                    list(pool.map(self._fetch, [item for item in new if item.data is None]))
                 yield chunk
+
+    def _look_up(self, items: list[Incoming]) -> None:
+        for item in items:
+            if item.stamp is None and item.file is not None and item.verdict is None:
+                item.stamp = _stamp(item.file)
+        self._hashes.look_up([item for item in items if item.verdict is None])
+
+    def _read(self, items: list[Incoming], pool: ThreadPoolExecutor) -> None:
+        read = _read_and_hash if self._expects_new else _hash
+        list(pool.map(read, [items[n : n + SLICE] for n in range(0, len(items), SLICE)]))
+        self._hashes.remember(items)
 
     def _fetch(self, item: Incoming) -> None:
         """The bytes of a file whose hash is known: they must still be those."""
@@ -72,42 +95,52 @@ class Reader:
             item.end(Outcome.FAILED, "it changed while it was being added: add it again")
 
 
-def _chunks(found: Iterable[Incoming]) -> Chunks:
-    chunk: list[Incoming] = []
-    size = 0
-    for item in found:
-        chunk.append(item)
-        size += _look_at(item)
-        if len(chunk) == CHUNK_FILES or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _chunks(items: list[Incoming]) -> Iterator[list[Incoming]]:
+    """The same files, cut so that no chunk has too much that must be read."""
+    start = files = size = 0
+    for end, item in enumerate(items, start=1):
+        if item.verdict is not None or item.id is not None:
+            continue
+        files += 1
+        size += item.stamp.size if item.stamp is not None else len(item.data or b"")
+        if files == CHUNK_FILES or size >= CHUNK_BYTES:
+            yield items[start:end]
+            start, files, size = end, 0, 0
+    if start < len(items):
+        yield items[start:]
 
 
-def _look_at(item: Incoming) -> int:
-    """Bytes of the file; 0 for one that is gone, which the next stage reports."""
-    if item.path is None:
-        return len(item.data or b"")
+def _stamp(file: str) -> FileStamp | None:
     try:
-        item.stamp = FileStamp.of(item.path)
+        return FileStamp.of(Path(file))
     except OSError:
-        return 0
-    return item.stamp.size
+        return None  # it is gone: reading it gives the reason
 
 
-def _read_and_hash(items: list[Incoming], *, keep: bool) -> None:
+def _read_and_hash(items: list[Incoming]) -> None:
+    """Keep the bytes, which will be decoded."""
     for item in items:
         _read(item)
         steps.identify(item)
-        if not keep and item.path is not None:
-            item.data = None
+
+
+def _hash(items: list[Incoming]) -> None:
+    """Keep nothing of a file but its hash."""
+    buffer = new_buffer()
+    for item in items:
+        if item.file is None:
+            steps.identify(item)
+            continue
+        try:
+            item.identify(hash_file(item.file, buffer))
+        except BrokenImage as error:
+            item.end(Outcome.BROKEN, error.reason)
 
 
 def _read(item: Incoming) -> None:
-    if item.path is None:
+    if item.file is None:
         return
     try:
-        item.data = read_file(item.path)
+        item.data = read_file(Path(item.file))
     except BrokenImage as error:
         item.end(Outcome.BROKEN, error.reason)

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from holotype.client import Outgoing, ServiceClient
-from holotype.intake.in_flight import InFlight
+from holotype.intake import steps
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import OnConflict, Outcome
 from holotype.uploads import PARALLEL, fits, requests, too_large
@@ -40,6 +40,10 @@ class RemoteBackend:
         """Use this client; closing it is the caller's business."""
         self._client = client
 
+    def state(self) -> str | None:
+        """See `Backend.state`: others use the service, too."""
+        return None
+
     def known(self, ids: Sequence[str]) -> Mapping[str, str]:
         """See `Backend.known`."""
         return self._client.existing(ids)
@@ -48,20 +52,20 @@ class RemoteBackend:
         """See `Backend.relabel`."""
         self._client.relabel(label, ids=ids)
 
-    def add(self, chunks: Chunks, in_flight: InFlight) -> Chunks:
+    def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`.
 
         Raises:
             ServiceError: the service refuses, or does not answer any more.
         """
-        return background(self._upload(chunks, in_flight), ahead=1, name="upload")
+        return background(self._upload(chunks), ahead=1, name="upload")
 
-    def _upload(self, chunks: Chunks, in_flight: InFlight) -> Chunks:
+    def _upload(self, chunks: Chunks) -> Chunks:
         with ThreadPoolExecutor(PARALLEL, "upload") as pool, closing(chunks):
             waiting: deque[tuple[list[Incoming], list[Future[None]]]] = deque()
             for chunk in chunks:
                 cut = requests(self._sendable(chunk), self._client.limits)
-                sent = [pool.submit(self._send, uploads, in_flight) for uploads in cut]
+                sent = [pool.submit(self._send, uploads) for uploads in cut]
                 waiting.append((chunk, sent))
                 # One chunk is sent while the next is hashed.
                 if len(waiting) > 1:
@@ -81,7 +85,7 @@ class RemoteBackend:
                 item.end(Outcome.FAILED, too_large(item.data, self._client.limits))
         return uploads
 
-    def _send(self, uploads: Sequence[_Upload], in_flight: InFlight) -> None:
+    def _send(self, uploads: Sequence[_Upload]) -> None:
         outgoing = [upload.outgoing() for upload in uploads]
         # The run's own policy is applied where it settles: here, what is there stays.
         outcomes = self._client.add(outgoing, on_conflict=OnConflict.ERROR)
@@ -91,17 +95,15 @@ class RemoteBackend:
                 present.append(upload.item)
             else:
                 upload.item.end(outcome.outcome, outcome.reason)
-        self._pass_on(present, in_flight)
+        self._pass_on(present)
 
-    def _pass_on(self, present: Sequence[Incoming], in_flight: InFlight) -> None:
+    def _pass_on(self, present: Sequence[Incoming]) -> None:
         """What somebody else added since it was asked about is settled as known."""
         if not present:
             return
         labels = self._client.existing([item.id for item in present if item.id])
         for item in present:
-            assert item.id is not None
-            item.is_new, item.data = False, None
-            in_flight.standing(item.id).label = labels.get(item.id, item.label)
+            steps.pass_on(item, labels.get(item.id or "", item.label))
 
 
 def _finished(chunk: list[Incoming], sent: Sequence[Future[None]]) -> list[Incoming]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from holotype.encoder.lanes import CHUNK, Lanes
+from holotype.encoder.lanes import CHUNK, Lanes, even_chunks
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement
 from holotype.errors import EncoderError
@@ -74,8 +74,8 @@ class TimmEncoder:
         if self._lanes is None or len(pixels) == 1:  # one picture: all cores on it
             parts = self._one_after_another(pixels)
         else:
-            size = min(self._batch_size, CHUNK, -(-len(pixels) // self._lanes.count))
-            chunks = [pixels[i : i + size] for i in range(0, len(pixels), size)]
+            at_most = min(self._batch_size, CHUNK)
+            chunks = even_chunks(pixels, at_most=at_most, lanes=self._lanes.count)
             parts = self._lanes.map(self._forward, chunks)
         # One copy back for all batches: the device never waits for the host in between.
         vectors: Vectors = torch.cat(parts).cpu().numpy()

@@ -50,7 +50,7 @@ class Intake:
         steps.embed(items, self._encoder)
         # Between looking what is there and writing, nobody else in this process may write.
         with self._writing:
-            steps.write(items, self._store, in_flight)
+            steps.write(items, self._store)
             return steps.settle(items, self._relabel, in_flight, on_conflict)
 
     def _relabel(self, label: str, ids: Sequence[str]) -> None:

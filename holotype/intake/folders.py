@@ -9,9 +9,9 @@ from functools import cache, partial
 from pathlib import Path
 
 from holotype.errors import UsageError
-from holotype.images.files import find_images
-from holotype.intake.groups import GroupRule, parse_group
-from holotype.intake.incoming import Incoming
+from holotype.images.files import find_entries
+from holotype.intake.groups import GroupRule, no_group
+from holotype.intake.incoming import FileStamp, Incoming
 from holotype.intake.words import clean_label, readable
 
 
@@ -26,13 +26,13 @@ class Folders:
     paths: Sequence[Path]
     label: str | None = None
     """For all of them; None: the first-level folder below each path is the label."""
-    group: GroupRule = field(default_factory=lambda: parse_group(None))
+    group: GroupRule = no_group
     meta: Mapping[str, str] = field(default_factory=dict)
     may_be_empty: bool = False
     """Folders of classes may come later: an inbox."""
 
     def __post_init__(self) -> None:
-        find_images(self.paths)  # says which path does not exist
+        find_entries(self.paths)  # says which path does not exist
         if self.label is None and not self.may_be_empty:
             for path in self.paths:
                 _check_classes(path)
@@ -41,17 +41,36 @@ class Folders:
         """Every picture, with its label; one that has none comes out as failed."""
         for root in self.paths:
             class_of = cache(partial(_class_of, root=root))  # once a folder, not once a file
-            for path in find_images([root]):
-                yield self._incoming(path, root, class_of)
+            for found in find_entries([root]):
+                yield self._incoming(found, root, class_of)
 
-    def _incoming(self, path: Path, root: Path, class_of: Callable[[str], str]) -> Incoming:
-        source = readable(path)
+    def count(self) -> int:
+        """How many there are, found without looking at any of them."""
+        return sum(1 for root in self.paths for _ in find_entries([root]))
+
+    def _incoming(
+        self, found: Path | os.DirEntry[str], root: Path, class_of: Callable[[str], str]
+    ) -> Incoming:
+        # Text, not `Path`, and nothing else that costs microseconds: a known folder is gone
+        # through at 100,000 files a second.
+        file = os.fspath(found).removeprefix("./")
+        source = file if file.isascii() else readable(file)
         try:
-            label = self.label or class_of(os.path.dirname(path))  # noqa: PTH120  5 times faster
-            group = self.group(path, path.parent if path == root else root)
+            label = self.label or class_of(file[: file.rfind(os.sep) + 1])
+            group = None if self.group is no_group else self._group_of(Path(file), root)
         except UsageError as error:
-            return Incoming.refused(source, str(error), path=path)
-        return Incoming(source=source, label=label, group=group, meta=self.meta, path=path)
+            return Incoming.refused(source, str(error), file=file)
+        return Incoming(source, label, group, self.meta, file, _stamp(found))
+
+    def _group_of(self, path: Path, root: Path) -> str | None:
+        return self.group(path, path.parent if path == root else root)
+
+
+def _stamp(found: Path | os.DirEntry[str]) -> FileStamp | None:
+    try:
+        return FileStamp.of(found)
+    except OSError:
+        return None  # it is gone: reading it gives the reason
 
 
 def _class_of(folder: str, root: Path) -> str:

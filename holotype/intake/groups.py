@@ -33,12 +33,17 @@ def parse_group(text: str | None) -> GroupRule:
         UsageError: the expression is malformed or has not exactly one capture.
     """
     if text is None:
-        return partial(_constant, None)
+        return no_group
     if text == "folder":
         return _folder
     if text.startswith("re:"):
         return partial(_captured, _compiled(text.removeprefix("re:")))
     return partial(_constant, clean_group(text))
+
+
+def no_group(_path: Path, _root: Path) -> str | None:
+    """The rule of pictures that are independent of each other."""
+    return None
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
@@ -53,7 +58,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
     return pattern
 
 
-def _constant(group: str | None, _path: Path, _root: Path) -> str | None:
+def _constant(group: str, _path: Path, _root: Path) -> str | None:
     return group
 
 

@@ -35,17 +35,14 @@ class InFlight:
         self._guard = threading.Lock()
         self._standings: dict[str, Standing] = {}
 
-    def enter(self, id_: str) -> bool:
-        """One more file with these bytes; whether it is the only one in flight."""
+    def enter(self, id_: str) -> Standing:
+        """One more file with these bytes. The first one finds `files` at 1."""
         with self._guard:
-            standing = self._standings.setdefault(id_, Standing())
+            standing = self._standings.get(id_)
+            if standing is None:
+                standing = self._standings[id_] = Standing()
             standing.files += 1
-            return standing.files == 1
-
-    def standing(self, id_: str) -> Standing:
-        """Where the picture stands; `enter` came before."""
-        with self._guard:
-            return self._standings[id_]
+            return standing
 
     def leave(self, id_: str) -> None:
         """One file with these bytes is settled."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from holotype.outcomes import FileOutcome, Outcome
 from holotype.references import EmbeddedReference, reference_id
 
 if TYPE_CHECKING:
     from holotype.images.picture import Picture
+    from holotype.intake.in_flight import Standing
+
+_MARK = struct.Struct("=QqqQQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,10 @@ class Verdict:
 
     outcome: Outcome
     reason: str | None = None
+
+
+KNOWN: Final = Verdict(Outcome.ALREADY_PRESENT)
+"""Of a picture that need not be asked about."""
 
 
 class FileStamp(NamedTuple):
@@ -35,15 +44,30 @@ class FileStamp(NamedTuple):
     """When this was looked up, nanoseconds since the epoch. Not a property of the file."""
 
     @classmethod
-    def of(cls, path: Path) -> FileStamp:
+    def of(cls, file: Path | os.DirEntry[str]) -> FileStamp:
         """Look now.
 
         Raises:
             OSError: it is gone, or may not be looked at.
         """
         now = time.time_ns()
-        s = path.stat()
+        s = file.stat()
         return cls(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev, now)
+
+    @classmethod
+    def of_link(cls, file: Path) -> FileStamp:
+        """Look now at a link itself, not at where it leads.
+
+        Raises:
+            OSError: it is gone.
+        """
+        now = time.time_ns()
+        s = file.lstat()
+        return cls(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev, now)
+
+    def mark(self) -> bytes:
+        """All but the time of looking, as 40 bytes to store and compare."""
+        return _MARK.pack(*self[:5])
 
 
 @dataclass(slots=True)
@@ -60,9 +84,9 @@ class Incoming:
     """In its one spelling (`holotype.intake.words.clean_label`)."""
     group: str | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
-    path: Path | None = None
-    """The file to read; None where `data` came with it."""
-    stamp: FileStamp | None = None
+    file: str | None = None
+    """The file to read, as the system spells its path; None where `data` came with it."""
+    stamp: FileStamp | None = field(default=None, compare=False)
     """The file as it was just before it was read."""
     data: bytes | None = None
     """The file's bytes, until they are decoded or found to be known."""
@@ -70,6 +94,8 @@ class Incoming:
     """Hex sha256 of the bytes, from `identify`."""
     id: str | None = None
     """The reference's id, from `identify`."""
+    standing: Standing | None = None
+    """Of its picture while it is in flight, from the step `ask`."""
     is_new: bool = False
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None
@@ -80,9 +106,14 @@ class Incoming:
     """None while it is still on its way."""
 
     @classmethod
-    def refused(cls, source: str, reason: str, *, path: Path | None = None) -> Incoming:
+    def refused(cls, source: str, reason: str, *, file: str | None = None) -> Incoming:
         """A file that fails before it is read: it goes along only to be reported."""
-        return cls(source=source, label="", path=path, verdict=Verdict(Outcome.FAILED, reason))
+        return cls(source=source, label="", file=file, verdict=Verdict(Outcome.FAILED, reason))
+
+    @property
+    def path(self) -> Path | None:
+        """The file to read. Made anew each time, which takes longer than most steps."""
+        return None if self.file is None else Path(self.file)
 
     @property
     def needs_work(self) -> bool:
@@ -101,10 +132,19 @@ class Incoming:
     def report(self) -> FileOutcome:
         """The line of the report; the verdict must have been given."""
         assert self.verdict is not None
+        verdict = self.verdict
         return FileOutcome(
-            source=self.source,
-            outcome=self.verdict.outcome,
-            label=self.label or None,
-            id=self.id,
-            reason=self.verdict.reason,
+            self.source, verdict.outcome, self.label or None, self.id, verdict.reason
         )
+
+
+class Source(Protocol):
+    """Pictures with their labels, in order. Iterating again looks again."""
+
+    def __iter__(self) -> Iterator[Incoming]:
+        """Every picture; one that cannot be used comes out as failed."""
+        ...
+
+    def count(self) -> int:
+        """How many there are, cheaper than iterating."""
+        ...

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from holotype.errors import UsageError
-from holotype.intake.groups import GroupRule, parse_group
+from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_group, clean_label, clean_meta, clean_meta_key, readable
 
@@ -50,7 +50,7 @@ class Manifest:
     """
 
     file: Path
-    group: GroupRule = field(default_factory=lambda: parse_group(None))
+    group: GroupRule = no_group
     """For rows without a group of their own."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """For every row; a row's own value of the same key counts more."""
@@ -66,6 +66,10 @@ class Manifest:
         """Every row as a picture; a row that cannot be used comes out as failed."""
         for place, row in self._rows():
             yield self._incoming(place, row)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(1 for _ in self._rows())
 
     def _rows(self) -> Iterator[_Numbered]:
         return _READERS[self.file.suffix.lower()](self.file)
@@ -93,7 +97,7 @@ class Manifest:
             label=clean_label(texts["label"]),
             group=clean_group(group) if group else self.group(path, self.file.parent),
             meta={**self.meta, **clean_meta(own)},
-            path=path,
+            file=str(path),
         )
 
 

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, InvalidReference
-from holotype.intake.in_flight import InFlight
+from holotype.intake.in_flight import InFlight, Standing
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
 from holotype.references import EmbeddedReference, Reference, Vectors
@@ -40,15 +40,22 @@ def identify(item: Incoming) -> None:
 
 def ask(items: Sequence[Incoming], known: Known, in_flight: InFlight) -> None:
     """Find out which pictures are new, in one question for all of them."""
+    waiting = [item for item in items if item.verdict is None]
+    if not waiting:
+        return
     # Entered before the store is asked: a picture that is written in between is then known
     # to one of the two.
-    firsts = {i.id: i for i in items if i.verdict is None and i.id and in_flight.enter(i.id)}
-    present = known([id_ for id_ in firsts if id_])
-    for id_, item in firsts.items():
-        assert id_ is not None
-        item.is_new = id_ not in present
-        in_flight.standing(id_).label = present.get(id_)
-    for item in items:
+    firsts: list[tuple[str, Incoming, Standing]] = []
+    for item in waiting:
+        assert item.id is not None
+        item.standing = in_flight.enter(item.id)
+        if item.standing.files == 1:
+            firsts.append((item.id, item, item.standing))
+    present = known([id_ for id_, _, _ in firsts])
+    for id_, item, standing in firsts:
+        standing.label = present.get(id_)
+        item.is_new = standing.label is None
+    for item in waiting:
         if not item.is_new:
             item.data = None
 
@@ -79,7 +86,7 @@ def embed(items: Sequence[Incoming], encoder: Encoder) -> None:
         item.picture = None
 
 
-def write(items: Sequence[Incoming], store: VectorStore, in_flight: InFlight) -> None:
+def write(items: Sequence[Incoming], store: VectorStore) -> None:
     """Store the embedded references durably.
 
     What another process has added since `ask` is left as it is and settled as known.
@@ -89,24 +96,31 @@ def write(items: Sequence[Incoming], store: VectorStore, in_flight: InFlight) ->
         return
     present = store.existing([item.id for item in embedded if item.id])
     for item in embedded:
-        assert item.id is not None
-        if item.id in present:
-            item.is_new, item.embedded = False, None
-            in_flight.standing(item.id).label = present[item.id]
+        label = present.get(item.id or "")
+        if label is not None:
+            pass_on(item, label)
     _add(store, [item for item in embedded if item.is_new])
+
+
+def pass_on(item: Incoming, label: str) -> None:
+    """It was added as `label` by somebody else since `ask`: it is settled as known."""
+    assert item.standing is not None
+    item.is_new, item.data, item.embedded = False, None, None
+    item.standing.label = label
 
 
 def settle(
     items: Sequence[Incoming], relabel: Relabel, in_flight: InFlight, policy: OnConflict
 ) -> list[FileOutcome]:
     """Decide on every picture that was known or repeated, and report all of them in order."""
-    for item in items:
-        _settle(item, in_flight, policy)
-    changed = [i for i in items if i.verdict and i.verdict.outcome is Outcome.RELABELLED]
+    entered = [item for item in items if item.standing is not None]
+    for item in entered:
+        _settle(item, policy)
+    changed = [i for i in entered if i.verdict and i.verdict.outcome is Outcome.RELABELLED]
     for label, same in groupby(changed, key=lambda item: item.label):
         relabel(label, [item.id for item in same if item.id])
     # Only now: whoever finds a picture no longer in flight must find it in the store as it is.
-    for item in items:
+    for item in entered:
         if item.id is not None:
             in_flight.leave(item.id)
     return [item.report() for item in items]
@@ -146,10 +160,9 @@ def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
         item.end(Outcome.ADDED)
 
 
-def _settle(item: Incoming, in_flight: InFlight, policy: OnConflict) -> None:
-    if item.id is None:
-        return
-    standing = in_flight.standing(item.id)
+def _settle(item: Incoming, policy: OnConflict) -> None:
+    standing = item.standing
+    assert standing is not None
     if item.is_new:
         assert item.verdict is not None
         if item.verdict.outcome.is_failure:

@@ -81,7 +81,7 @@ def test_gathered__gives_all_that_is_ready_at_once() -> None:
         ready.set()
         yield from (3, 4, 5, 6)
 
-    lists = gathered(source(), ahead=4, at_most=3, name="stage")
+    lists = gathered(source(), at_most=lambda: 3, name="stage")
     first = next(lists)
     assert first[0] == 0
     assert ready.wait(10)

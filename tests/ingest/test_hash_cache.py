@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 def looked_at(path: Path, *, looked_ns: int = 2 * OLD_NS) -> Incoming:
     """The file as the pipeline sees it, by default long after its last change."""
     stamp = FileStamp.of(path)._replace(looked_ns=looked_ns)
-    return Incoming(source=str(path), label="bee", path=path, stamp=stamp)
+    return Incoming(source=str(path), label="bee", file=str(path), stamp=stamp)
 
 
 def remember(cache: Hashes, item: Incoming) -> None:
@@ -154,25 +155,22 @@ def test_hash_cache__errors_while_running_are_no_error(tmp_path: Path, file: Pat
         assert recall(cache, file) is None
 
 
-class Settled:
-    """A cache for pictures that were made a moment ago, as if they were old."""
+class Settled(HashCache):
+    """For pictures that were made a moment ago, as if they were old; counts what it saves."""
 
-    def __init__(self, cache: HashCache) -> None:
-        self.cache = cache
-        self.hits = 0
+    hits = 0
+    trusted = 0
 
-    def look_up(self, items: list[Incoming]) -> None:
-        self.cache.look_up(items)
-        self.hits += sum(item.sha256 is not None for item in items)
+    def look_up(self, items: Sequence[Incoming]) -> None:
+        super().look_up(items)
+        self.hits += sum(item.id is not None for item in items)
+        self.trusted += sum(item.verdict is not None for item in items)
 
-    def remember(self, items: list[Incoming]) -> None:
+    def remember(self, items: Sequence[Incoming]) -> None:
         for item in items:
             if item.stamp is not None:
                 item.stamp = item.stamp._replace(looked_ns=2 * OLD_NS)
-        self.cache.remember(items)
-
-    def forget(self, item: Incoming) -> None:
-        self.cache.forget(item)
+        super().remember(items)
 
 
 def test_add__reads_an_unchanged_folder_once(
@@ -181,8 +179,7 @@ def test_add__reads_an_unchanged_folder_once(
     """The second run opens no file, and its answers are the same as without a cache."""
     make_tree(images, {"bee": [*range(100)], "wasp": [5, 200]})
     (images / "bee" / "x.png").write_bytes(b"no picture")
-    with HashCache(tmp_path / "c.sqlite") as cache:
-        hashes = Settled(cache)
+    with Settled(tmp_path / "c.sqlite") as hashes:
         worker.add(Folders([images]), hashes=hashes)
         run = worker.add(Folders([images]), hashes=hashes)
         assert hashes.hits == 103
@@ -195,8 +192,7 @@ def test_add__a_cached_picture_that_was_removed_is_read_and_added(
 ) -> None:
     """The gallery decides what is new, never the cache."""
     make_tree(images, {"bee": [1, 2]})
-    with HashCache(tmp_path / "c.sqlite") as cache:
-        hashes = Settled(cache)
+    with Settled(tmp_path / "c.sqlite") as hashes:
         run = worker.add(Folders([images]), hashes=hashes)
         worker.store.remove(ids=[run.said[0].id or ""])
         run = worker.add(Folders([images]), hashes=hashes)

@@ -17,14 +17,13 @@ from pathlib import Path
 from holotype.images.picture import read_picture
 from holotype.references import reference_id
 from holotype.store.port import VectorStore
-from ingest.local import WRITE_BATCHES
 from tests.fakes import ColourEncoder
 from tests.image_files import make_tree, picture
 
 BATCH = 4
-IN_FLIGHT = (2 * WRITE_BATCHES + 1) * BATCH
-"""Pictures that may be embedded and not yet written: those being written, those that wait for
-the writer, and those in the encoder."""
+IN_FLIGHT = 2 * BATCH
+"""Pictures that may be embedded and not yet written: the batch that is being written and the one
+that is being encoded."""
 
 
 @dataclass

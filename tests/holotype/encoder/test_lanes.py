@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from holotype.encoder.lanes import CHUNK, Lanes
+from holotype.encoder.lanes import CHUNK, Lanes, even_chunks
 from tests.holotype.encoder.test_encode import encoder_with, pictures
 
 
@@ -50,6 +50,26 @@ class Mean(nn.Module):
         return pixels.float().mean(dim=(1, 2))
 
 
+@pytest.mark.parametrize(
+    ("count", "at_most", "lanes", "sizes"),
+    [
+        (29, 8, 2, [8, 7, 7, 7]),
+        (17, 8, 2, [5, 4, 4, 4]),
+        (16, 8, 2, [8, 8]),
+        (7, 8, 2, [4, 3]),
+        (32, 8, 3, [6, 6, 5, 5, 5, 5]),
+        (3, 8, 4, [1, 1, 1]),
+        (5, 1, 2, [1] * 5),
+        (0, 8, 2, []),
+    ],
+)
+def test_even_chunks(count: int, at_most: int, lanes: int, sizes: list[int]) -> None:
+    """No lane waits for another's longer or extra piece, and no item is lost or moved."""
+    chunks = even_chunks(range(count), at_most=at_most, lanes=lanes)
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert [item for chunk in chunks for item in chunk] == list(range(count))
+
+
 @pytest.mark.parametrize("count", [2, 7, 16, 41])
 def test_encode__lanes_share_the_work(count: int) -> None:
     """Pictures are split evenly over the lanes, in chunks that fit the cache, and stay in order."""
@@ -59,6 +79,7 @@ def test_encode__lanes_share_the_work(count: int) -> None:
     sizes = [size for size, _ in network.calls]
     assert sum(sizes) == count
     assert max(sizes) <= min(CHUNK, -(-count // 2))
+    assert max(sizes) - min(sizes) <= 1
     assert all(name.startswith("encode") for _, name in network.calls)
 
 

@@ -54,7 +54,7 @@ def test_manifest__reads_every_kind_alike(tmp_path: Path, kind: str) -> None:
         label="bee",
         group="g1",
         meta={"site": "roof", "year": "2024"},
-        path=tmp_path / "a.png",
+        file=str(tmp_path / "a.png"),
     )
     assert second.path == tmp_path / "sub" / "b.png"
     assert (second.group, second.meta) == (None, {"year": "2025"})
