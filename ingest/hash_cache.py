@@ -36,9 +36,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
-from holotype.intake.incoming import KNOWN, FileStamp, Incoming
+from holotype.intake.incoming import KNOWN, Incoming, mark_of
 from holotype.outcomes import Outcome
 
 RACY_NS = 2_000_000_000
@@ -58,6 +58,15 @@ CREATE TABLE written (only INTEGER PRIMARY KEY CHECK (only = 0), at_ns INTEGER);
 CREATE TABLE gallery (only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER, state TEXT);
 PRAGMA user_version = {_FORMAT};
 """
+
+_FIND = """
+SELECT name, mark, id, sha256, CASE WHEN epoch = ? THEN label END FROM files WHERE folder = ?
+"""
+_FROM = f"{_FIND} AND name >= ? ORDER BY name LIMIT ?"
+_ANY = f"{_FIND} AND name IN"
+
+_Row = tuple[bytes, bytes, str, bytes, str | None]
+"""Name, mark, id, sha256, and the picture's label in the gallery, None where that must be asked."""
 
 _PRESENT = frozenset({Outcome.ADDED, Outcome.ALREADY_PRESENT})
 """Outcomes that say: it is in the gallery, under the label that was asked for."""
@@ -114,17 +123,6 @@ class NoHashes:
 
     def end(self, state: str | None) -> None:
         """See `Hashes.end`."""
-
-
-class _Row(NamedTuple):
-    """What is known of a file."""
-
-    name: bytes
-    mark: bytes
-    id: str
-    sha256: bytes
-    label: str | None
-    """Of its picture in the gallery; None where that must be asked."""
 
 
 class HashCache:
@@ -187,15 +185,15 @@ class HashCache:
                 rows = self._rows_of(folder, [name for name, _ in named])
                 for name, item in named:
                     row = rows.get(name)
-                    if row is not None and item.stamp and row.mark == item.stamp.mark():
+                    if row is not None and item.status and row[1] == mark_of(item.status):
                         _recall(item, row)
 
     def remember(self, items: Sequence[Incoming]) -> None:
         """See `Hashes.remember`; a file whose last change may still be going on is left out."""
         rows = [
-            (*_key(item.file), item.stamp.mark(), item.id, bytes.fromhex(item.sha256))
+            (*_key(item.file), mark_of(item.status), item.id, bytes.fromhex(item.sha256))
             for item in items
-            if item.file and item.stamp and item.sha256 and _has_settled(item.stamp)
+            if item.file and item.status and item.sha256 and _has_settled(item, item.status)
         ]
         if not rows:
             return
@@ -240,13 +238,15 @@ class HashCache:
             self._commit()
 
     def _rows_of(self, folder: bytes, names: Sequence[bytes]) -> dict[bytes, _Row]:
-        marks = ",".join("?" * len(names))
-        found = self._rows.execute(
-            "SELECT name, mark, id, sha256, CASE WHEN epoch = ? THEN label END FROM files "  # noqa: S608  question marks only
-            f"WHERE folder = ? AND name IN ({marks})",
-            [self._epoch, folder, *names],
-        )
-        return {row.name: row for row in map(_Row._make, found)}
+        """By name. Names mostly come in order, and reading on takes half the time of seeking."""
+        first = (self._epoch, folder, min(names), 2 * len(names))
+        rows = {row[0]: row for row in self._rows.execute(_FROM, first)}
+        missing = [name for name in names if name not in rows]
+        if missing:
+            marks = ",".join("?" * len(missing))
+            found = self._rows.execute(f"{_ANY} ({marks})", (self._epoch, folder, *missing))
+            rows |= {row[0]: row for row in found}
+        return rows
 
     @contextmanager
     def _shortcut(self) -> Iterator[None]:
@@ -295,28 +295,29 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _recall(item: Incoming, row: _Row) -> None:
-    item.sha256, item.id = row.sha256.hex(), row.id
-    if row.label == item.label:
+    _, _, item.id, sha256, label = row
+    item.sha256 = sha256.hex()
+    if label == item.label:
         item.verdict = KNOWN
 
 
-def _has_settled(stamp: FileStamp) -> bool:
-    return max(stamp.mtime_ns, stamp.ctime_ns) + RACY_NS < stamp.looked_ns
+def _has_settled(item: Incoming, status: os.stat_result) -> bool:
+    return max(status.st_mtime_ns, status.st_ctime_ns) + RACY_NS < item.looked_ns
 
 
 def _by_folder(items: Iterable[Incoming]) -> dict[bytes, list[tuple[bytes, Incoming]]]:
     """Files that can be looked up, by their folder, with their names in it."""
     found: dict[str, list[tuple[bytes, Incoming]]] = {}
     for item in items:
-        if item.file is not None and item.stamp is not None:
+        if item.file is not None and item.status is not None:
             folder, _, name = item.file.rpartition(os.sep)
-            found.setdefault(folder, []).append((os.fsencode(name), item))
+            found.setdefault(folder, []).append((name.encode(errors="surrogateescape"), item))
     return {_folder_key(folder): named for folder, named in found.items()}
 
 
 def _key(file: str) -> tuple[bytes, bytes]:
     folder, _, name = file.rpartition(os.sep)
-    return _folder_key(folder), os.fsencode(name)
+    return _folder_key(folder), name.encode(errors="surrogateescape")
 
 
 def _folder_key(folder: str) -> bytes:

@@ -8,6 +8,7 @@ it since. Both times come from the same clock. A file that changes later is look
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holotype.intake.folders import Folders
-from holotype.intake.incoming import FileStamp, Incoming
+from holotype.intake.incoming import Incoming
 
 AT_ONCE = 10_000
 """Files that one look returns at most, so that a large inbox is taken in pieces."""
@@ -65,26 +66,25 @@ class Inbox:
             if item.file is None:
                 continue
             present.add(item.file)
-            stamp = item.stamp or _stamp_of_link(item.file)
-            if stamp is not None and self._is_complete(item.file, stamp):
+            status = item.status or _status(Path(item.file))
+            if status is not None and self._is_complete(item.file, status):
                 yield item
 
-    def _is_complete(self, file: str, stamp: FileStamp) -> bool:
-        signature = _Signature(stamp.size, stamp.mtime_ns, stamp.inode)
+    def _is_complete(self, file: str, status: os.stat_result) -> bool:
+        signature = _Signature(status.st_size, status.st_mtime_ns, status.st_ino)
         before = self._seen.get(file)
         if before is not None and before.signature == signature:
             return not before.settled
         self._seen[file] = _Seen(signature)
-        return stamp.ctime_ns - stamp.mtime_ns > _MOVED_IN_NS
+        return status.st_ctime_ns - status.st_mtime_ns > _MOVED_IN_NS
 
 
-def _stamp_of_link(file: str) -> FileStamp | None:
-    """Of a link that leads nowhere, or of a file without a label; None where it is gone again."""
-    path = Path(file)
+def _status(path: Path) -> os.stat_result | None:
+    """Of a file without a label, or of a link that leads nowhere; None where it is gone again."""
     try:
-        return FileStamp.of(path)
+        return path.stat()
     except OSError:
         try:
-            return FileStamp.of_link(path)
+            return path.lstat()
         except OSError:
             return None

@@ -15,7 +15,7 @@ from holotype.intake import steps
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
-from ingest.backend import Backend
+from ingest.backend import Backend, Chunks
 from ingest.flow import background
 from ingest.hash_cache import Hashes
 from ingest.reading import Reader
@@ -35,16 +35,23 @@ def outcomes(
         HolotypeError: the run cannot go on. What was yielded as added stays added.
     """
     in_flight = InFlight()
-    reader = Reader(backend, in_flight, hashes)
     # A run that may relabel could change what it was just about to trust: it asks.
     trusting = policy is not OnConflict.REPLACE
     hashes.begin(backend.state() if trusting else None)
-    with ThreadPoolExecutor(workers, "read") as pool:
-        hashed = background(reader.hash(found, pool), ahead=1, name="hash")
-        asked = reader.ask(hashed, pool)
-        with closing(backend.add(asked)) as done:
+    reader = Reader(found, backend, in_flight, hashes)
+    for chunk in reader.certain():
+        yield steps.settle(chunk, backend.relabel, in_flight, policy)
+    if not reader.is_through:
+        with closing(_through_stages(reader, backend, workers=workers)) as done:
             for chunk in done:
                 settled = steps.settle(chunk, backend.relabel, in_flight, policy)
                 hashes.settled(chunk)
                 yield settled
     hashes.end(backend.state() if trusting else None)
+
+
+def _through_stages(reader: Reader, backend: Backend, *, workers: int) -> Chunks:
+    with ThreadPoolExecutor(workers, "read") as pool:
+        hashed = background(reader.hash(pool), ahead=1, name="hash")
+        with closing(backend.add(reader.ask(hashed, pool))) as done:
+            yield from done

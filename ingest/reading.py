@@ -9,17 +9,18 @@ new are then read again, and must be the same.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from itertools import islice
+from contextlib import closing, suppress
+from itertools import chain, islice
 from pathlib import Path
 
 from holotype.errors import BrokenImage
 from holotype.images.files import read_file
 from holotype.intake import steps
 from holotype.intake.in_flight import InFlight
-from holotype.intake.incoming import FileStamp, Incoming
+from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
 from ingest.backend import Backend, Chunks
 from ingest.hash_cache import Hashes
@@ -43,27 +44,38 @@ SLICE = 8
 class Reader:
     """Hashes and asks, in the order of the files."""
 
-    def __init__(self, backend: Backend, in_flight: InFlight, hashes: Hashes) -> None:
+    def __init__(
+        self, found: Iterable[Incoming], backend: Backend, in_flight: InFlight, hashes: Hashes
+    ) -> None:
         """Ask this backend; `in_flight` is shared with the stage that settles."""
         self._backend = backend
         self._in_flight = in_flight
         self._hashes = hashes
+        self._groups = self._looked_up(found)
         self._expects_new = True
+        self.is_through = False
+        """No file is left for `hash`."""
 
-    def hash(self, found: Iterable[Incoming], pool: ThreadPoolExecutor) -> Chunks:
-        """Every file with its hash, or with a verdict: it cannot be read, or need not be."""
-        files = iter(found)
-        at_once = CHUNK_FILES
-        while group := list(islice(files, at_once)):
-            self._look_up(group)
-            nothing_to_read = True
+    def certain(self) -> Iterator[list[Incoming]]:
+        """The first files, as long as each has its verdict: there is nothing left to do.
+
+        So a known folder that has not changed needs no stages and no threads.
+        """
+        for group in self._groups:
+            if any(item.verdict is None for item in group):
+                self._groups = chain([group], self._groups)
+                return
+            yield group
+        self.is_through = True
+
+    def hash(self, pool: ThreadPoolExecutor) -> Chunks:
+        """Every other file with its hash, or with a verdict: it cannot be read, or need not be."""
+        for group in self._groups:
             for chunk in _chunks(group):
-                unread = [item for item in chunk if item.verdict is None and item.id is None]
+                unread = [item for item in chunk if _is_unread(item)]
                 if unread:
-                    nothing_to_read = False
                     self._read(unread, pool)
                 yield chunk
-            at_once = min(4 * at_once, LOOK_FILES) if nothing_to_read else CHUNK_FILES
 
     def ask(self, chunks: Chunks, pool: ThreadPoolExecutor) -> Chunks:
         """Every file with the answer whether it is new; new ones with their bytes."""
@@ -76,11 +88,16 @@ class Reader:
                     list(pool.map(self._fetch, [item for item in new if item.data is None]))
                 yield chunk
 
-    def _look_up(self, items: list[Incoming]) -> None:
-        for item in items:
-            if item.stamp is None and item.file is not None and item.verdict is None:
-                item.stamp = _stamp(item.file)
-        self._hashes.look_up([item for item in items if item.verdict is None])
+    def _looked_up(self, found: Iterable[Incoming]) -> Iterator[list[Incoming]]:
+        files = iter(found)
+        at_once = CHUNK_FILES
+        while group := list(islice(files, at_once)):
+            for item in group:
+                if item.status is None and item.file is not None:
+                    _look_at(item, item.file)
+            self._hashes.look_up([item for item in group if item.verdict is None])
+            at_once = CHUNK_FILES if any(map(_is_unread, group)) else min(4 * at_once, LOOK_FILES)
+            yield group
 
     def _read(self, items: list[Incoming], pool: ThreadPoolExecutor) -> None:
         read = _read_and_hash if self._expects_new else _hash
@@ -99,10 +116,10 @@ def _chunks(items: list[Incoming]) -> Iterator[list[Incoming]]:
     """The same files, cut so that no chunk has too much that must be read."""
     start = files = size = 0
     for end, item in enumerate(items, start=1):
-        if item.verdict is not None or item.id is not None:
+        if not _is_unread(item):
             continue
         files += 1
-        size += item.stamp.size if item.stamp is not None else len(item.data or b"")
+        size += item.status.st_size if item.status is not None else len(item.data or b"")
         if files == CHUNK_FILES or size >= CHUNK_BYTES:
             yield items[start:end]
             start, files, size = end, 0, 0
@@ -110,11 +127,14 @@ def _chunks(items: list[Incoming]) -> Iterator[list[Incoming]]:
         yield items[start:]
 
 
-def _stamp(file: str) -> FileStamp | None:
-    try:
-        return FileStamp.of(Path(file))
-    except OSError:
-        return None  # it is gone: reading it gives the reason
+def _is_unread(item: Incoming) -> bool:
+    return item.id is None and item.verdict is None
+
+
+def _look_at(item: Incoming, file: str) -> None:
+    item.looked_ns = time.time_ns()
+    with suppress(OSError):  # it is gone: reading it gives the reason
+        item.status = Path(file).stat()
 
 
 def _read_and_hash(items: list[Incoming]) -> None:

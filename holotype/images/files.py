@@ -33,13 +33,13 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     Raises:
         UsageError: one of `paths` does not exist; raised by the call, before anything is found.
     """
-    return map(Path, find_entries(paths))
+    return (Path(found) for run in find_runs(paths) for found in run)
 
 
-def find_entries(paths: Iterable[Path]) -> Iterator[Path | os.DirEntry[str]]:
-    """What `find_images` finds, as the folder's listing has it: a fifth of the time.
+def find_runs(paths: Iterable[Path]) -> Iterator[list[Path] | list[os.DirEntry[str]]]:
+    """What `find_images` finds, in a fifth of the time: some of one folder in each list.
 
-    Both kinds have a `name` and a `stat()`, and `os.fspath` gives their path.
+    Both kinds have a `stat()`, and `os.fspath` gives their path.
 
     Raises:
         UsageError: as for `find_images`.
@@ -51,18 +51,18 @@ def find_entries(paths: Iterable[Path]) -> Iterator[Path | os.DirEntry[str]]:
     return _walk_all(given)
 
 
-def _walk_all(paths: Iterable[Path]) -> Iterator[Path | os.DirEntry[str]]:
+def _walk_all(paths: Iterable[Path]) -> Iterator[list[Path] | list[os.DirEntry[str]]]:
     seen: set[tuple[int, int]] = set()
     for path in paths:
         if path.is_dir():
             yield from _walk(path, seen)
         else:
-            yield path
+            yield [path]
 
 
 def _walk(
     folder: Path | os.DirEntry[str], seen: set[tuple[int, int]]
-) -> Iterator[Path | os.DirEntry[str]]:
+) -> Iterator[list[Path] | list[os.DirEntry[str]]]:
     status = folder.stat()
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
@@ -70,18 +70,24 @@ def _walk(
     seen.add(identity)
     try:
         with os.scandir(folder) as scan:
-            found = sorted(scan, key=_NAME)
+            children = sorted(scan, key=_NAME)
     except OSError:
-        yield folder
+        yield [Path(folder)]
         return
-    for child in found:
+    run: list[os.DirEntry[str]] = []
+    for child in children:
         name = child.name
         if name.startswith("."):
             continue
         if child.is_dir():
+            if run:
+                yield run
+            run = []
             yield from _walk(child, seen)
         elif name[name.rfind(".") :].lower() in IMAGE_SUFFIXES:
-            yield child
+            run.append(child)
+    if run:
+        yield run
 
 
 def read_file(path: Path) -> bytes:

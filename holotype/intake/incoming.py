@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holotype.outcomes import FileOutcome, Outcome
 from holotype.references import EmbeddedReference, reference_id
@@ -32,42 +31,14 @@ KNOWN: Final = Verdict(Outcome.ALREADY_PRESENT)
 """Of a picture that need not be asked about."""
 
 
-class FileStamp(NamedTuple):
-    """What the file system says of a file; it differs after any change of its content."""
+def mark_of(status: os.stat_result) -> bytes:
+    """What the file system says of a file, as 40 bytes that differ after a change of its content.
 
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-    looked_ns: int
-    """When this was looked up, nanoseconds since the epoch. Not a property of the file."""
-
-    @classmethod
-    def of(cls, file: Path | os.DirEntry[str]) -> FileStamp:
-        """Look now.
-
-        Raises:
-            OSError: it is gone, or may not be looked at.
-        """
-        now = time.time_ns()
-        s = file.stat()
-        return cls(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev, now)
-
-    @classmethod
-    def of_link(cls, file: Path) -> FileStamp:
-        """Look now at a link itself, not at where it leads.
-
-        Raises:
-            OSError: it is gone.
-        """
-        now = time.time_ns()
-        s = file.lstat()
-        return cls(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev, now)
-
-    def mark(self) -> bytes:
-        """All but the time of looking, as 40 bytes to store and compare."""
-        return _MARK.pack(*self[:5])
+    Its size, times of modification and of change (nanoseconds), inode and device.
+    """
+    return _MARK.pack(
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+    )
 
 
 @dataclass(slots=True)
@@ -86,8 +57,10 @@ class Incoming:
     meta: Mapping[str, str] = field(default_factory=dict)
     file: str | None = None
     """The file to read, as the system spells its path; None where `data` came with it."""
-    stamp: FileStamp | None = field(default=None, compare=False)
-    """The file as it was just before it was read."""
+    status: os.stat_result | None = field(default=None, compare=False)
+    """Of the file, from before it was read; None where it could not be had."""
+    looked_ns: int = field(default=0, compare=False)
+    """From before `status` was looked up, nanoseconds since the epoch."""
     data: bytes | None = None
     """The file's bytes, until they are decoded or found to be known."""
     sha256: str | None = None

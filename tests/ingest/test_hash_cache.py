@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holotype.intake.folders import Folders
-from holotype.intake.incoming import FileStamp, Incoming
+from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
 from ingest.hash_cache import RACY_NS, HashCache, Hashes, NoHashes, open_hashes
 from tests.image_files import make_tree, picture
@@ -47,8 +47,7 @@ def file(tmp_path: Path) -> Path:
 
 def looked_at(path: Path, *, looked_ns: int = 2 * OLD_NS) -> Incoming:
     """The file as the pipeline sees it, by default long after its last change."""
-    stamp = FileStamp.of(path)._replace(looked_ns=looked_ns)
-    return Incoming(source=str(path), label="bee", file=str(path), stamp=stamp)
+    return Incoming(str(path), "bee", file=str(path), status=path.stat(), looked_ns=looked_ns)
 
 
 def remember(cache: Hashes, item: Incoming) -> None:
@@ -168,8 +167,7 @@ class Settled(HashCache):
 
     def remember(self, items: Sequence[Incoming]) -> None:
         for item in items:
-            if item.stamp is not None:
-                item.stamp = item.stamp._replace(looked_ns=2 * OLD_NS)
+            item.looked_ns = 2 * OLD_NS
         super().remember(items)
 
 
