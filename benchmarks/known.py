@@ -24,7 +24,8 @@ from holotype.outcomes import Outcome
 from holotype.settings import Settings
 from ingest.adding import add
 from ingest.backend import Backend
-from ingest.hash_cache import Hashes, NoHashes, open_hashes
+from ingest.hash_cache import open_hashes
+from ingest.hashes import Hashes, NoHashes
 from ingest.opening import hash_file, open_backend
 from tests.fakes import ColourEncoder
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.backend import Backend
-from ingest.hash_cache import Hashes, NoHashes
+from ingest.hashes import Hashes, NoHashes
 from ingest.pipeline import outcomes
 from ingest.summary import Summary
 
@@ -53,6 +53,7 @@ def add(
     """
     started = time.monotonic()
     summary = summary if summary is not None else Summary()
+    counts = summary.counts
     stream = outcomes(
         found,
         backend,
@@ -63,7 +64,7 @@ def add(
     with closing(stream):
         for some in stream:
             for outcome in some:
-                summary.counts[outcome.outcome] += 1
+                counts[outcome.outcome] += 1
                 listen(outcome)
                 if max_failures is not None and summary.failures > max_failures:
                     summary.stopped = f"more than {max_failures} files failed (--max-failures)"

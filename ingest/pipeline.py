@@ -17,7 +17,7 @@ from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.backend import Backend, Chunks
 from ingest.flow import background
-from ingest.hash_cache import Hashes
+from ingest.hashes import Hashes
 from ingest.reading import Reader
 
 
@@ -40,7 +40,7 @@ def outcomes(
     hashes.begin(backend.state() if trusting else None)
     reader = Reader(found, backend, in_flight, hashes)
     for chunk in reader.certain():
-        yield steps.settle(chunk, backend.relabel, in_flight, policy)
+        yield [item.report() for item in chunk]
     if not reader.is_through:
         with closing(_through_stages(reader, backend, workers=workers)) as done:
             for chunk in done:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
 
 from holotype.errors import BrokenImage
@@ -23,22 +24,27 @@ from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
 from ingest.backend import Backend, Chunks
-from ingest.hash_cache import Hashes
+from ingest.hashes import Hashes
 from ingest.hashing import hash_file, new_buffer
 
-CHUNK_FILES = 64
-"""Files in a chunk that must be read: enough to keep every core busy, few enough to report
-soon."""
+NEW_FILES, KNOWN_FILES = 64, 256
+"""Files that must be read in a chunk, where they are expected to be new (few enough to report
+soon) and where they are expected to be known."""
 
 CHUNK_BYTES = 64 * 2**20
 """Bytes of such files in a chunk. At most three chunks hold their bytes at any time."""
 
 LOOK_FILES = 1024
-"""Files that are looked up at a time while none has to be read: handing a chunk from thread to
-thread takes as long as looking up ten files."""
+"""Files that are looked up at a time while none is expected to be new."""
 
-SLICE = 8
-"""Files that a thread hashes at a time: handing one over costs a fifth of hashing 100 kB."""
+SLICE = 32
+"""Files that a thread hashes at a time, at most; handing them over costs half of hashing
+100 kB."""
+PARTS = 8
+"""Into which a chunk is cut at least, so that threads end together."""
+
+
+_VERDICT = attrgetter("verdict")
 
 
 class Reader:
@@ -62,16 +68,17 @@ class Reader:
         So a known folder that has not changed needs no stages and no threads.
         """
         for group in self._groups:
-            if any(item.verdict is None for item in group):
+            if not all(map(_VERDICT, group)):
                 self._groups = chain([group], self._groups)
                 return
+            self._expects_new = False
             yield group
         self.is_through = True
 
     def hash(self, pool: ThreadPoolExecutor) -> Chunks:
         """Every other file with its hash, or with a verdict: it cannot be read, or need not be."""
         for group in self._groups:
-            for chunk in _chunks(group):
+            for chunk in self._chunks(group):
                 unread = [item for item in chunk if _is_unread(item)]
                 if unread:
                     self._read(unread, pool)
@@ -90,18 +97,33 @@ class Reader:
 
     def _looked_up(self, found: Iterable[Incoming]) -> Iterator[list[Incoming]]:
         files = iter(found)
-        at_once = CHUNK_FILES
-        while group := list(islice(files, at_once)):
+        while group := list(islice(files, NEW_FILES if self._expects_new else LOOK_FILES)):
             for item in group:
                 if item.status is None and item.file is not None:
                     _look_at(item, item.file)
-            self._hashes.look_up([item for item in group if item.verdict is None])
-            at_once = CHUNK_FILES if any(map(_is_unread, group)) else min(4 * at_once, LOOK_FILES)
+            refused = any(map(_VERDICT, group))
+            self._hashes.look_up([i for i in group if not i.verdict] if refused else group)
             yield group
+
+    def _chunks(self, items: list[Incoming]) -> Iterator[list[Incoming]]:
+        """The same files, cut so that no chunk has too much that must be read."""
+        most = NEW_FILES if self._expects_new else KNOWN_FILES
+        start = files = size = 0
+        for end, item in enumerate(items, start=1):
+            if not _is_unread(item):
+                continue
+            files += 1
+            size += item.status.st_size if item.status is not None else len(item.data or b"")
+            if files == most or size >= CHUNK_BYTES:
+                yield items[start:end]
+                start, files, size = end, 0, 0
+        if start < len(items):
+            yield items[start:]
 
     def _read(self, items: list[Incoming], pool: ThreadPoolExecutor) -> None:
         read = _read_and_hash if self._expects_new else _hash
-        list(pool.map(read, [items[n : n + SLICE] for n in range(0, len(items), SLICE)]))
+        size = min(SLICE, -(-len(items) // PARTS))
+        list(pool.map(read, [items[n : n + size] for n in range(0, len(items), size)]))
         self._hashes.remember(items)
 
     def _fetch(self, item: Incoming) -> None:
@@ -110,21 +132,6 @@ class Reader:
         if item.data is not None and hashlib.sha256(item.data).hexdigest() != item.sha256:
             self._hashes.forget(item)
             item.end(Outcome.FAILED, "it changed while it was being added: add it again")
-
-
-def _chunks(items: list[Incoming]) -> Iterator[list[Incoming]]:
-    """The same files, cut so that no chunk has too much that must be read."""
-    start = files = size = 0
-    for end, item in enumerate(items, start=1):
-        if not _is_unread(item):
-            continue
-        files += 1
-        size += item.status.st_size if item.status is not None else len(item.data or b"")
-        if files == CHUNK_FILES or size >= CHUNK_BYTES:
-            yield items[start:end]
-            start, files, size = end, 0, 0
-    if start < len(items):
-        yield items[start:]
 
 
 def _is_unread(item: Incoming) -> bool:

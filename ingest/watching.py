@@ -19,7 +19,7 @@ from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.adding import add
 from ingest.backend import Backend
-from ingest.hash_cache import Hashes, NoHashes
+from ingest.hashes import Hashes, NoHashes
 from ingest.inbox import Inbox
 
 _PASSING = (StoreLocked, StoreUnavailable, ServiceError)

@@ -52,28 +52,25 @@ class Folders:
     ) -> Iterator[Incoming]:
         # A known folder is gone through at 100,000 files a second: text instead of `Path`, and
         # nothing is done for a file that can be done for its folder.
-        label: str | None = self.label
+        label, meta, ungrouped = self.label, self.meta, self.group is no_group
         for found in run:
             file = os.fspath(found).removeprefix("./")
             source = file if file.isascii() else readable(file)
             try:
                 label = label or _class_of(file, root)
-                group = None if self.group is no_group else self._group_of(Path(file), root)
+                group = None if ungrouped else self._group_of(Path(file), root)
             except UsageError as error:
                 yield Incoming.refused(source, str(error), file=file)
                 continue
             looked_ns = time.time_ns()
-            yield Incoming(source, label, group, self.meta, file, _status(found), looked_ns)
+            try:
+                status = found.stat()
+            except OSError:
+                status = None  # it is gone: reading it gives the reason
+            yield Incoming(source, label, group, meta, file, status, looked_ns)
 
     def _group_of(self, path: Path, root: Path) -> str | None:
         return self.group(path, path.parent if path == root else root)
-
-
-def _status(found: Path | os.DirEntry[str]) -> os.stat_result | None:
-    try:
-        return found.stat()
-    except OSError:
-        return None  # it is gone: reading it gives the reason
 
 
 def _class_of(file: str, root: Path) -> str:

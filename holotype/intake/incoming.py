@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from holotype.intake.in_flight import Standing
 
 _MARK = struct.Struct("=QqqQQ")
+_PARTS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,7 @@ def mark_of(status: os.stat_result) -> bytes:
 
     Its size, times of modification and of change (nanoseconds), inode and device.
     """
-    return _MARK.pack(
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
-    )
+    return _MARK.pack(*_PARTS(status))
 
 
 @dataclass(slots=True)
@@ -104,8 +104,8 @@ class Incoming:
 
     def report(self) -> FileOutcome:
         """The line of the report; the verdict must have been given."""
-        assert self.verdict is not None
         verdict = self.verdict
+        assert verdict is not None
         return FileOutcome(
             self.source, verdict.outcome, self.label or None, self.id, verdict.reason
         )

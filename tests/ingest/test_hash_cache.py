@@ -14,7 +14,8 @@ import pytest
 from holotype.intake.folders import Folders
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
-from ingest.hash_cache import RACY_NS, HashCache, Hashes, NoHashes, open_hashes
+from ingest.hash_cache import RACY_NS, HashCache, open_hashes
+from ingest.hashes import Hashes, NoHashes
 from tests.image_files import make_tree, picture
 from tests.ingest.conftest import Worker
 
