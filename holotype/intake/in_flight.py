@@ -8,6 +8,7 @@ silently end under the last one.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from holotype.intake.incoming import Verdict
@@ -35,19 +36,20 @@ class InFlight:
         self._guard = threading.Lock()
         self._standings: dict[str, Standing] = {}
 
-    def enter(self, id_: str) -> Standing:
-        """One more file with these bytes. The first one finds `files` at 1."""
+    def enter(self, id_: str) -> tuple[Standing, bool]:
+        """One more file with these bytes; whether it is the only one in flight."""
         with self._guard:
             standing = self._standings.get(id_)
             if standing is None:
                 standing = self._standings[id_] = Standing()
             standing.files += 1
-            return standing
+            return standing, standing.files == 1
 
-    def leave(self, id_: str) -> None:
-        """One file with these bytes is settled."""
+    def leave(self, ids: Iterable[str]) -> None:
+        """For each of these ids, one file with its bytes is settled."""
         with self._guard:
-            standing = self._standings[id_]
-            standing.files -= 1
-            if standing.files == 0:
-                del self._standings[id_]
+            for id_ in ids:
+                standing = self._standings[id_]
+                standing.files -= 1
+                if standing.files == 0:
+                    del self._standings[id_]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from holotype.outcomes import FileOutcome, Outcome
 from holotype.references import EmbeddedReference, reference_id
@@ -21,8 +21,7 @@ _MARK = struct.Struct("=QqqQQ")
 _PARTS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of an incoming picture, as soon as a step knows."""
 
     outcome: Outcome

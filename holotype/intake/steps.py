@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, InvalidReference
 from holotype.intake.in_flight import InFlight, Standing
-from holotype.intake.incoming import Incoming
+from holotype.intake.incoming import KNOWN, Incoming
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
 from holotype.references import EmbeddedReference, Reference, Vectors
 
@@ -48,8 +48,8 @@ def ask(items: Sequence[Incoming], known: Known, in_flight: InFlight) -> None:
     firsts: list[tuple[str, Incoming, Standing]] = []
     for item in waiting:
         assert item.id is not None
-        item.standing = in_flight.enter(item.id)
-        if item.standing.files == 1:
+        item.standing, is_first = in_flight.enter(item.id)
+        if is_first:
             firsts.append((item.id, item, item.standing))
     present = known([id_ for id_, _, _ in firsts])
     for id_, item, standing in firsts:
@@ -120,9 +120,7 @@ def settle(
     for label, same in groupby(changed, key=lambda item: item.label):
         relabel(label, [item.id for item in same if item.id])
     # Only now: whoever finds a picture no longer in flight must find it in the store as it is.
-    for item in entered:
-        if item.id is not None:
-            in_flight.leave(item.id)
+    in_flight.leave(item.id for item in entered if item.id is not None)
     return [item.report() for item in items]
 
 
@@ -169,6 +167,8 @@ def _settle(item: Incoming, policy: OnConflict) -> None:
             standing.failure = item.verdict
         else:
             standing.label = item.label
+    elif standing.label == item.label:
+        item.verdict = KNOWN
     elif standing.label is not None:
         item.end(*resolve_known(existing=standing.label, label=item.label, policy=policy))
         if item.verdict is not None and item.verdict.outcome is Outcome.RELABELLED:
