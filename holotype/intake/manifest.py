@@ -10,10 +10,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -89,8 +92,10 @@ class Manifest:
         for column in REQUIRED:
             if not texts.get(column):
                 raise _BadRow(f"it has no {column}")
+        if "\0" in texts["path"]:
+            raise _BadRow("its path holds a zero byte, which no path can")
         path = self.file.parent / texts["path"]
-        own = {key: value for key, value in texts.items() if key not in _OWN}
+        own = {key: readable(value) for key, value in texts.items() if key not in _OWN}
         group = texts.get("group", "")
         return Incoming(
             source=readable(path),
@@ -107,8 +112,17 @@ def _text(column: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float | Decimal | date | time):
-        return str(value)
+        return _encodable(column, str(value))
     raise _BadRow(f"{column} is {value!r}: text, a number, a date or true/false is needed")
+
+
+def _encodable(column: str, text: str) -> str:
+    """Text that has bytes: JSON can spell half of a character."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise _BadRow(f"its {column} {text!r} is no text") from None
+    return text
 
 
 def _check_columns(file: Path, columns: Sequence[str]) -> None:
@@ -118,6 +132,9 @@ def _check_columns(file: Path, columns: Sequence[str]) -> None:
             f"{file} lacks the column {' and the column '.join(map(repr, missing))}; "
             f"it has {', '.join(map(repr, columns)) or 'none'}"
         )
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise UsageError(f"{file} has the column {' and the column '.join(map(repr, twice))} twice")
     for column in columns:
         if column not in _OWN:
             clean_meta_key(column)
@@ -128,7 +145,10 @@ def _csv(file: Path) -> Iterator[_Numbered]:
     # surrogateescape: a file name that is not UTF-8 must still find its file.
     with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         reader = csv.reader(lines, strict=True)
-        columns = next(reader, [])
+        try:
+            columns = next(reader, [])
+        except csv.Error as error:
+            raise UsageError(f"{file}: its first line cannot be read as CSV: {error}") from error
         _check_columns(file, columns)
         while True:
             try:
@@ -158,7 +178,7 @@ def _jsonl(file: Path) -> Iterator[_Numbered]:
 def _json_row(line: str) -> Row | _BadRow:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where it is nested too deep
         return _BadRow(f"it is not JSON: {error}")
     return row if isinstance(row, dict) else _BadRow("it is not a JSON object")
 
@@ -168,16 +188,14 @@ def _parquet(file: Path) -> Iterator[_Numbered]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
-        raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
-    with table:
-        _check_columns(file, table.schema_arrow.names)
-        number = 0
-        for batch in table.iter_batches(batch_size=_PARQUET_ROWS):
-            for row in batch.to_pylist():
-                number += 1
+        with pq.ParquetFile(file) as table:
+            _check_columns(file, table.schema_arrow.names)
+            batches = table.iter_batches(batch_size=_PARQUET_ROWS)
+            rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+            for number, row in enumerate(rows, start=1):
                 yield f"row {number}", row
+    except (pa.ArrowException, OSError) as error:  # damaged pages raise either
+        raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
 
 
 _READERS: Mapping[str, Callable[[Path], Iterator[_Numbered]]] = MappingProxyType(

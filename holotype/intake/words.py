@@ -83,9 +83,14 @@ def readable(path: Path | str) -> str:
     """A path as text that can be printed and stored.
 
     Linux file names are bytes; Python carries those that are not UTF-8 as lone surrogates,
-    which neither JSON nor the store can hold.
+    which neither JSON nor the store can hold. Other surrogates, which no file name has, become
+    question marks.
     """
-    return os.fsencode(path).decode("utf-8", errors="replace")
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError:
+        encoded = os.fspath(path).encode("utf-8", errors="replace")
+    return encoded.decode("utf-8", errors="replace")
 
 
 def _clean(what: str, text: str) -> str:

@@ -136,3 +136,71 @@ def test_parse_group__refuses(rule: str, message: str) -> None:
     """A rule that cannot work is a usage error at once."""
     with pytest.raises(UsageError, match=message):
         parse_group(rule)
+
+
+@pytest.mark.parametrize("spelt", ["{}/train", "{}/train/", "{}/./train", "{}/val/../train"])
+def test_folders__a_split_with_classes_and_folders_in_them(images: Path, spelt: str) -> None:
+    """`train/<class>/sub/...`: PATH is the split, however it is spelt; below a class all is one."""
+    tree = {"train/bee/a/b/c": [1], "train/bee": [2], "train/wasp/a": [3], "val/bee": [4]}
+    make_tree(images, tree)
+    found = list(Folders([Path(spelt.format(images))], group=parse_group("folder")))
+    assert labels(found) == ["bee", "bee", "wasp"]
+    assert [item.group for item in found] == ["bee", "bee/a/b/c", "wasp/a"]
+
+
+def test_folders__several_paths_are_each_a_root(images: Path) -> None:
+    """The first level below each of them is the class, and each is counted."""
+    make_tree(images, {"train/bee": [1, 2], "val/bee": [3], "val/wasp": [4]})
+    found = Folders([images / "train", images / "val"])
+    assert labels(list(found)) == ["bee", "bee", "bee", "wasp"]
+    assert found.count() == 4
+
+
+def test_folders__a_link_to_a_folder_is_a_class(images: Path, tmp_path: Path) -> None:
+    """Its name is the label; a link that leads back up adds nothing and ends."""
+    make_tree(tmp_path / "elsewhere", {"x": [1], "x/deep": [2]})
+    make_tree(images, {"wasp": [3]})
+    (images / "bee").symlink_to(tmp_path / "elsewhere" / "x")
+    (images / "wasp" / "up").symlink_to(images)
+    found = Folders([images])
+    assert labels(list(found)) == ["bee", "bee", "wasp"]
+    assert found.count() == 3
+
+
+def test_folders__a_folder_whose_name_is_no_label_fails_its_pictures(images: Path) -> None:
+    """A blank or overlong name is reported picture by picture; other classes go on."""
+    make_tree(images, {"  ": [1, 2], "bee": [3], "x" * 201: [4]})
+    blank, again, bee, overlong = Folders([images])
+    assert [item.verdict.reason for item in (blank, again) if item.verdict] == [
+        "the label is empty",
+        "the label is empty",
+    ]
+    assert (bee.verdict, bee.label) == (None, "bee")
+    assert overlong.verdict is not None
+    assert "is longer than 200 characters" in (overlong.verdict.reason or "")
+
+
+def test_folders__a_folder_group_at_the_top_level(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture right in PATH belongs to the group of PATH's own name, however it is named."""
+    make_tree(images, {".": [1], "slide1": [2]})
+    rule = parse_group("folder")
+    top, below = Folders([images], label="bee", group=rule)
+    assert (top.group, below.group) == ("images", "slide1")
+    [named] = Folders([images / "00001.png"], label="bee", group=rule)
+    assert named.group == "images"
+    monkeypatch.chdir(images)
+    for path in (Path(), Path("00001.png")):
+        top, *_ = Folders([path], label="bee", group=rule)
+        assert (top.source, top.group) == ("00001.png", "images")
+
+
+def test_folders__a_file_that_went_away_is_still_named(images: Path) -> None:
+    """Between the listing and the look: it comes out, and reading it gives the reason."""
+    make_tree(images, {"bee": [1, 2]})
+    found = iter(Folders([images]))
+    next(found)
+    (images / "bee" / "00002.png").unlink()
+    gone = next(found)
+    assert (gone.path, gone.status, gone.verdict) == (images / "bee" / "00002.png", None, None)

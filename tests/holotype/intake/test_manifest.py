@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,131 @@ def test_manifest__many_rows_are_counted_across_batches(tmp_path: Path) -> None:
     rows[2400]["label"] = ""
     found = Manifest(write(tmp_path, "parquet", rows))
     assert [said for said in reasons(found) if said] == ["row 2401 of m.parquet: it has no label"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"), [("csv", "7"), ("jsonl", 7), ("parquet", 7), ("jsonl", 7.5), ("jsonl", True)]
+)
+def test_manifest__a_label_that_is_a_number_is_its_text(
+    tmp_path: Path, kind: str, label: Any
+) -> None:
+    """Plate 7 is a class like any other, whichever way the file spells numbers."""
+    [found] = Manifest(write(tmp_path, kind, [{"path": "a.png", "label": label}]))
+    assert found.label == {7: "7", 7.5: "7.5", True: "true", "7": "7"}[label]
+    assert found.verdict is None
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifest__an_empty_label_fails_its_row(tmp_path: Path, kind: str) -> None:
+    """Missing, empty and blank: the row is named, and the others go on."""
+    rows: list[dict[str, Any]] = [
+        {"path": "a.png", "label": None},
+        {"path": "b.png", "label": ""},
+        {"path": "c.png", "label": "  "},
+        {"path": "d.png", "label": " bee "},
+    ]
+    found = list(Manifest(write(tmp_path, kind, rows)))
+    said = [(item.verdict.reason or "").partition(": ")[2] for item in found if item.verdict]
+    assert said == ["it has no label", "it has no label", "the label is empty"]
+    assert [item.label for item in found] == ["", "", "", "bee"]
+    assert found[0].source == str(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_manifest__a_byte_order_mark_is_no_text(tmp_path: Path, kind: str) -> None:
+    """Spreadsheets and some editors put one in front."""
+    lines = {"csv": "path,label\na.png,bee\n", "jsonl": '{"path": "a.png", "label": "bee"}\n'}
+    file = tmp_path / f"m.{kind}"
+    file.write_bytes(b"\xef\xbb\xbf" + lines[kind].encode())
+    [found] = Manifest(file)
+    assert (found.label, found.path) == ("bee", tmp_path / "a.png")
+
+
+def test_manifest__paths_are_relative_to_it_wherever_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the manifest is named by a relative path, and a row leads out of its folder."""
+    (tmp_path / "lists").mkdir()
+    rows = [{"path": "a.png", "label": "bee"}, {"path": "../raw/b.png", "label": "bee"}]
+    write(tmp_path / "lists", "csv", rows)
+    monkeypatch.chdir(tmp_path)
+    found = Manifest(Path("lists/m.csv"))
+    assert [item.file for item in found] == ["lists/a.png", "lists/../raw/b.png"]
+    monkeypatch.chdir(tmp_path / "lists")
+    assert [item.file for item in Manifest(Path("m.csv"))] == ["a.png", "../raw/b.png"]
+
+
+def test_manifest__the_same_row_twice_comes_twice(tmp_path: Path) -> None:
+    """What becomes of the second one is decided where the first one is known."""
+    row = {"path": "a.png", "label": "bee"}
+    first, second = Manifest(write(tmp_path, "csv", [row, row]))
+    assert first == second
+    assert Manifest(write(tmp_path, "csv", [row, row])).count() == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifest__an_expression_that_does_not_match_fails_its_row(
+    tmp_path: Path, kind: str
+) -> None:
+    """Only where the row has no group of its own, and the row is named."""
+    rows: list[dict[str, Any]] = [
+        {"path": "slide1/a.png", "label": "bee", "group": None},
+        {"path": "b.png", "label": "bee", "group": None},
+        {"path": "c.png", "label": "bee", "group": "own"},
+    ]
+    found = list(Manifest(write(tmp_path, kind, rows), group=parse_group(r"re:/(slide\d)/")))
+    assert [item.group for item in found] == ["slide1", None, "own"]
+    [bad] = [item.verdict.reason or "" for item in found if item.verdict]
+    assert bad.endswith(f"m.{kind}: --group: '/(slide\\\\d)/' does not match this path")
+
+
+def test_manifest__text_that_cannot_be_stored_fails_or_is_replaced(tmp_path: Path) -> None:
+    """Half characters and zero bytes end no run; bytes that are no UTF-8 are shown as such."""
+    file = tmp_path / "m.jsonl"
+    rows = [
+        r'{"path": "a\u0000.png", "label": "bee"}',
+        r'{"path": "\ud83d.png", "label": "bee"}',
+        r'{"path": "a.png", "label": "bee", "note": "\ud83d"}',
+        "[" * 100_000,
+        r'{"path": "a.png", "label": "bee"}',
+    ]
+    file.write_text("\n".join(rows))
+    said = reasons(Manifest(file))
+    assert said[0] == "line 1 of m.jsonl: its path holds a zero byte, which no path can"
+    assert said[1] == "line 2 of m.jsonl: its path '\\ud83d.png' is no text"
+    assert said[2] == "line 3 of m.jsonl: its note '\\ud83d' is no text"
+    assert "line 4 of m.jsonl: it is not JSON" in (said[3] or "")
+    assert said[4] is None
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(b"path,label,site\ncaf\xe9.png,bee,caf\xe9\n")
+    [found] = Manifest(latin)
+    assert found.meta == {"site": "caf\N{REPLACEMENT CHARACTER}"}
+    assert found.source == str(tmp_path / "caf\N{REPLACEMENT CHARACTER}.png")
+    assert os.fsencode(found.file or "").endswith(b"caf\xe9.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"path,label,label\n", "has the column 'label' twice"),
+        (b'"path,label\n', "its first line cannot be read as CSV: unexpected end of data"),
+        ("path,label\n".encode("utf-16"), "lacks the column 'path' and the column 'label'"),
+    ],
+)
+def test_manifest__a_first_line_that_makes_no_sense_is_a_usage_error(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    """A doubled column, a torn quote, another encoding: said before anything is done."""
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        Manifest(tmp_path / "m.csv")
+
+
+def test_manifest__a_damaged_parquet_file_ends_with_its_name(tmp_path: Path) -> None:
+    """Where the columns can be read and the rows cannot."""
+    rows = [{"path": f"{n}-{n**7}.png", "label": "bee"} for n in range(2500)]
+    file = write(tmp_path, "parquet", rows)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    with pytest.raises(UsageError, match=r"m\.parquet cannot be read as Parquet: "):
+        list(Manifest(file))
