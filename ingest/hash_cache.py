@@ -69,6 +69,8 @@ class HashCache:
         self._clock = clock
         self._guard = threading.Lock()
         self._epoch: int | None = None
+        self._state: str | None = None
+        """As it is recorded now."""
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._rows = connect(file)
@@ -92,7 +94,7 @@ class HashCache:
 
     def begin(self, state: str | None) -> None:
         """See `Hashes.begin`."""
-        self._epoch = None
+        self._epoch = self._state = None
         if state is None:
             return
         with self._shortcut():
@@ -104,7 +106,8 @@ class HashCache:
                 self._rows.execute("DELETE FROM runs")
                 self._rows.execute("INSERT OR REPLACE INTO gallery VALUES (0, ?, NULL)", (epoch,))
                 self._rows.commit()
-            self._epoch = epoch
+                recorded = None
+            self._epoch, self._state = epoch, recorded
 
     def look_up(self, items: Sequence[Incoming]) -> None:
         """See `Hashes.look_up`."""
@@ -150,6 +153,7 @@ class HashCache:
             return
         with self._shortcut():
             self._rows.execute("UPDATE gallery SET state = NULL")
+            self._state = None
             self._rows.executemany(
                 "UPDATE files SET label = ?, epoch = ? WHERE folder = ? AND name = ? AND id = ?",
                 rows,
@@ -158,7 +162,7 @@ class HashCache:
 
     def end(self, state: str | None) -> None:
         """See `Hashes.end`."""
-        if self._epoch is None or state is None:
+        if self._epoch is None or state in {None, self._state}:
             return
         with self._shortcut():
             self._rows.execute("UPDATE gallery SET state = ? WHERE epoch = ?", (state, self._epoch))
