@@ -54,10 +54,9 @@ POINTS_PER_CALL: Final = 1024
 QUERIES_PER_CALL: Final = 32
 """Same, for searching: 32 exact queries over 100,000 references take about 40 ms."""
 
-SEARCH_EFFORT: Final = 192
-"""Candidates kept while the index is searched (`hnsw_ef`). Among 100,000 x 384 it found 99.8 %
-of the 20 nearest in 2.5 ms of processor time; 128 found 99.4 % in 2.3, 256 99.9 % in 3.3
-(`python -m benchmarks search`)."""
+SEARCH_EFFORT: Final = 160
+"""Candidates kept while the index is searched (`hnsw_ef`). Among 100,000 x 384 it finds 99.4 % of
+the 20 nearest in 1.8 ms; 128 found 99.0 %, 192 99.7 % in 2.5 ms (`docs/LAB.md`)."""
 
 KEPT_COUNTS: Final = 64
 """Counts by value that are kept, one for every filter in use: every classification asks for
