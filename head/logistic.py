@@ -134,7 +134,7 @@ def make_space(
     sums = x.new_zeros(n_classes, x.shape[1]).index_add_(0, y, x)
     # A class without references is taken to lie in the middle.
     means = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], mean)
-    variances, axes = torch.linalg.eigh(_within_class_covariance(x, y, means))
+    variances, axes = _eigh(_within_class_covariance(x, y, means))
     rotated = len(x) <= ROTATED_UP_TO
     return Space(
         x=(x - mean) @ axes if rotated else x,
@@ -155,6 +155,19 @@ def _within_class_covariance(x: Tensor, y: Tensor, means: Tensor) -> Tensor:
         centred = x[rows] - means[y[rows]]
         scatter.addmm_(centred.T, centred)
     return scatter / len(x)
+
+
+def _eigh(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and vectors.
+
+    Where references are fewer than dimensions most eigenvalues are rounding errors of zero. Single
+    precision may not converge among them; double precision, which takes twice as long, does.
+    """
+    try:
+        variances, axes = torch.linalg.eigh(covariance)
+    except torch.linalg.LinAlgError:
+        variances, axes = torch.linalg.eigh(covariance.double())
+    return variances.to(covariance.dtype), axes.to(covariance.dtype)
 
 
 def _blocks(n: int, width: int) -> Iterator[slice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 
 from head import logistic
@@ -60,6 +61,26 @@ def test_solver__a_class_without_references_is_never_answered() -> None:
     space = make_space(kept.vectors, kept.codes, n_classes=5)
     answers = solve(space, 100.0).layer().logits(data.vectors).argmax(axis=1)
     assert set(answers.tolist()) == {0, 1, 3, 4}
+
+
+def test_solver__single_precision_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the eigenvalues cannot be found in single precision, double precision finds them."""
+    data = Clouds(24).training_set(SIZES)
+    usual = solve(make_space(data.vectors, data.codes, n_classes=5), 10.0).layer()
+    eigh = torch.linalg.eigh
+
+    def converges_in_double(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if matrix.dtype == torch.float32:
+            raise torch.linalg.LinAlgError("the algorithm failed to converge")
+        return tuple(eigh(matrix))  # type: ignore[return-value]
+
+    monkeypatch.setattr(torch.linalg, "eigh", converges_in_double)
+    doubled = solve(make_space(data.vectors, data.codes, n_classes=5), 10.0).layer()
+    np.testing.assert_allclose(
+        _probabilities(doubled.logits(data.vectors)),
+        _probabilities(usual.logits(data.vectors)),
+        atol=0.02,
+    )
 
 
 def test_solver__starts_from_a_solution_in_other_coordinates() -> None:
