@@ -165,7 +165,7 @@ def _eigh(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """
     try:
         variances, axes = torch.linalg.eigh(covariance)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # stubs lack it
         variances, axes = torch.linalg.eigh(covariance.double())
     return variances.to(covariance.dtype), axes.to(covariance.dtype)
 
