@@ -11,7 +11,6 @@ import numpy as np
 from classify.evaluation import metrics
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.metrics import (
-    CalibrationBin,
     ClassFigures,
     Confusion,
     Interval,
@@ -19,6 +18,7 @@ from classify.evaluation.metrics import (
 )
 from classify.evaluation.predictions import ABSENT, Flags, Predictions
 from classify.modes import Mode
+from head.reliability import N_BINS, ReliabilityBin, calibration_error, reliability
 
 RISKS = (0.01, 0.02, 0.05, 0.1)
 """Error rates for which the coverage is stated."""
@@ -47,7 +47,7 @@ class Figures:
     macro_f1: float
     top3: float
     calibration_error: float
-    calibration: Sequence[CalibrationBin]
+    calibration: Sequence[ReliabilityBin]
     risk_area: float
     risk: Sequence[RiskPoint]
     coverage_at_risk: Mapping[float, float]
@@ -60,7 +60,7 @@ class Figures:
         """JSON form."""
         data = asdict(self)
         data["coverage_at_risk"] = {f"{k:g}": v for k, v in self.coverage_at_risk.items()}
-        data["calibration_bins"] = len(self.calibration)
+        data["calibration_bins"] = N_BINS
         return data
 
 
@@ -77,7 +77,7 @@ def _figures(predictions: Predictions, near_duplicate: Flags) -> Figures:
     fair = known & ~near_duplicate
     predictions, every = predictions.only(known), predictions
     classes = metrics.per_class(predictions)
-    bins = metrics.calibration_bins(predictions)
+    bins = reliability(predictions.confidence, predictions.correct)
     curve = metrics.risk_curve(predictions)
     return Figures(
         queries=len(predictions),
@@ -85,7 +85,7 @@ def _figures(predictions: Predictions, near_duplicate: Flags) -> Figures:
         macro_accuracy=metrics.macro([c.accuracy for c in classes]),
         macro_f1=metrics.macro([c.f1 for c in classes]),
         top3=metrics.top(predictions, 3),
-        calibration_error=metrics.calibration_error(bins),
+        calibration_error=calibration_error(bins),
         calibration=bins,
         risk_area=curve.area,
         risk=_thinned(curve),

@@ -15,9 +15,6 @@ import numpy.typing as npt
 from classify.evaluation.predictions import Predictions
 from holotype.votes import Floats
 
-CALIBRATION_BINS = 15
-"""Equal-width bins of the answered class's score, as in Guo et al. 2017 (ICML), section 2."""
-
 Z_95 = 1.959964
 """97.5 % quantile of the normal distribution: 95 % intervals."""
 
@@ -51,19 +48,6 @@ class Confusion:
     truth: str
     answered: str
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Queries whose answer scored in (low, high]."""
-
-    low: float
-    high: float
-    count: int
-    score: float
-    """Mean score; 0 in an empty bin."""
-    accuracy: float
-    """Share answered rightly; 0 in an empty bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,33 +125,6 @@ def confusions(predictions: Predictions) -> list[Confusion]:
     labels = predictions.labels
     pairs = [Confusion(labels[t], labels[a], int(matrix[t, a])) for t, a in np.argwhere(matrix > 0)]
     return sorted(pairs, key=lambda pair: (-pair.count, pair.truth, pair.answered))
-
-
-def calibration_bins(predictions: Predictions, n: int = CALIBRATION_BINS) -> list[CalibrationBin]:
-    """Score against accuracy, in `n` bins of equal width."""
-    score, right = predictions.confidence, predictions.correct
-    bin_of = np.clip(np.ceil(score * n).astype(int) - 1, 0, n - 1)
-    bins = []
-    for b in range(n):
-        inside = bin_of == b
-        count = int(inside.sum())
-        bins.append(
-            CalibrationBin(
-                low=b / n,
-                high=(b + 1) / n,
-                count=count,
-                score=float(score[inside].mean()) if count else 0.0,
-                accuracy=float(right[inside].mean()) if count else 0.0,
-            )
-        )
-    return bins
-
-
-def calibration_error(bins: list[CalibrationBin]) -> float:
-    """Expected calibration error: mean |score - accuracy| over bins, weighted by their counts."""
-    total = sum(b.count for b in bins)
-    gaps = (b.count * abs(b.score - b.accuracy) for b in bins)
-    return math.fsum(gaps) / total if total else 0.0
 
 
 def risk_curve(predictions: Predictions) -> RiskCurve:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from classify.evaluation.figures import Figures
-from classify.evaluation.metrics import CalibrationBin, wilson
+from classify.evaluation.metrics import wilson
 from classify.evaluation.page.chart import Axis, Frame, box, data_table, line, percent
 from classify.evaluation.page.markup import Markup, element
+from head.reliability import N_BINS, ReliabilityBin
 
 WIDTH, HEIGHT = 400, 350
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -21,8 +22,8 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
         x=Axis(0, 1, 56, WIDTH - 28, TICKS, "score of the answer"),
         y=Axis(0, 1, HEIGHT - 84, 26, TICKS, "answered rightly"),
     )
-    most = max((b.count for b in figures.calibration), default=1) or 1
-    filled = [b for b in figures.calibration if b.count]
+    filled = figures.calibration
+    most = max((b.answers for b in filled), default=1)
     shapes = [
         box(
             frame.x.at(b.low) + 1,
@@ -30,15 +31,15 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
             frame.x.at(b.high) - frame.x.at(b.low) - 2,
             frame.y.at(0) - frame.y.at(b.accuracy),
             class_=f"bar {series}",
-            tip=f"scores {b.low:.2f} to {b.high:.2f}: {b.count} queries, "
-            f"mean score {b.score:.2f}, right {b.accuracy:.2f}",
+            tip=f"scores {b.low:.2f} to {b.high:.2f}: {b.answers} queries, "
+            f"mean score {b.confidence:.2f}, right {b.accuracy:.2f}",
         )
         for b in filled
     ]
     means = [
         line(
-            frame.x.at(b.low) + 1, frame.y.at(b.score), frame.x.at(b.high) - 1,
-            frame.y.at(b.score), class_="said",
+            frame.x.at(b.low) + 1, frame.y.at(b.confidence), frame.x.at(b.high) - 1,
+            frame.y.at(b.confidence), class_="said",
         )
         for b in filled
     ]  # fmt: skip
@@ -46,11 +47,11 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
     counts = [
         box(
             frame.x.at(b.low) + 1,
-            HEIGHT - FULL_COUNT * b.count / most,
+            HEIGHT - FULL_COUNT * b.answers / most,
             frame.x.at(b.high) - frame.x.at(b.low) - 2,
-            FULL_COUNT * b.count / most,
+            FULL_COUNT * b.answers / most,
             class_="count",
-            tip=f"{b.count} queries",
+            tip=f"{b.answers} queries",
         )
         for b in filled
     ]
@@ -63,7 +64,7 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
         counts,
         title=f"Reliability of {name}",
         description=f"Expected calibration error {figures.calibration_error:.3f} over "
-        f"{len(figures.calibration)} bins of equal width.",
+        f"{N_BINS} bins of equal width.",
     )
     return element(
         "figure",
@@ -73,15 +74,20 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
             "The bins",
             ["scores", "queries", "mean score", "right"],
             [
-                (f"{b.low:.2f} to {b.high:.2f}", b.count, f"{b.score:.3f}", percent(b.accuracy))
+                (
+                    f"{b.low:.2f} to {b.high:.2f}",
+                    b.answers,
+                    f"{b.confidence:.3f}",
+                    percent(b.accuracy),
+                )
                 for b in filled
             ],
         ),
     )
 
 
-def _interval(frame: Frame, b: CalibrationBin) -> Markup:
+def _interval(frame: Frame, b: ReliabilityBin) -> Markup:
     """How far the share that was right may be off, with so few queries."""
-    share = wilson(round(b.accuracy * b.count), b.count)
+    share = wilson(round(b.accuracy * b.answers), b.answers)
     x = frame.x.at((b.low + b.high) / 2)
     return line(x, frame.y.at(share.low), x, frame.y.at(share.high), class_="interval")

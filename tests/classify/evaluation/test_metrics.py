@@ -7,6 +7,7 @@ import pytest
 
 from classify.evaluation import metrics
 from classify.evaluation.predictions import Predictions, codes_of
+from head.reliability import N_BINS, calibration_error, reliability
 
 LABELS = ("ant", "bee", "cat", "dog")
 
@@ -72,22 +73,17 @@ def test_confusions__most_frequent_first() -> None:
 
 
 def test_calibration__by_hand() -> None:
-    """Two answers at 0.9, one of them wrong; one at 0.6, right: |0.9-0.5|*2/3 + |0.6-1|/3."""
-    predictions = _predictions(
-        [0, 1, 2],
-        [[0.9, 0.1, 0, 0], [0.9, 0.1, 0, 0], [0.2, 0.2, 0.6, 0]],
-    )
-    bins = metrics.calibration_bins(predictions, n=10)
-    assert [(b.low, b.count) for b in bins if b.count] == [(0.5, 1), (0.8, 2)]
-    assert metrics.calibration_error(bins) == pytest.approx(0.4)
+    """Two answers at 0.9, one of them wrong; one at 0.62, right."""
+    bins = reliability(np.array([0.9, 0.9, 0.62]), np.array([True, False, True]))
+    assert [(round(b.low * N_BINS), b.answers) for b in bins] == [(9, 1), (13, 2)]
+    assert calibration_error(bins) == pytest.approx((0.4 * 2 + 0.38) / 3)
 
 
 def test_calibration__certain_and_right_is_perfect() -> None:
     """Score 1 falls into the last bin, and a perfect classifier has no error."""
-    predictions = _predictions([0, 1], [[1, 0, 0, 0], [0, 1, 0, 0]])
-    bins = metrics.calibration_bins(predictions)
-    assert bins[-1].count == 2
-    assert metrics.calibration_error(bins) == 0
+    (last,) = bins = reliability(np.ones(2), np.ones(2, dtype=bool))
+    assert (last.answers, last.high) == (2, 1.0)
+    assert calibration_error(bins) == 0
 
 
 def test_risk__falls_with_coverage_where_scores_are_honest() -> None:
@@ -123,7 +119,7 @@ def test_nothing__to_evaluate() -> None:
     assert metrics.top(nothing, 3) == 0
     assert metrics.per_class(nothing) == []
     assert metrics.macro([]) == 0
-    assert metrics.calibration_error(metrics.calibration_bins(nothing)) == 0
+    assert calibration_error(reliability(nothing.confidence, nothing.correct)) == 0
     assert metrics.risk_curve(nothing).coverage_at(0.5) == 0
 
 
