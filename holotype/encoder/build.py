@@ -10,13 +10,14 @@ from holotype.encoder.backbone import load_backbone, network_config, set_image_s
 from holotype.encoder.folding import fold_batch_norm
 from holotype.encoder.guarded import timm
 from holotype.encoder.lanes import Lanes
+from holotype.encoder.lean import rewrite
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.encoder.weights import weights_sha256
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
-from holotype.settings import Settings
+from holotype.settings import Pooling, Settings
 
 
 def build_encoder(settings: Settings) -> TimmEncoder:
@@ -29,6 +30,11 @@ def build_encoder(settings: Settings) -> TimmEncoder:
     recipe = recipe_of(backbone, settings.image_size)
     set_image_size(backbone, recipe.image_size)
     folded = fold_batch_norm(backbone, recipe.image_size)
+    rewrite(
+        folded,
+        class_token_only=pooling.pooling_name(backbone, settings.pooling) == Pooling.CLS,
+        in_place=placement.device.type == "cpu",
+    )
     network = EmbeddingNetwork(folded, recipe, settings.pooling)
     fingerprint = Fingerprint(
         backbone=network_config(backbone)["architecture"],
