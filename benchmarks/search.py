@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 K = 20
 BATCH = 32
-IN_A_ROW = 10
-"""Queries that an engine answers one after the other, before the next has its turn."""
+IN_A_ROW = 50
+"""Queries that an engine answers one after the other, before the next has its turn: the median is
+then that of an engine at work, not of one whose vectors another has just pushed out of the
+cache."""
 EF_CONSTRUCT, M, EF = 128, 16, 256
 """hnswlib gets the graph that the embedded engine gets."""
 LOCAL_MODE_REFERENCES = 10_000

@@ -27,7 +27,7 @@ from head.selection import Candidate, assess, ties
 from head.whitener import Whitener
 
 if TYPE_CHECKING:
-    from head.logistic import Solution, Space
+    from head.logistic import Space
     from head.runtime import Runtime
     from holotype.references import Vectors
 
@@ -45,15 +45,8 @@ DEFAULT_STRENGTH = 10.0
 """C where nothing can be scored: among the best on the shared development sets."""
 
 PATIENCE = 2
-"""A path ends after this many strengths in a row that did no better than tie with the best."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OnPath:
-    """One strength: how it did, and solutions to start the next one from."""
-
-    candidate: Candidate
-    solutions: list[Solution]
+"""A path ends after this many strengths in a row that did no better than tie with its best, or
+from which what is best elsewhere is out of reach (see `_Progress`)."""
 
 
 def lda_candidate(search: Search) -> Candidate | None:
@@ -64,15 +57,19 @@ def lda_candidate(search: Search) -> Candidate | None:
     return assess(LDA, LDA, search, layers)
 
 
-def logistic_path(search: Search, runtime: Runtime) -> list[OnPath]:
-    """Every fold at each C in turn."""
+def logistic_path(
+    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+) -> list[Candidate]:
+    """Every fold at each C in turn, while that may still win against `to_beat`."""
     trainees = [
         _trainee(search, fold, search.vectors[fold.trained], runtime) for fold in search.folds
     ]
-    return _path(search, LOGISTIC, STRENGTHS, trainees)
+    return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat)
 
 
-def whitened_path(search: Search, runtime: Runtime) -> list[OnPath]:
+def whitened_path(
+    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+) -> list[Candidate]:
     """The same, every fold whitened by itself; empty where some fold has no spread."""
     trainees = []
     for fold in search.folds:
@@ -83,7 +80,7 @@ def whitened_path(search: Search, runtime: Runtime) -> list[OnPath]:
         trainees.append(_trainee(search, fold, whitener.of(vectors), runtime, whitener))
     n = max(len(trainee.space.x) for trainee in trainees)
     strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES)
-    return _path(search, WHITENED, strengths, trainees)
+    return _path(search, WHITENED, strengths, trainees, to_beat)
 
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Candidate:
@@ -111,10 +108,14 @@ class _Trainee:
     space: Space
     whitener: Whitener | None
 
-    def layer(self, solution: Solution) -> LinearLayer:
-        """For mapped vectors."""
-        layer = solution.layer()
-        return layer if self.whitener is None else self.whitener.unfold(layer)
+    def solve(self, strength: float, start: LinearLayer | None) -> LinearLayer:
+        """The layer for mapped vectors, and from one."""
+        from head.logistic import solve
+
+        if self.whitener is None:
+            return solve(self.space, strength, start=start).layer()
+        start = None if start is None else self.whitener.fold(start)
+        return self.whitener.unfold(solve(self.space, strength, start=start).layer())
 
 
 def _trainee(
@@ -132,30 +133,53 @@ def _trainee(
 
 
 def _path(
-    search: Search, kind: str, strengths: Sequence[float], trainees: Sequence[_Trainee]
-) -> list[OnPath]:
+    search: Search,
+    kind: str,
+    strengths: Sequence[float],
+    trainees: Sequence[_Trainee],
+    to_beat: Candidate | None,
+) -> list[Candidate]:
     """One strength after the other, until it is clear that more does not help."""
-    from head.logistic import solve
-
-    path: list[OnPath] = []
-    starts: list[Solution | None] = [None] * len(trainees)
-    best, idle = None, 0
+    path: list[Candidate] = []
+    layers: list[LinearLayer] | list[None] = [None] * len(trainees)
+    progress = _Progress(to_beat)
     for strength in strengths:
-        solutions = [
-            solve(trainee.space, strength, start=start)
-            for trainee, start in zip(trainees, starts, strict=True)
-        ]
         layers = [
-            trainee.layer(solution) for trainee, solution in zip(trainees, solutions, strict=True)
+            trainee.solve(strength, start) for trainee, start in zip(trainees, layers, strict=True)
         ]
         name = f"{kind}, C = {strength:.3g}"
-        candidate = assess(name, kind, search, layers, strength=strength)
-        path.append(OnPath(candidate=candidate, solutions=solutions))
-        starts = [*solutions]
-        if best is None or not ties(best, candidate):
-            best, idle = candidate, 0
-        else:
-            idle += 1
-        if idle == PATIENCE:
+        path.append(assess(name, kind, search, layers, strength=strength))
+        if progress.is_over_with(path[-1]):
             break
     return path
+
+
+class _Progress:
+    """Whether a path is worth going on.
+
+    Accuracy along a path rises steeply, then ever less, then falls. So once a strength gained
+    less than the one before it, and less than what is missing to the best candidate elsewhere,
+    the rest of the path will hardly get there.
+    """
+
+    def __init__(self, to_beat: Candidate | None) -> None:
+        self._to_beat = to_beat
+        self._best: Candidate | None = None
+        self._accuracy = self._gain = 0.0
+        self._idle = self._behind = 0
+
+    def is_over_with(self, candidate: Candidate) -> bool:
+        """Tell of the next candidate; whether to end with it."""
+        better = self._best is None or not ties(self._best, candidate)
+        self._best = candidate if better else self._best
+        self._idle = 0 if better else self._idle + 1
+        self._behind = self._behind + 1 if self._is_out_of_reach(candidate) else 0
+        return PATIENCE in (self._idle, self._behind)
+
+    def _is_out_of_reach(self, candidate: Candidate) -> bool:
+        accuracy, last_gain = candidate.scores.macro_accuracy, self._gain
+        self._gain, self._accuracy = accuracy - self._accuracy, accuracy
+        if self._to_beat is None or ties(candidate, self._to_beat):
+            return False
+        missing = self._to_beat.scores.macro_accuracy - accuracy
+        return self._gain < min(last_gain, missing)

@@ -101,7 +101,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
-    """A solved problem; keep it to start the next strength from."""
+    """A solved problem."""
 
     weights: Tensor
     """(D, K) in the coordinates of `space`."""
@@ -177,18 +177,23 @@ def _blocks(n: int, width: int) -> Iterator[slice]:
 
 
 def solve(
-    space: Space, strength: float, *, start: Solution | None = None, tolerance: float = TOLERANCE
+    space: Space,
+    strength: float,
+    *,
+    start: LinearLayer | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Solution:
     """Fit.
 
     Args:
         space: what to train on.
         strength: scikit-learn's C.
-        start: solution of a similar problem to start from, of this or another space.
+        start: what solves a similar problem (another strength, other references), for vectors
+            as they came.
         tolerance: see `TOLERANCE`.
     """
     objective = _Objective(space, strength)
-    first = objective.zero() if start is None else _moved(start, space)
+    first = objective.zero() if start is None else _placed(start, space)
     solved, passes = _lbfgs(objective, first, tolerance=tolerance)
     return Solution(weights=solved.weights, bias=solved.bias, space=space, passes=passes)
 
@@ -297,13 +302,11 @@ class _Objective:
         return _Point(along if space.rotated else space.axes @ along, bias)
 
 
-def _moved(start: Solution, space: Space) -> _Point:
-    """The same predictions in the coordinates of another space."""
-    if start.space is space:
-        return _Point(start.weights, start.bias)
-    weights = start.space.to_vectors(start.weights)
-    further = (space.mean - start.space.mean) @ weights
-    return _Point(space.from_vectors(weights), start.bias + further)
+def _placed(layer: LinearLayer, space: Space) -> _Point:
+    """The same predictions in the coordinates of a space; inverse of `Solution.layer`."""
+    bias = layer.bias + layer.weights @ space.mean.double().cpu().numpy()
+    weights, bias = (torch.from_numpy(array).to(space.x) for array in (layer.weights.T, bias))
+    return _Point(space.from_vectors(weights), bias)
 
 
 def _to_probabilities(logits: Tensor, own: Tensor) -> float:

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from head.candidates import AVERAGE, DEFAULT_STRENGTH, LDA, WHITENED, OnPath, average_layer
+from head.candidates import AVERAGE, DEFAULT_STRENGTH, LDA, WHITENED, average_layer
 from head.lda import LinearLayer, discriminants
 from head.whitener import BLOCK_ROWS, Whitener
 
 if TYPE_CHECKING:
     from head.features import FeatureMap
-    from head.logistic import Solution
     from head.runtime import Runtime
     from head.selection import Candidate
     from head.statistics import WithinClass
@@ -44,34 +43,38 @@ class Refit:
     """Of all references, shrunk as was settled."""
     runtime: Runtime
 
-    def winner(self, winner: Candidate, *, lda: Candidate | None, best_path: OnPath) -> LinearLayer:
+    def winner(
+        self, winner: Candidate, *, lda: Candidate | None, best_logistic: Candidate
+    ) -> LinearLayer:
         """The final layer of a candidate.
 
         Args:
             winner: to be fitted.
             lda: the LDA candidate, for an average.
-            best_path: the best logistic regression: the winner, or what it averages over.
+            best_logistic: the best logistic regression: the winner, or what it averages over.
         """
         self.runtime.say(f"fit to everything: {winner.name}")
         if winner.kind == LDA and self.within is not None:
             return discriminants(self.within)
-        logistic = self.logistic(best_path)
+        logistic = self.logistic(best_logistic)
         if winner.kind == AVERAGE and self.within is not None and lda is not None:
-            return average_layer(lda, discriminants(self.within), best_path.candidate, logistic)
+            return average_layer(lda, discriminants(self.within), best_logistic, logistic)
         return logistic
 
-    def logistic(self, best: OnPath | None) -> LinearLayer:
-        """A logistic regression at the strength that won; at the default where none could."""
-        if best is None or best.candidate.strength is None:
+    def logistic(self, best: Candidate | None) -> LinearLayer:
+        """A logistic regression at the strength that won; at the default where none could.
+
+        It starts from what the first fold found, most of the way there.
+        """
+        if best is None or best.strength is None:
             return self._solve(self._mapped(self.features.of), DEFAULT_STRENGTH)
-        strength = best.candidate.strength * self._share(best.candidate)
-        if best.candidate.kind != WHITENED or self.within is None:
-            start = best.solutions[0]
+        strength, start = best.strength * self._share(best), best.layers[0]
+        if best.kind != WHITENED or self.within is None:
             return self._solve(self._mapped(self.features.of), strength, start)
         some = self.features.of(self.training.vectors[:: len(self.training) // BLOCK_ROWS + 1])
         whitener = Whitener.learn(self.within, some)
         placed = self._mapped(lambda block: whitener.of(self.features.of(block)))
-        return whitener.unfold(self._solve(placed, strength))
+        return whitener.unfold(self._solve(placed, strength, whitener.fold(start)))
 
     def _share(self, candidate: Candidate) -> float:
         """How many of the references a fold was trained on, in the mean."""
@@ -87,7 +90,7 @@ class Refit:
         return out
 
     def _solve(
-        self, vectors: Vectors, strength: float, start: Solution | None = None
+        self, vectors: Vectors, strength: float, start: LinearLayer | None = None
     ) -> LinearLayer:
         from head.logistic import make_space, solve
 

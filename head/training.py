@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from head.candidates import OnPath, average_candidate, logistic_path, whitened_path
+from head.candidates import average_candidate, logistic_path, whitened_path
 from head.choice import Setting, settle
 from head.refit import Refit
 from head.runtime import Runtime
@@ -32,7 +32,7 @@ class Compared:
     """Empty where nothing could be scored."""
     winner: Candidate | None
     lda: Candidate | None
-    best_path: OnPath | None
+    logistic: Candidate | None
     """The best logistic regression."""
 
 
@@ -74,8 +74,11 @@ def compare(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = N
         runtime.say("no class can be both trained and scored: nothing is compared")
         return Compared(search, setting.shrinkage, (), None, None, None)
     runtime.say("logistic regression")
-    path = [*logistic_path(search, runtime), *whitened_path(search, runtime)]
-    return _judged(setting, path)
+    # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
+    whitened = whitened_path(search, runtime, to_beat=setting.lda)
+    known = filter(None, [setting.lda, *whitened])
+    to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
+    return _judged(setting, [*logistic_path(search, runtime, to_beat=to_beat), *whitened])
 
 
 def train(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = None) -> Trained:
@@ -92,22 +95,19 @@ def refit(training: TrainingSet, compared: Compared, *, runtime: Runtime) -> Tra
     within = None if estimated is None else estimated.shrunk_at_least(compared.shrinkage)
     runtime.on_pass()
     fit = Refit(training, features, within, runtime)
-    if compared.winner is None or compared.best_path is None:
+    if compared.winner is None or compared.logistic is None:
         layer = fit.logistic(None)
     else:
-        layer = fit.winner(compared.winner, lda=compared.lda, best_path=compared.best_path)
+        layer = fit.winner(compared.winner, lda=compared.lda, best_logistic=compared.logistic)
     return Trained(layer=layer, compared=compared, within=within)
 
 
-def _judged(setting: Setting, path: list[OnPath]) -> Compared:
-    lda = setting.lda
-    logistic = choose([step.candidate for step in path])
-    best_path = next(step for step in path if step.candidate is logistic)
-    candidates = [step.candidate for step in path]
-    finalists = [logistic]
+def _judged(setting: Setting, path: list[Candidate]) -> Compared:
+    lda, logistic = setting.lda, choose(path)
+    candidates, finalists = path, [logistic]
     if lda is not None:
         average = average_candidate(lda, logistic, setting.search)
-        candidates = [lda, *candidates, average]
+        candidates = [lda, *path, average]
         finalists = [lda, logistic, average]
     return Compared(
         search=setting.search,
@@ -115,5 +115,5 @@ def _judged(setting: Setting, path: list[OnPath]) -> Compared:
         candidates=tuple(candidates),
         winner=choose(finalists),
         lda=lda,
-        best_path=best_path,
+        logistic=logistic,
     )

@@ -47,3 +47,8 @@ class Whitener:
         """The layer on vectors before whitening that does what `layer` does after it."""
         weights = layer.weights @ self.matrix.T
         return LinearLayer(weights=weights, bias=layer.bias - weights @ self.centre)
+
+    def fold(self, layer: LinearLayer) -> LinearLayer:
+        """Inverse of `unfold`: the layer that does after whitening what `layer` does before it."""
+        weights = np.linalg.solve(self.matrix, layer.weights.T).T.astype(np.float64, copy=False)
+        return LinearLayer(weights=weights, bias=layer.bias + layer.weights @ self.centre)

@@ -46,8 +46,8 @@ def test_solver__predicts_as_scikit_learn_does_at_its_own_tolerance() -> None:
     space = make_space(data.vectors, data.codes, n_classes=5)
     before = None
     for strength in (1.0, 10.0, 100.0):
-        before = solve(space, strength, start=before)
-        mine = before.layer().logits(queries).argmax(axis=1)
+        before = solve(space, strength, start=before).layer()
+        mine = before.logits(queries).argmax(axis=1)
         theirs = LogisticRegression(C=strength, max_iter=5000).fit(data.vectors, data.codes)
         assert 0.5 < (mine == truth).mean() < 1.0
         assert (mine == truth).mean() == pytest.approx(theirs.score(queries, truth), abs=0.005)
@@ -90,7 +90,7 @@ def test_solver__starts_from_a_solution_in_other_coordinates() -> None:
     first = solve(make_space(part.vectors, part.codes, n_classes=5), 10.0)
     space = make_space(data.vectors, data.codes, n_classes=5)
     afresh = solve(space, 10.0)
-    moved = solve(space, 10.0, start=first)
+    moved = solve(space, 10.0, start=first.layer())
     np.testing.assert_allclose(
         _probabilities(moved.layer().logits(data.vectors)),
         _probabilities(afresh.layer().logits(data.vectors)),

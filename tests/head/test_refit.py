@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from head.candidates import OnPath, logistic_path
+from head.candidates import logistic_path, whitened_path
+from head.lda import LinearLayer
 from head.refit import Refit
 from head.runtime import Runtime
-from head.search import prepare
+from head.search import prepare, within_everything
+from head.selection import Candidate
 from tests.head.conftest import Clouds
 
 
@@ -20,8 +25,8 @@ def test_refit__penalty_per_reference_is_the_cross_validated_one() -> None:
     """
     data = Clouds(24).training_set({"ant": 40, "bee": 40, "wasp": 40})
     search = prepare(data)
-    judged: OnPath = logistic_path(search, Runtime())[0]
-    assert judged.candidate.strength == 1.0
+    judged = logistic_path(search, Runtime())[0]
+    assert judged.strength == 1.0
 
     layer = Refit(data, search.features, None, Runtime()).logistic(judged)
 
@@ -30,3 +35,22 @@ def test_refit__penalty_per_reference_is_the_cross_validated_one() -> None:
     assert np.linalg.norm(weights) == pytest.approx(np.linalg.norm(theirs.coef_), rel=0.02)
     at_c = LogisticRegression(C=1.0, tol=1e-8, max_iter=5000).fit(data.vectors, data.codes)
     assert np.linalg.norm(at_c.coef_) > 1.05 * np.linalg.norm(weights)
+
+
+@pytest.mark.parametrize("follow", [logistic_path, whitened_path])
+def test_refit__start_changes_nothing(follow: Callable[..., list[Candidate]]) -> None:
+    """From what a fold found or from nothing: the same probabilities come out."""
+    data = Clouds(24, spread=0.45).training_set({"ant": 40, "bee": 40, "wasp": 40})
+    search = prepare(data)
+    judged = follow(search, Runtime())[1]
+    nothing = LinearLayer(np.zeros((3, 24)), np.zeros(3))
+    fit = Refit(data, search.features, within_everything(data, search.features), Runtime())
+    found, afresh = (
+        fit.logistic(start).logits(search.features.of(data.vectors))
+        for start in (judged, replace(judged, layers=(nothing,) * len(judged.layers)))
+    )
+    differences = found - found.mean(axis=1, keepdims=True)
+    assert np.abs(differences).max() > 1
+    np.testing.assert_allclose(
+        differences, afresh - afresh.mean(axis=1, keepdims=True), atol=0.05 * np.abs(found).max()
+    )
