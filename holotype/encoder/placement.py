@@ -14,9 +14,9 @@ BATCH_SIZE = 32
 
 CUDA_BATCH_SIZE = 128
 """The same on a CUDA device. Starting the 150 to 200 kernels of ViT-S/14 takes the host about 2 ms,
-whatever their size; a batch of 32 at 224 px is 0.35 TFLOP, 1 ms for a large GPU, which would then
+whatever their size; a batch of 32 at 224 px is 0.39 TFLOP, 1 ms for a large GPU, which would then
 wait for the host. 128 are four times that, also in a GPU's best range at 518 px, and at 518 px
-still no more than 105 MB of pixels a slot. Less memory than it takes is found out and halves it."""
+still no more than 103 MB of pixels a slot. Less memory than it takes is found out and halves it."""
 
 
 @dataclass(frozen=True, slots=True)
