@@ -122,7 +122,7 @@ class LocalBackend:
                 begun.append((chunk, self._begin_decoding(chunk, pool)))
                 # An accelerator waits for decoders, so none of them may wait for the last
                 # picture of a chunk: the next one is given to them before.
-                while len(begun) > self._accelerated():
+                while len(begun) > self._decodes_ahead():
                     yield _decoded(*begun.popleft())
             while begun:
                 yield _decoded(*begun.popleft())
@@ -135,17 +135,16 @@ class LocalBackend:
         recipe = self.ready_encoder().recipe
         return [pool.submit(steps.decode, item, recipe) for item in chunk]
 
-    def _accelerated(self) -> bool:
-        return self._encoder is not None and self._encoder.device != "cpu"
+    def _decodes_ahead(self) -> int:
+        return 0 if self._encoder is None or self._encoder.device == "cpu" else 1
 
     def _begin(self, batches: Chunks) -> Generator[_Begun, None, None]:
         with closing(batches):
             for batch in batches:
-                pictures = any(map(_PICTURE, batch))
-                yield (
-                    batch,
-                    steps.begin_embedding(batch, self.ready_encoder()) if pictures else None,
-                )
+                embedding = None
+                if any(map(_PICTURE, batch)):
+                    embedding = steps.begin_embedding(batch, self.ready_encoder())
+                yield batch, embedding
 
     def _write(self, groups: Generator[list[_Begun], None, None], window: WriteWindow) -> Chunks:
         with closing(groups):
