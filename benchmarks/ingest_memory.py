@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -129,10 +130,12 @@ def measure(folder: Path, kind: str) -> dict[str, float]:
 
 def backend(kind: str, opened: ExitStack) -> Backend:
     """The embedded store, or one that keeps nothing."""
+    load = partial(ColourEncoder, batch_size=32)
     if kind == "pipeline":
-        return LocalBackend(Forgetful(), ColourEncoder, workers=2, batch_size=32)  # type: ignore[arg-type]
-    load = lambda _settings: ColourEncoder()  # noqa: E731
-    return opened.enter_context(open_backend(Settings.load(), command="benchmark", load=load))
+        return LocalBackend(Forgetful(), load, workers=2)  # type: ignore[arg-type]
+    return opened.enter_context(
+        open_backend(Settings.load(), command="benchmark", load=lambda _: load())
+    )
 
 
 def resident() -> float:

@@ -62,13 +62,13 @@ def main() -> None:
         encoder = load_encoder(settings)
         files = make_files(scratch / "images" / "noise", options.images, options.side)
         pixels = [read_picture(file.read_bytes(), encoder.recipe).pixels for file in files]
-        encoder.encode(pixels[: 2 * settings.batch_size])  # warm up
+        encoder.encode(pixels[: 2 * encoder.batch_size])  # warm up
         alone: list[Cost] = []
         ingest: list[Cost] = []
         for turn in range(options.rounds):
             target = settings.model_copy(update={"home": scratch / f"home{turn}"})
             works: list[tuple[list[Cost], Callable[[], None]]] = [
-                (alone, lambda: embed_all(encoder, pixels, settings.batch_size)),
+                (alone, lambda: embed_all(encoder, pixels)),
                 (ingest, lambda t=target: ingest_all(encoder, files[0].parents[1], t)),
             ]
             for costs, work in works if turn % 2 == 0 else reversed(works):
@@ -103,10 +103,10 @@ def make_files(folder: Path, count: int, side: int) -> list[Path]:
     return files
 
 
-def embed_all(encoder: Encoder, pixels: list[Pixels], batch_size: int) -> None:
+def embed_all(encoder: Encoder, pixels: list[Pixels]) -> None:
     """The encoder alone."""
-    for start in range(0, len(pixels), batch_size):
-        encoder.encode(pixels[start : start + batch_size])
+    for start in range(0, len(pixels), encoder.batch_size):
+        encoder.encode(pixels[start : start + encoder.batch_size])
 
 
 def ingest_all(encoder: Encoder, folder: Path, settings: Settings) -> None:

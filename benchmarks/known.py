@@ -49,7 +49,9 @@ def main() -> None:
         settings = Settings.load(home=Path(name) / "home")
         folder, count = files[0].parents[1], len(files)
         with (
-            open_backend(settings, command="benchmark", load=lambda _: ColourEncoder()) as backend,
+            open_backend(
+                settings, command="benchmark", load=lambda _: ColourEncoder(batch_size=32)
+            ) as backend,
             open_hashes(hash_file(settings)) as hashes,
         ):
             ingest(folder, backend, NoHashes(), Outcome.ADDED, count)

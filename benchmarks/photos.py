@@ -8,8 +8,11 @@ the demo's image package.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +29,27 @@ PARTS = 400
 """Real images that are used."""
 
 
-def make_photos(folder: Path, count: int) -> list[Path]:
-    """`count` different JPEG files in `folder`."""
+def make_photos(folder: Path, count: int, *, processes: int = 1) -> list[Path]:
+    """`count` different JPEG files in `folder`, the same ones whoever makes them."""
     folder.mkdir(parents=True)
+    files = [folder / f"{n:05}.jpg" for n in range(count)]
+    if processes == 1:
+        _make(files, range(count))
+        return files
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        shares = [range(n, count, processes) for n in range(processes)]
+        list(pool.map(partial(_make, files), shares))
+    return files
+
+
+def _make(files: Sequence[Path], share: range) -> None:
+    """Those of the files whose numbers are in `share`."""
     parts = list(_parts())
     random = np.random.default_rng(0)
-    files = [folder / f"{n:05}.jpg" for n in range(count)]
-    for file, size in zip(files, cycle(SIZES), strict=False):
+    for number, (file, size) in enumerate(zip(files, cycle(SIZES), strict=False)):
         order = random.permutation(len(parts)).tolist()
-        _mosaic([parts[i] for i in order], size).save(file, quality=QUALITY)
-    return files
+        if number in share:
+            _mosaic([parts[i] for i in order], size).save(file, quality=QUALITY)
 
 
 def _parts() -> Iterator[Image.Image]:

@@ -51,7 +51,7 @@ def run_query(
             encoder=encoder,
             classifier=classifier,
             options=options,
-            batch_size=settings.batch_size,
+            batch_size=encoder.batch_size,
             workers=settings.workers or os.cpu_count() or 1,
         )
         return print_results(results, total=len(sources), show=show)

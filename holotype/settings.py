@@ -73,8 +73,12 @@ class Settings(BaseSettings):
     pooling: Pooling = Pooling.CLS
     device: Device = Device.AUTO
     precision: Precision = Precision.AUTO
-    batch_size: int = Field(default=32, ge=1, le=4096)
-    """Images per forward pass; halved and retried when the GPU runs out of memory."""
+    batch_size: int | None = Field(default=None, ge=1, le=4096)
+    """Images per forward pass; None: by device (`Encoder.batch_size`). Halved and retried when
+    the GPU runs out of memory."""
+    compile: bool = False
+    """Compile the network for whole batches: a minute at the start, for long runs on a GPU. No
+    part of the fingerprint: vectors differ by rounding alone."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Decoding threads; None: the number of cores."""
 

@@ -1,5 +1,8 @@
 """Adding in this process: decode in threads, embed in batches, write and flush.
 
+A batch is begun in one stage and its vectors are taken in the next, so that an accelerator has
+the next batch before it has finished one. A processor has done all its work where it is begun.
+
 Threads, not processes: Pillow and torch let go of the interpreter lock where the time
 goes, and the embedded engine must not be inherited by a forked child.
 """
@@ -9,12 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _IS_NEW = attrgetter("is_new")
 _PICTURE = attrgetter("picture")
 
+_Begun = tuple[list[Incoming], steps.Embedding | None]
+"""A batch, and its pictures under way where it has any."""
+
 _MIXED = 256
 """Records in one batch where few of them are new, so that the others are reported soon."""
 
@@ -45,7 +49,6 @@ class LocalBackend:
         load_encoder: Callable[[], Encoder],
         *,
         workers: int,
-        batch_size: int,
         owned: bool = False,
     ) -> None:
         """Use this store.
@@ -54,7 +57,6 @@ class LocalBackend:
             store: open; closing it is the caller's business.
             load_encoder: called at most once, and never where nothing is new.
             workers: decoding threads.
-            batch_size: pictures per call of the encoder.
             owned: nobody else can change the gallery while the store is open.
         """
         self._store = store
@@ -62,7 +64,6 @@ class LocalBackend:
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
         self._workers = workers
-        self._batch_size = batch_size
         self._owned = owned
 
     def state(self) -> str | None:
@@ -84,8 +85,8 @@ class LocalBackend:
     def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`.
 
-        What was embedded and is not durable yet, and so would be embedded again after a kill,
-        is bounded by `ingest.window`.
+        What was begun and is not durable yet, and so would be embedded again after a kill, is
+        bounded by `ingest.window`.
 
         Raises:
             FingerprintMismatch: the encoder makes vectors of another space than the
@@ -93,9 +94,9 @@ class LocalBackend:
         """
         decoded = background(self._decode(chunks), ahead=1, name="decode")
         window = WriteWindow()
-        embedded = self._embed(_batches(decoded, self._batch_size), window)
-        batches = gathered(embedded, at_most=window.batches, name="embed")
-        return background(self._write(batches), ahead=1, name="write")
+        batches = _batches(decoded, lambda: self.ready_encoder().batch_size)
+        begun = gathered(self._begin(batches), at_most=window.batches, name="embed")
+        return background(self._write(begun, window), ahead=1, name="write")
 
     def ready_encoder(self) -> Encoder:
         """The encoder, loaded at the first call.
@@ -116,33 +117,57 @@ class LocalBackend:
 
     def _decode(self, chunks: Chunks) -> Chunks:
         with ThreadPoolExecutor(self._workers, "decode") as pool, closing(chunks):
+            begun: deque[tuple[list[Incoming], list[Future[None]]]] = deque()
             for chunk in chunks:
-                if any(map(_IS_NEW, chunk)):
-                    decode = partial(steps.decode, recipe=self.ready_encoder().recipe)
-                    list(pool.map(decode, chunk))
-                yield chunk
+                begun.append((chunk, self._begin_decoding(chunk, pool)))
+                # An accelerator waits for decoders, so none of them may wait for the last
+                # picture of a chunk: the next one is given to them before.
+                while len(begun) > self._decodes_ahead():
+                    yield _decoded(*begun.popleft())
+            while begun:
+                yield _decoded(*begun.popleft())
 
-    def _embed(self, batches: Chunks, window: WriteWindow) -> Chunks:
+    def _begin_decoding(
+        self, chunk: list[Incoming], pool: ThreadPoolExecutor
+    ) -> list[Future[None]]:
+        if not any(map(_IS_NEW, chunk)):
+            return []
+        recipe = self.ready_encoder().recipe
+        return [pool.submit(steps.decode, item, recipe) for item in chunk]
+
+    def _decodes_ahead(self) -> int:
+        return 0 if self._encoder is None or self._encoder.device == "cpu" else 1
+
+    def _begin(self, batches: Chunks) -> Generator[_Begun, None, None]:
         with closing(batches):
             for batch in batches:
+                embedding = None
                 if any(map(_PICTURE, batch)):
-                    encoder = self.ready_encoder()
-                    started = time.monotonic()
-                    steps.embed(batch, encoder)
-                    window.encoded(encoder.device, time.monotonic() - started)
-                yield batch
+                    embedding = steps.begin_embedding(batch, self.ready_encoder())
+                yield batch, embedding
 
-    def _write(self, groups: Generator[list[list[Incoming]], None, None]) -> Chunks:
+    def _write(self, groups: Generator[list[_Begun], None, None], window: WriteWindow) -> Chunks:
         with closing(groups):
             for group in groups:
-                items = list(chain.from_iterable(group))
+                items: list[Incoming] = []
+                for batch, embedding in group:
+                    if embedding is not None:
+                        embedding.end()
+                        window.encoded(self.ready_encoder().device, embedding.under_way.seconds)
+                    items += batch
                 if any(map(_IS_NEW, items)):
                     steps.write(items, self._store)
                 yield items
 
 
-def _batches(chunks: Chunks, size: int) -> Chunks:
-    """The same records, cut so that the encoder gets `size` pictures at a time."""
+def _decoded(chunk: list[Incoming], decoding: list[Future[None]]) -> list[Incoming]:
+    for future in decoding:
+        future.result()
+    return chunk
+
+
+def _batches(chunks: Chunks, size: Callable[[], int]) -> Chunks:
+    """The same records, cut so that the encoder gets `size()` pictures at a time."""
     batch: list[Incoming] = []
     pictures = 0
     with closing(chunks):
@@ -150,10 +175,11 @@ def _batches(chunks: Chunks, size: int) -> Chunks:
             if not batch and not any(map(_PICTURE, chunk)):
                 yield chunk
                 continue
+            most = size()
             for item in chunk:
                 batch.append(item)
                 pictures += item.picture is not None
-                if pictures == size or len(batch) == size + _MIXED:
+                if pictures >= most or len(batch) == most + _MIXED:
                     yield batch
                     batch, pictures = [], 0
     if batch:

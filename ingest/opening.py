@@ -60,7 +60,6 @@ def open_backend(
             store,
             lambda: load(settings),
             workers=worker_count(settings),
-            batch_size=settings.batch_size,
             owned=settings.qdrant_url is None,
         )
         if _looks_different(settings, store.fingerprint):

@@ -32,7 +32,8 @@ NEW_FILES, KNOWN_FILES = 64, 256
 soon) and where they are expected to be known."""
 
 CHUNK_BYTES = 64 * 2**20
-"""Bytes of such files in a chunk. At most three chunks hold their bytes at any time."""
+"""Bytes of such files in a chunk. At most three chunks hold their bytes at any time, four
+where an accelerator waits for decoders."""
 
 LOOK_FILES = 1024
 """Files that are looked up at a time while none is expected to be new."""

@@ -1,4 +1,4 @@
-"""How much may be embedded and not yet written: what a kill costs."""
+"""How much may be begun by the encoder and not yet written: what a kill costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ WINDOW_S = 0.5
 a batch. A write with its flush takes 0.02 to 0.2 s, and must not be paid for each of those."""
 
 MOST_BATCHES = 16
-"""A bound for memory: thumbnails and vectors of 16 batches are about 10 MiB."""
+"""A bound for memory: thumbnails and vectors of 16 batches of 128 are about 16 MiB. Pixels are let
+go as soon as a batch is begun."""
 
 
 class WriteWindow:
@@ -15,7 +16,9 @@ class WriteWindow:
 
     One on a processor, where a batch takes longer to encode than to write: a kill then costs
     the batch that is being encoded and the one that is being written, and no others. On an
-    accelerator at most about `WINDOW_S` of encoding, twice.
+    accelerator at most about `WINDOW_S` of encoding, twice: a batch counts from when it is
+    begun, on the device or off it, and the write that takes it waits for its vectors. So even
+    where it is one, the device works on a batch while the one before is written.
     """
 
     def __init__(self) -> None:
@@ -27,6 +30,6 @@ class WriteWindow:
         return self._batches
 
     def encoded(self, device: str, seconds: float) -> None:
-        """A batch was encoded there, and took so long."""
+        """A batch was encoded there, and took so long of the device alone."""
         if device != "cpu":
             self._batches = max(1, min(MOST_BATCHES, int(WINDOW_S / max(seconds, 1e-9))))

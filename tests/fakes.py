@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from holotype.encoder.protocol import Ended, UnderWay
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
 from holotype.images.square import Pixels
@@ -22,11 +24,14 @@ class ColourEncoder:
     keeps grey pictures off zero: pictures of different colours lie apart, similar ones close.
     """
 
-    def __init__(self, *, image_size: int = 32, weights: str = "c0103e") -> None:
+    def __init__(
+        self, *, image_size: int = 32, weights: str = "c0103e", batch_size: int = 8
+    ) -> None:
         half = (0.5, 0.5, 0.5)
         self.recipe = Recipe(image_size, 1.0, "bilinear", "center", half, half)
         self.dimension = CELLS * CELLS * 3 + 4
         self.device = "cpu"
+        self.batch_size = batch_size
         self.fingerprint = Fingerprint(
             backbone="colour",
             weights_sha256=weights,
@@ -38,6 +43,12 @@ class ColourEncoder:
         )
         self.calls = 0
         self.images_encoded = 0
+
+    def begin(self, pixels: Sequence[Pixels]) -> UnderWay:
+        """See `holotype.encoder.protocol.Encoder.begin`; everything is done when it returns."""
+        started = time.monotonic()
+        vectors = self.encode(pixels)
+        return Ended(vectors, time.monotonic() - started)
 
     def encode(self, pixels: Sequence[Pixels]) -> Vectors:
         """See `holotype.encoder.protocol.Encoder.encode`."""

@@ -118,7 +118,7 @@ def _on_images(
             encoder=encoder,
             modes=modes,
             subject=_subject(request, store, options, head=Mode.LINEAR in modes),
-            batch_size=settings.batch_size,
+            batch_size=encoder.batch_size,
             workers=settings.workers or os.cpu_count() or 1,
             progress=progress,
         )

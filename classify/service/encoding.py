@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from classify.service.batcher import Batcher
+from holotype.encoder.protocol import Ended, UnderWay
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
 from holotype.images.square import Pixels
@@ -73,6 +75,17 @@ class SharedEncoder:
     def device(self) -> str:
         """See `Encoder.device`."""
         return self._encoder.device
+
+    @property
+    def batch_size(self) -> int:
+        """See `Encoder.batch_size`."""
+        return self._encoder.batch_size
+
+    def begin(self, pixels: Sequence[Pixels]) -> UnderWay:
+        """See `Encoder.begin`; it waits, since batches are everybody's."""
+        started = time.monotonic()
+        vectors = self.encode(pixels)
+        return Ended(vectors, time.monotonic() - started)
 
     def encode(self, pixels: Sequence[Pixels]) -> Vectors:
         """See `Encoder.encode`."""

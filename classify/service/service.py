@@ -75,7 +75,7 @@ class Service:
         self._adding = ThreadPoolExecutor(ADDING_THREADS, thread_name_prefix="add")
         self._encoding = encoding_batches(
             encoder,
-            size=settings.batch_size,
+            size=encoder.batch_size,
             window_s=settings.batch_window_ms / 1000,
             metrics=self.metrics,
             beat=self._beat,

@@ -7,7 +7,9 @@ from torch import nn
 
 from holotype.encoder import pooling
 from holotype.encoder.backbone import load_backbone, network_config, set_image_size
+from holotype.encoder.cuda import CudaSlots
 from holotype.encoder.folding import fold_batch_norm
+from holotype.encoder.forward import Forward, cast_products
 from holotype.encoder.guarded import timm
 from holotype.encoder.lanes import Lanes
 from holotype.encoder.lean import rewrite
@@ -15,6 +17,7 @@ from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.encoder.weights import weights_sha256
+from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
 from holotype.settings import Pooling, Settings
@@ -47,19 +50,35 @@ def build_encoder(settings: Settings) -> TimmEncoder:
     )
     network.eval().to(placement.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
-    return TimmEncoder(
-        network,
+    if placement.bf16:
+        cast_products(network)
+    forward = Forward(network, placement, compiled=settings.compile)
+    encoder = TimmEncoder(
+        forward,
         fingerprint=fingerprint,
         recipe=recipe,
-        placement=placement,
-        batch_size=settings.batch_size,
-        lanes=_lanes(placement),
+        batch_size=settings.batch_size or placement.batch_size,
+        lanes=None if settings.compile else _lanes(placement),
+        slots=CudaSlots(forward, recipe.image_size) if placement.is_cuda else None,
     )
+    if settings.compile:
+        _compile(encoder)
+    return encoder
 
 
 def _lanes(placement: Placement) -> Lanes | None:
     threads = torch.get_num_threads()
     return Lanes(threads) if placement.device.type == "cpu" and threads > 1 else None
+
+
+def _compile(encoder: TimmEncoder) -> None:
+    try:
+        encoder.warm_up()
+    except RuntimeError as error:  # what all errors of torch's compiler are
+        reason = str(error).strip().partition("\n")[0]
+        raise EncoderError(
+            f"this network could not be compiled ({reason}): leave --compile out"
+        ) from error
 
 
 def recipe_of(backbone: nn.Module, image_size: int | None = None) -> Recipe:

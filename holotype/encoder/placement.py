@@ -9,6 +9,15 @@ import torch
 from holotype.errors import UsageError
 from holotype.settings import Device, Precision
 
+BATCH_SIZE = 32
+"""Pictures per forward pass where nothing is said."""
+
+CUDA_BATCH_SIZE = 128
+"""The same on a CUDA device. Starting the 150 to 200 kernels of ViT-S/14 takes the host about 2 ms,
+whatever their size; a batch of 32 at 224 px is 0.39 TFLOP, 1 ms for a large GPU, which would then
+wait for the host. 128 are four times that, also in a GPU's best range at 518 px, and at 518 px
+still no more than 103 MB of pixels a slot. Less memory than it takes is found out and halves it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -22,6 +31,11 @@ class Placement:
     def is_cuda(self) -> bool:
         """Whether pinned memory and asynchronous copies pay."""
         return self.device.type == "cuda"
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per forward pass that keep this device busy."""
+        return CUDA_BATCH_SIZE if self.is_cuda else BATCH_SIZE
 
 
 def choose_placement(device: Device, precision: Precision) -> Placement:

@@ -11,6 +11,31 @@ from holotype.images.square import Pixels
 from holotype.references import Vectors
 
 
+class UnderWay(Protocol):
+    """Pictures that an encoder has begun with."""
+
+    def vectors(self) -> Vectors:
+        """Wait for their vectors, in any thread: (N, D) float32, unit rows, in order."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long the device worked on them alone; known once `vectors` has returned."""
+        ...
+
+
+class Ended:
+    """Pictures whose vectors are there already."""
+
+    def __init__(self, vectors: Vectors, seconds: float) -> None:
+        self._vectors = vectors
+        self.seconds = seconds
+
+    def vectors(self) -> Vectors:
+        """See `UnderWay.vectors`."""
+        return self._vectors
+
+
 class Encoder(Protocol):
     """Pictures in, vectors out."""
 
@@ -34,16 +59,33 @@ class Encoder(Protocol):
         """Where it runs: `cpu`, `cuda` or `mps`, for people."""
         ...
 
-    def encode(self, pixels: Sequence[Pixels]) -> Vectors:
-        """Embed prepared pictures; any number of them, batches are the encoder's business.
+    @property
+    def batch_size(self) -> int:
+        """Pictures that it takes best at a time; fewer than before once memory ran out."""
+        ...
+
+    def begin(self, pixels: Sequence[Pixels]) -> UnderWay:
+        """Begin to embed prepared pictures; they are no longer needed when this returns.
+
+        An accelerator still works then, and the next pictures may be begun: one thread at a time
+        begins, any thread takes the vectors. A processor has done all the work when it returns.
 
         Args:
-            pixels: N arrays (S, S, 3) uint8, S = `recipe.image_size`.
+            pixels: N arrays (S, S, 3) uint8, S = `recipe.image_size`; any number of them,
+                batches are the encoder's business.
+
+        Raises:
+            EncoderError: the device cannot hold even one picture.
+        """
+        ...
+
+    def encode(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Embed prepared pictures: `begin`, and wait for the vectors.
 
         Returns:
             (N, D) float32, unit rows, in the order given.
 
         Raises:
-            EncoderError: the device cannot hold even one picture.
+            EncoderError: as for `begin`.
         """
         ...

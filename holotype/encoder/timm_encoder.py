@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from holotype.encoder.flights import Flights, MakeSlot, Ring
+from holotype.encoder.forward import Forward
 from holotype.encoder.lanes import CHUNK, Lanes, even_chunks
 from holotype.encoder.network import EmbeddingNetwork
-from holotype.encoder.placement import Placement
+from holotype.encoder.protocol import Ended, UnderWay
 from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
 from holotype.images.square import Pixels
 from holotype.references import Vectors
 
+T = TypeVar("T")
+
 
 class TimmEncoder:
-    """See `holotype.encoder.protocol.Encoder`. One thread at a time calls `encode`."""
+    """See `holotype.encoder.protocol.Encoder`."""
 
     def __init__(
         self,
-        network: EmbeddingNetwork,
+        forward: Forward,
         *,
         fingerprint: Fingerprint,
         recipe: Recipe,
-        placement: Placement,
         batch_size: int,
         lanes: Lanes | None = None,
+        slots: MakeSlot | None = None,
     ) -> None:
-        self._network = network
+        """Use this network.
+
+        Args:
+            forward: runs it.
+            fingerprint: of its vectors.
+            recipe: of its pictures.
+            batch_size: pictures per forward pass.
+            lanes: threads that share the processor's cores.
+            slots: of a device that works while the host goes on; None: the host waits.
+        """
+        self._forward = forward
         self._fingerprint = fingerprint
         self._recipe = recipe
-        self._placement = placement
-        self._batch_size = batch_size
         self._lanes = lanes
+        self._ring = None if slots is None else Ring(slots)
+        self._use_batches_of(batch_size)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -55,72 +71,96 @@ class TimmEncoder:
     @property
     def device(self) -> str:
         """`cpu`, `cuda` or `mps`."""
-        return self._placement.device.type
+        return self._forward.placement.device.type
 
     @property
     def network(self) -> EmbeddingNetwork:
         """What runs on the device, for measurements on it."""
-        return self._network
+        return self._forward.network
+
+    @property
+    def forward(self) -> Forward:
+        """How it runs there, for measurements on it."""
+        return self._forward
 
     @property
     def batch_size(self) -> int:
         """Pictures per forward pass; smaller than asked for once memory ran out."""
         return self._batch_size
 
+    def warm_up(self) -> None:
+        """Embed one whole batch of grey, so that compiling is over before work comes."""
+        side = self._recipe.image_size
+        self.encode([np.full((side, side, 3), 128, np.uint8)] * self._batch_size)
+
+    def begin(self, pixels: Sequence[Pixels]) -> UnderWay:
+        """See `holotype.encoder.protocol.Encoder.begin`."""
+        self._check(pixels)
+        if not pixels:
+            return Ended(np.empty((0, self.dimension), np.float32), 0.0)
+        if self._ring is not None:
+            return Flights(self._in_batches(self._ring.begin, pixels))
+        started = time.perf_counter()
+        vectors = self._embed_here(pixels)
+        return Ended(vectors, time.perf_counter() - started)
+
     def encode(self, pixels: Sequence[Pixels]) -> Vectors:
         """See `holotype.encoder.protocol.Encoder.encode`."""
-        if not pixels:
-            return np.empty((0, self.dimension), np.float32)
+        return self.begin(pixels).vectors()
+
+    def _embed_here(self, pixels: Sequence[Pixels]) -> Vectors:
         if self._lanes is None or len(pixels) == 1:  # one picture: all cores on it
-            parts = self._one_after_another(pixels)
+            parts = self._in_batches(self._run, pixels)
         else:
             at_most = min(self._batch_size, CHUNK)
             chunks = even_chunks(pixels, at_most=at_most, lanes=self._lanes.count)
-            parts = self._lanes.map(self._forward, chunks)
+            parts = self._lanes.map(self._run, chunks)
         # One copy back for all batches: the device never waits for the host in between.
         vectors: Vectors = torch.cat(parts).cpu().numpy()
         return vectors
 
-    def _one_after_another(self, pixels: Sequence[Pixels]) -> list[torch.Tensor]:
-        parts: list[torch.Tensor] = []
+    def _run(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        return self._forward(torch.from_numpy(np.stack(pixels)).to(self._forward.placement.device))
+
+    def _in_batches(
+        self, run: Callable[[Sequence[Pixels]], T], pixels: Sequence[Pixels]
+    ) -> list[T]:
+        """What `run` gives of each batch; batches are halved until they fit into memory."""
+        parts: list[T] = []
         start = 0
         while start < len(pixels):
             batch = pixels[start : start + self._batch_size]
             try:
-                parts.append(self._forward(batch))
+                parts.append(run(batch))
             except torch.OutOfMemoryError as error:
-                self._batch_size = self._halved(len(batch), error)
+                if len(batch) == 1:
+                    raise self._no_room() from error
             else:
                 start += len(batch)
+                continue
+            # Only here has the error gone, and with it the tensors that its traceback held.
+            self._use_batches_of(len(batch) // 2)
+            self._free_memory()
         return parts
 
-    @torch.inference_mode()
-    def _forward(self, pixels: Sequence[Pixels]) -> torch.Tensor:
-        batch = self._to_device(pixels)
-        with torch.autocast(
-            self._placement.device.type, torch.bfloat16, enabled=self._placement.bf16
-        ):
-            vectors: torch.Tensor = self._network(batch)
-        return vectors
+    def _use_batches_of(self, size: int) -> None:
+        self._batch_size = self._forward.whole = size
 
-    def _to_device(self, pixels: Sequence[Pixels]) -> torch.Tensor:
-        """(N, S, S, 3) uint8 on the device; pinned and asynchronous on CUDA."""
-        side = self._recipe.image_size
-        shape = (len(pixels), side, side, 3)
-        wrong = [picture.shape for picture in pixels if picture.shape != shape[1:]]
-        if wrong:
-            raise ValueError(f"a picture of shape {wrong[0]}, the recipe makes {shape[1:]}")
-        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self._placement.is_cuda)
-        np.stack(pixels, out=batch.numpy())
-        return batch.to(self._placement.device, non_blocking=self._placement.is_cuda)
-
-    def _halved(self, size: int, error: torch.OutOfMemoryError) -> int:
-        if size == 1:
-            raise EncoderError(
-                f"the {self.device} device has no memory for a single picture of "
-                f"{self._recipe.image_size} pixels: use --device cpu, a smaller --image-size "
-                "or a smaller --backbone"
-            ) from error
-        if self._placement.is_cuda:
+    def _free_memory(self) -> None:
+        if self._ring is not None:
+            self._ring.clear()
+        if self._forward.placement.is_cuda:
             torch.cuda.empty_cache()
-        return size // 2
+
+    def _check(self, pixels: Sequence[Pixels]) -> None:
+        side = self._recipe.image_size
+        wrong = [picture.shape for picture in pixels if picture.shape != (side, side, 3)]
+        if wrong:
+            raise ValueError(f"a picture of shape {wrong[0]}, the recipe makes {(side, side, 3)}")
+
+    def _no_room(self) -> EncoderError:
+        return EncoderError(
+            f"the {self.device} device has no memory for a single picture of "
+            f"{self._recipe.image_size} pixels: use --device cpu, a smaller --image-size "
+            "or a smaller --backbone"
+        )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,10 +20,11 @@ from holotype.errors import BrokenImage, InvalidReference
 from holotype.intake.in_flight import InFlight, Standing
 from holotype.intake.incoming import KNOWN, Incoming
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
-from holotype.references import EmbeddedReference, Reference, Vectors
+from holotype.references import EmbeddedReference, Reference
 
 if TYPE_CHECKING:
-    from holotype.encoder.protocol import Encoder
+    from holotype.encoder.protocol import Encoder, UnderWay
+    from holotype.images.picture import Picture
     from holotype.images.recipe import Recipe
     from holotype.store.port import VectorStore
 
@@ -74,16 +76,41 @@ def decode(item: Incoming, recipe: Recipe) -> None:
     item.data = None
 
 
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Pictures that the encoder has begun with."""
+
+    under_way: UnderWay
+    waiting: Sequence[tuple[Incoming, Reference, bytes]]
+    """Each with its reference and its thumbnail, in the encoder's order."""
+
+    def end(self) -> None:
+        """Wait for the vectors, which make the pictures references."""
+        vectors = self.under_way.vectors()
+        for (item, reference, thumbnail), vector in zip(self.waiting, vectors, strict=True):
+            item.embedded = EmbeddedReference(reference, vector, thumbnail)
+
+
+def begin_embedding(items: Sequence[Incoming], encoder: Encoder) -> Embedding | None:
+    """Give the decoded pictures to the encoder, in one call, and let go of their pixels."""
+    decoded = [(item, item.picture) for item in items if item.picture is not None]
+    if not decoded:
+        return None
+    under_way = encoder.begin([picture.pixels for _, picture in decoded])
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    waiting = [
+        (item, _reference(item, picture, now), picture.thumbnail) for item, picture in decoded
+    ]
+    for item, _ in decoded:
+        item.picture = None
+    return Embedding(under_way, waiting)
+
+
 def embed(items: Sequence[Incoming], encoder: Encoder) -> None:
     """Make references of the decoded pictures, in one call of the encoder."""
-    decoded = [item for item in items if item.picture is not None]
-    if not decoded:
-        return
-    vectors = encoder.encode([i.picture.pixels for i in decoded if i.picture is not None])
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    for item, vector in zip(decoded, vectors, strict=True):
-        item.embedded = _embedded(item, vector, now)
-        item.picture = None
+    embedding = begin_embedding(items, encoder)
+    if embedding is not None:
+        embedding.end()
 
 
 def write(items: Sequence[Incoming], store: VectorStore) -> None:
@@ -124,22 +151,20 @@ def settle(
     return [item.report() for item in items]
 
 
-def _embedded(item: Incoming, vector: Vectors, now: str) -> EmbeddedReference:
-    assert item.picture is not None
+def _reference(item: Incoming, picture: Picture, now: str) -> Reference:
     assert item.sha256 is not None
     assert item.id is not None
-    reference = Reference(
+    return Reference(
         id=item.id,
         label=item.label,
         sha256=item.sha256,
         source=item.source,
-        width=item.picture.width,
-        height=item.picture.height,
+        width=picture.width,
+        height=picture.height,
         added_at=now,
         group=item.group,
         meta=dict(item.meta),
     )
-    return EmbeddedReference(reference, vector, item.picture.thumbnail)
 
 
 def _add(store: VectorStore, items: Sequence[Incoming]) -> None:

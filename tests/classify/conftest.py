@@ -185,7 +185,12 @@ def run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], encoder: ColourEncoder
 ) -> Run:
     """Run `classify ARGUMENTS` in this process, with the colour encoder for a backbone."""
-    monkeypatch.setattr("classify.commands.load_encoder", lambda _: encoder)
+
+    def load(settings: Settings) -> ColourEncoder:
+        encoder.batch_size = settings.batch_size or encoder.batch_size
+        return encoder
+
+    monkeypatch.setattr("classify.commands.load_encoder", load)
 
     def command(*arguments: str | Path, stdin: bytes = b"") -> Ran:
         monkeypatch.setattr(sys, "argv", ["classify", *map(str, arguments)])

@@ -43,7 +43,6 @@ class Worker:
 
     store: VectorStore
     encoder: ColourEncoder = field(default_factory=ColourEncoder)
-    batch_size: int = 8
     loaded: int = 0
 
     def backend(self) -> LocalBackend:
@@ -53,7 +52,7 @@ class Worker:
             self.loaded += 1
             return self.encoder
 
-        return LocalBackend(self.store, load, workers=2, batch_size=self.batch_size)
+        return LocalBackend(self.store, load, workers=2)
 
     def add(self, found: Iterable[Incoming], **options: Any) -> Run:
         """One run."""

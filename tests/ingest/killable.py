@@ -46,9 +46,11 @@ def main(folder: Path) -> None:
     def listen(outcome: FileOutcome) -> None:
         tell(f"said {json.dumps(outcome.to_dict())}")
 
-    settings = Settings.load(batch_size=4, workers=2)
+    settings = Settings.load(workers=2)
     with (
-        open_backend(settings, command="ingest add", load=lambda _: TellingEncoder()) as backend,
+        open_backend(
+            settings, command="ingest add", load=lambda _: TellingEncoder(batch_size=4)
+        ) as backend,
         finishing_what_is_in_hand(),
     ):
         add(Folders([folder]), backend, workers=2, listen=listen)

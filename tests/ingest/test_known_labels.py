@@ -284,7 +284,7 @@ def test_add__a_shared_server_is_always_asked(
     """Others may change it at any moment, so nothing is certain; files are not read, though."""
     make_tree(images, {"bee": [1, 2]})
     asked = Asked(server)
-    backend = LocalBackend(asked, ColourEncoder, workers=2, batch_size=8)  # type: ignore[arg-type]
+    backend = LocalBackend(asked, ColourEncoder, workers=2)  # type: ignore[arg-type]
     with Settled(tmp_path / "c.sqlite") as hashes:
         for number in range(3):
             said = run(backend, hashes, Folders([images]))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from holotype.errors import EncoderError
+from holotype.images.square import Pixels
 from holotype.intake.folders import Folders
-from holotype.references import EmbeddedReference
+from holotype.outcomes import FileOutcome, Outcome
+from holotype.references import EmbeddedReference, Vectors
 from holotype.store.port import VectorStore
+from ingest.adding import add
 from ingest.window import MOST_BATCHES, WINDOW_S, WriteWindow
 from tests.fakes import ColourEncoder
 from tests.image_files import make_tree
@@ -62,6 +67,81 @@ class Watching:
         self._store.add(references)
         self.at_stake.append(self._encoder.images_encoded - self.written)
         self.written += len(references)
+
+
+class Late:
+    """Pictures under way on a device; their vectors come once the next batch has been begun."""
+
+    def __init__(self, vectors: Vectors, seconds: float, next_begun: threading.Event) -> None:
+        self._vectors = vectors
+        self.seconds = seconds
+        self._next_begun = next_begun
+
+    def vectors(self) -> Vectors:
+        assert self._next_begun.wait(20), "the next batch was not begun meanwhile"
+        return self._vectors
+
+
+class Accelerator(ColourEncoder):
+    """An encoder that needs the next batch before it gives the vectors of one."""
+
+    def __init__(self, *, batches: int, seconds: float) -> None:
+        super().__init__()
+        self.device = "cuda"
+        self._seconds = seconds
+        self._begun = [threading.Event() for _ in range(batches)]
+        self._begun.append(threading.Event())
+        self._begun[-1].set()  # after the last one there is nothing to wait for
+        self._next = 0
+
+    def begin(self, pixels: Sequence[Pixels]) -> Late:
+        number, self._next = self._next, self._next + 1
+        self._begun[number].set()
+        return Late(self.encode(pixels), self._seconds, self._begun[number + 1])
+
+
+@pytest.mark.parametrize("seconds", [0.001, 10.0])
+def test_add__an_accelerator_has_the_next_batch_before_it_ends_one(
+    worker: Worker, images: Path, seconds: float
+) -> None:
+    """On a quick device and on a slow one; on a slow one at most two batches are at stake."""
+    make_tree(images, {"bee": [*range(200)]})
+    encoder = Accelerator(batches=25, seconds=seconds)
+    store = Watching(worker.store, encoder)
+    run = Worker(store, encoder).add(Folders([images]))  # type: ignore[arg-type]
+    assert run.outcomes == [Outcome.ADDED] * 200
+    assert [Path(said.source).name for said in run.said] == sorted(
+        Path(said.source).name for said in run.said
+    )
+    if seconds > WINDOW_S:
+        assert set(store.sizes) == {8}
+        assert max(store.at_stake) <= 2 * 8
+
+
+def test_add__an_error_of_the_device_ends_the_run(worker: Worker, images: Path) -> None:
+    """What fails while vectors are awaited is raised, and what was reported is in the gallery."""
+    make_tree(images, {"bee": [*range(200)]})
+    encoder = Accelerator(batches=25, seconds=10.0)
+
+    def fail() -> Vectors:
+        raise EncoderError("the device is gone")
+
+    begin = encoder.begin
+
+    def begin_until_it_fails(pixels: Sequence[Pixels]) -> Late:
+        late = begin(pixels)
+        if encoder.calls == 5:
+            late.vectors = fail  # type: ignore[method-assign]
+        return late
+
+    encoder.begin = begin_until_it_fails  # type: ignore[method-assign]
+    said: list[FileOutcome] = []
+    with pytest.raises(EncoderError, match="the device is gone"):
+        add(Folders([images]), Worker(worker.store, encoder).backend(), listen=said.append)
+    assert worker.store.existing([outcome.id or "" for outcome in said]).keys() == {
+        outcome.id for outcome in said
+    }
+    assert len(said) <= 4 * 8
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

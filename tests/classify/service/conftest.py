@@ -23,8 +23,8 @@ Files = list[tuple[str, tuple[str, bytes]]]
 class GatedEncoder(ColourEncoder):
     """Encodes when it is let: `entered` says that a batch has begun, `open` lets all through."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, batch_size: int = 8) -> None:
+        super().__init__(batch_size=batch_size)
         self.entered = threading.Semaphore(0)
         self.open = threading.Event()
 

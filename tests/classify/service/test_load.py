@@ -19,6 +19,7 @@ from holotype.errors import ServiceError
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import GatedEncoder, Serve, images
+from tests.fakes import ColourEncoder
 from tests.running import PATIENCE_S, Running
 
 
@@ -78,8 +79,8 @@ def test_queue__the_client_waits_for_a_busy_service(serve_shared: Serve) -> None
 
 def test_client_gone__frees_its_place(serve_shared: Serve) -> None:
     """A client that hangs up gives its place back, and its picture is never encoded."""
-    encoder = GatedEncoder()
-    running = serve_shared(encoder=encoder, queue_length=2, batch_size=1)
+    encoder = GatedEncoder(batch_size=1)
+    running = serve_shared(encoder=encoder, queue_length=2)
     with ThreadPoolExecutor(1) as clients:
         stays = clients.submit(ask, running, picture("red", 76))
         encoder.begun()
@@ -108,7 +109,7 @@ def test_client_gone__in_the_middle_of_its_upload(
 
 def test_answers__the_same_under_64_clients(serve_shared: Serve) -> None:
     """Whatever shares a batch, every answer is the one that the picture gets alone."""
-    running = serve_shared(batch_size=16)
+    running = serve_shared(encoder=ColourEncoder(batch_size=16))
     pictures = [picture(colour, seed) for colour in COLOURS for seed in range(300, 316)]
 
     def answer(data: bytes) -> Any:
@@ -199,7 +200,7 @@ def test_event_loop__stays_free_while_the_encoder_works(serve_shared: Serve) -> 
 
 def test_large_request__one_client_many_images(serve_shared: Serve) -> None:
     """A request of as many images as are allowed is answered whole and in order."""
-    running = serve_shared(batch_size=8)
+    running = serve_shared()
     colours = [list(COLOURS)[n % 3] for n in range(64)]
     files = images(*(picture(colour, 400 + n) for n, colour in enumerate(colours)))
     results = running.http.post("/v1/classify", files=files).json()["results"]

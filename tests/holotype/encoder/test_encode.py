@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from holotype.encoder import load_encoder
+from holotype.encoder.forward import Forward
 from holotype.encoder.lanes import Lanes
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
@@ -41,10 +42,9 @@ def encoder_with(network: nn.Module, batch_size: int, lanes: Lanes | None = None
     """An encoder of 3-dimensional vectors for pictures of 8 pixels."""
     half = (0.5, 0.5, 0.5)
     return TimmEncoder(
-        network,  # type: ignore[arg-type]
+        Forward(network, CPU),  # type: ignore[arg-type]
         fingerprint=ColourEncoder().fingerprint,
         recipe=Recipe(8, 1.0, "bilinear", "center", half, half),
-        placement=CPU,
         batch_size=batch_size,
         lanes=lanes,
     )
