@@ -4,7 +4,7 @@
 
 - The limit: the best of a few large square products, in the arithmetic that the encoder uses.
 - The forward pass alone, of random weights, plain, compiled and as a CUDA graph: share of that
-  limit, by the operations of the network as it is published (`on_gpu/flops.py`).
+  limit, by the operations that a picture really takes (`on_gpu/flops.py`).
 - JPEG files to squares: in 1, half of and all cores' threads, and by nvJPEG where it is there.
 - `ingest add` from JPEG files, against the tutorial's loop, each in a process of its own; which
   of processor and device was busy. The loop gets fewer photos, being slower.

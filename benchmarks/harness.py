@@ -13,6 +13,7 @@ import os
 import platform
 import resource
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 OUT = Path(".bench")
 """Where results and what several benchmarks share are kept; git ignores it."""
@@ -180,6 +181,29 @@ def resident_mib(key: str = "VmRSS") -> float:
         if name == key:
             return int(value.split()[0]) / 1024
     raise KeyError(key)
+
+
+class PeakMemory:
+    """Memory of this process without the pages of files, looked at 20 times a second.
+
+    The kernel keeps no peak of it. Pages of files (an engine's vectors) can be taken back when
+    memory is short; these cannot.
+    """
+
+    def __enter__(self) -> Self:
+        self.anonymous_mib = resident_mib("RssAnon")
+        self._ended = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="memory")
+        self._looking.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._looking.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            self.anonymous_mib = max(self.anonymous_mib, resident_mib("RssAnon"))
 
 
 def reset_peak() -> None:

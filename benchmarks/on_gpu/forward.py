@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.on_gpu.flops import vit_flops
+from benchmarks.on_gpu.flops import published, vit_flops
 from holotype.encoder import load_encoder
 from holotype.encoder.forward import Forward
+from holotype.encoder.lean import ClassTokenBlock
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.images.picture import read_pixels
 from holotype.settings import Precision, Settings
@@ -102,10 +103,20 @@ class Forwards:
         encoder = encoder_of(backbone, checkpoint, side, device, Precision.AUTO)
         return cls(backbone, side, encoder, pictures, vectors)
 
+    @property
+    def flops(self) -> int:
+        """Operations that a picture really takes."""
+        blocks: Any = self.encoder.network.backbone.blocks
+        return vit_flops(
+            published(self.backbone, self.side),
+            self.side,
+            class_token_only=isinstance(blocks[-1], ClassTokenBlock),
+        )
+
     def rows(self, ways: Sequence[str], batch: int, limit: float) -> Iterator[dict[str, Any]]:
         """One row a way; `limit` in TFLOP/s."""
         device = self.encoder.forward.placement.device
-        reached = vit_flops(self.encoder.network.backbone, self.side) * batch / 1e12
+        reached = self.flops * batch / 1e12
         pixels = self.pictures.repeat(-(-batch // len(self.pictures)), 1, 1, 1)[:batch]
         made: dict[bool, Run] = {}  # by whether it is compiled: a graph is made of either
         for way in ways:
