@@ -160,14 +160,19 @@ def _within_class_covariance(x: Tensor, y: Tensor, means: Tensor) -> Tensor:
 def _eigh(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues and vectors.
 
-    Where references are fewer than dimensions most eigenvalues are rounding errors of zero. Single
-    precision may not converge among them; double precision, which takes twice as long, does.
+    Where references are fewer than dimensions most eigenvalues are rounding errors of zero. Among
+    them single precision may not converge, or give NaN and say nothing; double precision, which
+    takes twice as long, does not. The solver is right along any axes and only faster along these,
+    so the dimensions themselves serve where both fail.
     """
-    try:
-        variances, axes = torch.linalg.eigh(covariance)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # stubs lack it
-        variances, axes = torch.linalg.eigh(covariance.double())
-    return variances.to(covariance.dtype), axes.to(covariance.dtype)
+    for dtype in (covariance.dtype, torch.float64):
+        try:
+            variances, axes = torch.linalg.eigh(covariance.to(dtype))
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # stubs lack it
+            continue
+        if bool(variances.isfinite().all() and axes.isfinite().all()):
+            return variances.to(covariance.dtype), axes.to(covariance.dtype)
+    return covariance.diagonal(), torch.eye(len(covariance)).to(covariance)
 
 
 def _blocks(n: int, width: int) -> Iterator[slice]:

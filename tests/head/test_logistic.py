@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -63,21 +65,35 @@ def test_solver__a_class_without_references_is_never_answered() -> None:
     assert set(answers.tolist()) == {0, 1, 3, 4}
 
 
-def test_solver__single_precision_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the eigenvalues cannot be found in single precision, double precision finds them."""
+def never(_: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues that are not found."""
+    raise torch.linalg.LinAlgError("the algorithm failed to converge")
+
+
+def in_silence(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues that are not found, and no word of it."""
+    return torch.full_like(matrix[0], torch.nan), torch.full_like(matrix, torch.nan)
+
+
+@pytest.mark.parametrize("fail", [never, in_silence])
+@pytest.mark.parametrize("failing", [{torch.float32}, {torch.float32, torch.float64}])
+def test_solver__eigenvalues_that_are_not_found(
+    monkeypatch: pytest.MonkeyPatch,
+    failing: set[torch.dtype],
+    fail: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+) -> None:
+    """Where single precision fails double finds them, and without any the answer is the same."""
     data = Clouds(24).training_set(SIZES)
     usual = solve(make_space(data.vectors, data.codes, n_classes=5), 10.0).layer()
     eigh = torch.linalg.eigh
-
-    def converges_in_double(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if matrix.dtype == torch.float32:
-            raise torch.linalg.LinAlgError("the algorithm failed to converge")
-        return tuple(eigh(matrix))  # type: ignore[return-value]
-
-    monkeypatch.setattr(torch.linalg, "eigh", converges_in_double)
-    doubled = solve(make_space(data.vectors, data.codes, n_classes=5), 10.0).layer()
+    monkeypatch.setattr(
+        torch.linalg,
+        "eigh",
+        lambda matrix: fail(matrix) if matrix.dtype in failing else tuple(eigh(matrix)),
+    )
+    otherwise = solve(make_space(data.vectors, data.codes, n_classes=5), 10.0).layer()
     np.testing.assert_allclose(
-        _probabilities(doubled.logits(data.vectors)),
+        _probabilities(otherwise.logits(data.vectors)),
         _probabilities(usual.logits(data.vectors)),
         atol=0.02,
     )
