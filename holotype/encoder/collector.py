@@ -1,6 +1,6 @@
 """Keep Python's garbage collector out of large imports.
 
-Importing torch and timm makes some 700,000 objects, and all of them live as long as the process.
+Importing torch and timm makes some 400,000 objects, and all of them live as long as the process.
 The collector walks them again and again while they become more, and twice more when the process
 ends, and finds nothing. So it rests during the import, and what was imported is then frozen:
 left out of every later collection, as the documentation of `gc.freeze` suggests. Collections of

@@ -1,11 +1,11 @@
 """Import timm without torch's compiler, which takes longer to import than all of timm.
 
-`torch._dynamo` traces Python code for `torch.compile`, and with it come sympy and some 700 more
-modules. Nothing here compiles. It is imported all the same, because two modules name it when they
-are imported: `torchvision.ops.roi_align` takes a function from it, and `timm.models.naflexvit`
-declares a method as not to be compiled. While timm is imported, stand-ins for these two names are
-in the compiler's place; each asks the real one when it is called. Afterwards the stand-ins are
-gone, and whoever imports the compiler gets the real one.
+`torch._dynamo` traces Python code for `torch.compile`; with sympy and all else that it needs it is
+some 800 modules. Nothing here compiles. It is imported all the same, because two modules name it
+when they are imported: `torchvision.ops.roi_align` takes a function from it, and
+`timm.models.naflexvit` declares a method as not to be compiled. While timm is imported, stand-ins
+for these two names are in the compiler's place; each asks the real one when it is called.
+Afterwards the stand-ins are gone, and whoever imports the compiler gets the real one.
 
 The stand-ins hold these names and no others. A version of timm or torchvision that asks for more
 fails to import beside them, and is then imported without (see `guarded`).
