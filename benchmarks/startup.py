@@ -1,9 +1,10 @@
 """How long one waits: for `--help`, for one cold query, for a query through a service.
 
-    python -m benchmarks startup [--rounds 3]
+    python -m benchmarks startup [--rounds 3] [--cold-only]
 
-Real weights (EfficientNet-Lite0 at 224 px) on a small gallery. The cold
-query is split in a process of its own that does what `classify query` does, step by step.
+Real weights (EfficientNet-Lite0 at 224 px) on a small gallery; the cold query also with the
+default backbone at the same size, with random weights. It is split by
+`benchmarks.cold_query`. Bytecode is kept, as after any installation.
 """
 
 from __future__ import annotations
@@ -16,33 +17,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness import Result, benchmark, busy_seconds, in_turns, once
+from benchmarks.cold_query import Laps
+from benchmarks.harness import Result, benchmark, busy_seconds, in_turns
+from benchmarks.ingest import save_weights
 from benchmarks.photos import make_photos
+from demo.weights import BACKBONE, lite0_checkpoint
+from holotype.settings import DEFAULT_BACKBONE
 
 REFERENCES = 12
-
-Laps = dict[str, tuple[float, float]]
-"""Seconds of each step, by the wall and of the processor."""
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cold", help=argparse.SUPPRESS)
+    parser.add_argument("--cold-only", action="store_true", help="only the cold query")
     options = parser.parse_args()
-    if options.cold:
-        print(json.dumps(cold_steps(Path(options.cold))))
-        return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with benchmark("startup", options) as result, tempfile.TemporaryDirectory() as name:
-        help_text(result, 3 * options.rounds)
+        if not options.cold_only:
+            help_text(result, 3 * options.rounds)
         photos = make_photos(Path(name) / "photos", REFERENCES)
-        fill(Path(name), photos[0].parent)
-        cold_query(result, photos[0], options.rounds)
-        through_service(result, photos, options.rounds)
+        for backbone in (DEFAULT_BACKBONE, BACKBONE):  # the service has the settings of the last
+            fill(Path(name) / backbone, photos[0].parent, backbone)
+            cold_query(result, backbone, photos[0], options.rounds)
+        if not options.cold_only:
+            through_service(result, photos, options.rounds)
 
 
 def help_text(result: Result, rounds: int) -> None:
@@ -76,97 +78,68 @@ def help_text(result: Result, rounds: int) -> None:
     )
 
 
-def fill(folder: Path, photos: Path) -> None:
+def fill(folder: Path, photos: Path, backbone: str) -> None:
     """A gallery with these photos, and the settings of it in the environment."""
-    from demo.weights import BACKBONE, lite0_checkpoint
     from holotype.encoder import load_encoder
     from holotype.intake.folders import Folders
     from holotype.settings import Settings
     from ingest.adding import add
     from ingest.opening import open_backend
 
+    folder.mkdir()
     os.environ |= {
         "HOLOTYPE_HOME": str(folder / "home"),
-        "HOLOTYPE_BACKBONE": BACKBONE,
-        "HOLOTYPE_CHECKPOINT": str(lite0_checkpoint(folder)),
+        "HOLOTYPE_BACKBONE": backbone,
+        "HOLOTYPE_CHECKPOINT": str(checkpoint_of(backbone, folder)),
+        "HOLOTYPE_IMAGE_SIZE": "224",
     }
     settings = Settings.load()
     with open_backend(settings, command="benchmark", load=load_encoder) as backend:
         add(Folders([photos], label="photo"), backend)
 
 
-def cold_query(result: Result, photo: Path, rounds: int) -> None:
+def checkpoint_of(backbone: str, folder: Path) -> Path:
+    """The real weights where there are some."""
+    if backbone == BACKBONE:
+        return lite0_checkpoint(folder)
+    save_weights(backbone, folder / "weights.safetensors")
+    return folder / "weights.safetensors"
+
+
+def cold_query(result: Result, backbone: str, photo: Path, rounds: int) -> None:
     """The command as a user runs it, and its steps."""
-    command = series_of(lambda: run("-m", "classify", "query", str(photo), "--json"), rounds)
-    steps = [cold_run(photo) for _ in range(rounds)]
+    runs: list[Laps] = []
+    whole = in_turns(
+        {
+            "command": lambda _: run("-m", "classify", "query", str(photo), "--json"),
+            "steps": lambda _: runs.append(cold_run(photo)),
+        },
+        rounds=rounds,
+    )["command"]
     rows = [
         {
             "step": step,
-            "p50 s": statistics.median(one[step][0] for one in steps),
-            "processor s": statistics.median(one[step][1] for one in steps),
+            "p50 s": statistics.median(one[step][0] for one in runs[1:]),  # the first was to warm
+            "processor s": statistics.median(one[step][1] for one in runs[1:]),
         }
-        for step in steps[0]
+        for step in runs[0]
     ]
-    result.table("One cold query, no service", rows)
-    whole = statistics.median(command)
-    print(f"\n`classify query` as a whole: {whole:.2f} s", flush=True)
-
-
-def series_of(work: Callable[[], object], rounds: int) -> list[float]:
-    """Seconds of each run."""
-    return [once(work) for _ in range(rounds)]
+    rows.append(
+        {"step": "`classify query` as a whole", "p50 s": whole.p50, "processor s": whole.work}
+    )
+    result.table(f"One cold query, no service, {backbone}", rows)
 
 
 def cold_run(photo: Path) -> Laps:
-    """The steps, in a fresh process."""
-    done = run("-m", "benchmarks.startup", "--cold", str(photo))
-    steps: Laps = json.loads(done)
-    return steps
-
-
-def cold_steps(photo: Path) -> Laps:
-    """Do what `classify query` does, and time each step."""
-    clock = Clock()
-    import torch  # noqa: F401
-
-    clock.lap("import torch")
-    from holotype.encoder import guarded  # noqa: F401
-
-    clock.lap("import timm")
-    from classify.classifier import Classifier
-    from classify.options import QueryOptions
-    from holotype.encoder import load_encoder
-    from holotype.images.picture import read_picture
-    from holotype.settings import Settings
-    from holotype.store.factory import open_store
-
-    clock.lap("import the rest")
-    settings = Settings.load()
-    encoder = load_encoder(settings)
-    clock.lap("weights")
-    with open_store(settings, fingerprint=encoder.fingerprint, command="benchmark") as store:
-        clock.lap("store")
-        picture = read_picture(photo.read_bytes(), encoder.recipe)
-        clock.lap("decode and resize")
-        vectors = encoder.encode([picture.pixels])
-        clock.lap("forward")
-        Classifier(store).classify(vectors, QueryOptions())
-        clock.lap("search and vote")
-    return clock.laps
-
-
-class Clock:
-    """Seconds between laps, by the wall and of the processor."""
-
-    def __init__(self) -> None:
-        self.laps: Laps = {}
-        self._last = (time.perf_counter(), busy_seconds())
-
-    def lap(self, name: str) -> None:
-        """What was done since the last lap."""
-        now = (time.perf_counter(), busy_seconds())
-        self.laps[name] = (now[0] - self._last[0], now[1] - self._last[1])
-        self._last = now
+    """The steps, in a fresh process, and what is around them."""
+    started, busy = time.perf_counter(), busy_seconds()
+    steps: Laps = json.loads(run("-m", "benchmarks.cold_query", str(photo)))
+    seconds, processor = time.perf_counter() - started, busy_seconds() - busy
+    around = (
+        seconds - sum(wall for wall, _ in steps.values()),
+        processor - sum(work for _, work in steps.values()),
+    )
+    return steps | {"start and end of the process": around}
 
 
 def through_service(result: Result, photos: list[Path], rounds: int) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from classify.classifier import Classifier
 from classify.queries import find_sources
 from classify.query import classify_images
-from classify.render import Renderer
 from holotype import console
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch
@@ -34,7 +33,7 @@ def run_query(
 ) -> int:
     """`classify query`: print a result per image as it is known; returns the exit code."""
     sources = list(find_sources(images, stdin=sys.stdin.buffer.read))
-    show = _json_line if as_json else Renderer().show
+    show = _json_line if as_json else _for_people()
     service = connect(settings)
     if service is not None:
         from classify.remote import classify_remotely
@@ -81,6 +80,12 @@ def print_results(
     if not failed:
         return console.EXIT_DONE
     return console.EXIT_SOME_FAILED if failed < total else console.EXIT_NOTHING_DONE
+
+
+def _for_people() -> Callable[[QueryResult], None]:
+    from classify.render import Renderer  # rich, which --json needs not
+
+    return Renderer().show
 
 
 def _json_line(result: QueryResult) -> None:

@@ -7,22 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import httpx
 import torch
 from torch import nn
 
 from holotype.encoder import hub
 from holotype.encoder.guarded import timm
-from holotype.encoder.weights import read_checkpoint
+from holotype.encoder.lanes import one_thread
+from holotype.encoder.undrawn import pretrained_network
+from holotype.encoder.weights import StateDict, read_checkpoint
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
 
 _ELSEWHERE = ("hf-hub:", "hf_hub:", "local-dir:")  # timm's schemes for unregistered networks
 
-# What an unreachable or refusing hub ends in, by the layers below timm: sockets and files,
-# the HTTP client of the hub library, and timm's own "no pretrained weights exist".
-_HUB_FAILURES = (OSError, httpx.HTTPError, RuntimeError, ValueError)
 
-
+@one_thread()
 def load_backbone(name: str, checkpoint: Path | None) -> nn.Module:
     """A network without classifier, in evaluation mode, at its native size, on the CPU.
 
@@ -48,6 +46,7 @@ def check_name(name: str) -> None:
         raise UnknownBackbone(f"timm has no weights {tag!r} for {architecture}{_suggest(known)}")
 
 
+@one_thread()
 def set_image_size(network: nn.Module, size: int) -> None:
     """Make a network take size x size pixels, resampling position embeddings where it has them.
 
@@ -107,29 +106,30 @@ def _from_hub(name: str) -> nn.Module:
     try:
         if not cached and not name.startswith("local-dir:"):
             hub.check_it_answers()
-        network: nn.Module = timm.create_model(
-            name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
-        )
-    except _HUB_FAILURES as error:
+        return pretrained_network(name, overlay)
+    except hub.failures() as error:
         raise WeightsUnavailable(
             f"the weights of {name} could not be fetched ({_short(error)}). Without network, "
             "fetch the weights file elsewhere and give it: --checkpoint FILE "
             "(or HOLOTYPE_CHECKPOINT), a .safetensors or .pth for this backbone"
         ) from error
-    return network
+
+
+class Given(StateDict):
+    """Weights in a configuration that timm copies: the tensors in it are only read."""
+
+    def __deepcopy__(self, _: object) -> Given:
+        return Given(self)
 
 
 def _from_file(name: str, path: Path) -> nn.Module:
-    state = read_checkpoint(path)
+    state = Given(read_checkpoint(path))
     for classifier in _classifiers(name):
         # No class of another label set is wanted; without them timm checks every other tensor.
         state.pop(f"{classifier}.weight", None)
         state.pop(f"{classifier}.bias", None)
-    overlay = {"state_dict": state, "num_classes": 0}
     try:
-        network: nn.Module = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0
-        )
+        network = pretrained_network(name, {"state_dict": state, "num_classes": 0})
     except (RuntimeError, KeyError) as error:
         raise WeightsUnavailable(
             f"checkpoint {path} does not fit backbone {name}: {_short(error)}. "

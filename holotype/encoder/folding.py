@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from holotype.encoder.guarded import timm
+from holotype.encoder.lanes import one_thread
 
 AGREEMENT = 1 - 1e-5
 """Least cosine between the features of the folded and of the original network."""
@@ -24,6 +25,7 @@ _CONVOLUTIONS = (nn.Conv2d, timm.layers.Conv2dSame)  # type: ignore[attr-defined
 _NORMS = (nn.BatchNorm2d, timm.layers.BatchNormAct2d)  # type: ignore[attr-defined]
 
 
+@one_thread()
 def fold_batch_norm(network: nn.Module, image_size: int) -> nn.Module:
     """The network with batch norms folded away; itself where there is nothing to fold.
 
@@ -37,19 +39,23 @@ def fold_batch_norm(network: nn.Module, image_size: int) -> nn.Module:
     picture = torch.randn(1, 3, image_size, image_size, generator=generator)
     folded = deepcopy(network)
     with torch.inference_mode():
-        pairs = _followed_by_norm(folded, picture)
+        pairs, features = _followed_by_norm(folded, picture)
     parents = _parents(folded)
     for convolution, norm in pairs:
         _fold(convolution, norm)
         parent, name = parents[norm]
         setattr(parent, name, _what_remains(norm))
-    return folded if _agree(network, folded, picture) else network
+    return folded if _agree(features, folded, picture) else network
 
 
 def _followed_by_norm(
     network: nn.Module, picture: torch.Tensor
-) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Run once; pairs whose norm takes exactly what the convolution gave, both run once."""
+) -> tuple[list[tuple[nn.Conv2d, nn.BatchNorm2d]], torch.Tensor]:
+    """Run once; pairs whose norm takes exactly what the convolution gave, both run once.
+
+    Returns:
+        The pairs, and the features of the picture.
+    """
     outputs: list[tuple[torch.Tensor, nn.Conv2d]] = []  # held, so that no id is given twice
     inputs: list[tuple[torch.Tensor, nn.BatchNorm2d]] = []
 
@@ -63,13 +69,13 @@ def _followed_by_norm(
 
     hooks = [m.register_forward_hook(given) for m in network.modules() if type(m) in _CONVOLUTIONS]
     hooks += [m.register_forward_pre_hook(taken) for m in network.modules() if type(m) in _NORMS]
-    network.forward_features(picture)  # type: ignore[operator]
+    features: torch.Tensor = network.forward_features(picture)  # type: ignore[operator]
     for hook in hooks:
         hook.remove()
     giver = {id(tensor): module for tensor, module in outputs}
     runs = [module for _, module in (*outputs, *inputs)]
     pairs = [(giver[id(tensor)], norm) for tensor, norm in inputs if id(tensor) in giver]
-    return [pair for pair in pairs if all(runs.count(module) == 1 for module in pair)]
+    return [pair for pair in pairs if all(runs.count(module) == 1 for module in pair)], features
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
@@ -93,7 +99,8 @@ def _parents(network: nn.Module) -> dict[nn.Module, tuple[nn.Module, str]]:
     return {child: (m, name) for m in network.modules() for name, child in m.named_children()}
 
 
-def _agree(network: nn.Module, folded: nn.Module, picture: torch.Tensor) -> bool:
+def _agree(features: torch.Tensor, folded: nn.Module, picture: torch.Tensor) -> bool:
     with torch.inference_mode():
-        a, b = (n.forward_features(picture).flatten() for n in (network, folded))  # type: ignore[operator]
-    return bool(nn.functional.cosine_similarity(a, b, dim=0) >= AGREEMENT)
+        others = folded.forward_features(picture)  # type: ignore[operator]
+    cosine = nn.functional.cosine_similarity(features.flatten(), others.flatten(), dim=0)
+    return bool(cosine >= AGREEMENT)

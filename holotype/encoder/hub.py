@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 from huggingface_hub import constants, try_to_load_from_cache
 
 PROBE_SECONDS = 10.0
@@ -38,5 +37,17 @@ def check_it_answers() -> None:
     Raises:
         httpx.HTTPError: there is no hub to be had from here.
     """
+    import httpx  # only here and where it failed: 60 ms
+
     if not constants.HF_HUB_OFFLINE:  # else the library refuses by itself, at once
         httpx.head(constants.ENDPOINT, timeout=PROBE_SECONDS)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What an unreachable or refusing hub ends in, by the layers below timm.
+
+    Sockets and files, the HTTP client, and timm's own "no pretrained weights exist".
+    """
+    import httpx
+
+    return OSError, httpx.HTTPError, RuntimeError, ValueError

@@ -9,8 +9,9 @@ fast. Small batches also stay in the cache.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -38,6 +39,21 @@ def even_chunks(items: Sequence[T], *, at_most: int, lanes: int) -> list[Sequenc
         chunks.append(items[start:end])
         start = end
     return chunks
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in the calling thread alone, also as a decorator.
+
+    For many small operations, as in loading a network: a second thread gains little in them, and
+    where something else runs on its core every single one waits for it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Lanes:

@@ -98,3 +98,23 @@ def test_folding__disagreement_keeps_the_original() -> None:
     """Where folding would change the function, the measured disagreement prevents it."""
     network = Branch(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     assert fold_batch_norm(network, 16) is network
+
+
+class Counting(Net):
+    """Notes how many threads torch has when it runs."""
+
+    def forward_features(self, picture: torch.Tensor) -> torch.Tensor:
+        self.chain[0].threads = torch.get_num_threads()
+        return super().forward_features(picture)
+
+
+def test_folding__one_thread() -> None:
+    """Folding runs in one thread: with two, each small operation waits on a busy machine."""
+    torch.set_num_threads(2)
+    try:
+        folded = fold_batch_norm(Counting(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), 16)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert norms(folded) == 0
+    assert folded.chain[0].threads == 1

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from holotype.encoder.lanes import CHUNK, Lanes, even_chunks
+from holotype.encoder.lanes import CHUNK, Lanes, even_chunks, one_thread
 from tests.holotype.encoder.test_encode import encoder_with, pictures
 
 
@@ -30,6 +30,25 @@ def test_lanes__in_order_and_single_threaded() -> None:
     other.start()
     other.join()
     assert seen == [before]
+
+
+def test_one_thread__inside_only() -> None:
+    """Inside torch uses one thread, afterwards as many as before, after an error too."""
+
+    @one_thread()
+    def fail() -> None:
+        seen.append(torch.get_num_threads())
+        raise ZeroDivisionError
+
+    seen: list[int] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_lanes__error() -> None:

@@ -1,0 +1,69 @@
+"""What `classify query` does without a service, step by step; prints the seconds of each.
+
+    python -m benchmarks.cold_query PHOTO
+
+A process of its own, which imports nothing that the command does not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+Laps = dict[str, tuple[float, float]]
+"""Seconds of each step, by the wall and of the processor."""
+
+
+class Clock:
+    """Seconds between laps, by the wall and of the processor."""
+
+    def __init__(self) -> None:
+        self.laps: Laps = {}
+        self._last = (time.perf_counter(), time.process_time())
+
+    def lap(self, name: str) -> None:
+        """What was done since the last lap."""
+        now = (time.perf_counter(), time.process_time())
+        self.laps[name] = (now[0] - self._last[0], now[1] - self._last[1])
+        self._last = now
+
+
+def cold_steps(photo: Path) -> Laps:
+    """Do it, with the settings of the environment."""
+    clock = Clock()
+    from classify import cli, commands  # noqa: F401
+    from classify.classifier import Classifier
+    from classify.options import QueryOptions
+    from holotype.encoder import load_encoder
+    from holotype.encoder.collector import collector_resting
+    from holotype.images.picture import read_picture
+    from holotype.settings import Settings
+    from holotype.store.factory import open_store
+
+    settings = Settings.load()
+    clock.lap("import the command, read settings")
+    with open_store(settings, fingerprint=None, command="benchmark") as store:
+        clock.lap("store")
+        with collector_resting():  # as `load_encoder` imports them
+            import torch  # noqa: F401
+
+            clock.lap("import torch")
+            from holotype.encoder import build  # noqa: F401
+
+        clock.lap("import timm and the encoder")
+        encoder = load_encoder(settings)
+        clock.lap("weights")
+        picture = read_picture(photo.read_bytes(), encoder.recipe)
+        clock.lap("decode and resize")
+        vectors = encoder.encode([picture.pixels])
+        clock.lap("forward")
+        Classifier(store).classify(vectors, QueryOptions())
+        clock.lap("search and vote")
+    clock.lap("close the store")
+    return clock.laps
+
+
+if __name__ == "__main__":
+    print(json.dumps(cold_steps(Path(sys.argv[1]))))
