@@ -21,7 +21,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("startup",),
     ("search",),
     ("export",),
-    ("retrain",),
+    ("retrain", "--full"),
     ("ingest",),
     ("ingest_overhead", "--images", "125", "--rounds", "6",
      "--out", str(OUT / "ingest_overhead_vit.json")),

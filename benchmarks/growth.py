@@ -1,6 +1,6 @@
 """How time and memory grow with the number of references: a log-log plot with exponents.
 
-    python -m benchmarks growth [--sizes 1000,10000,50000] [--plot docs/growth.svg]
+    python -m benchmarks growth [--sizes 1000,10000,50000] [--classes 100] [--plot FILE]
 
 Synthetic vectors in the embedded store; every size is measured in a process of its own.
 `ingest` is the writing of references (images are linear by nature: each is embedded once),
@@ -53,29 +53,31 @@ def main() -> None:
     """Measure, print, and draw where that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="1000,10000,50000")
+    parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure)))
+        print(json.dumps(measure(options.measure, options.classes)))
         return
     with benchmark("growth", options) as result:
-        rows = [in_a_process(int(size)) for size in options.sizes.split(",")]
+        rows = [in_a_process(int(size), options.classes) for size in options.sizes.split(",")]
         result.table("Processor seconds and MiB of growth of the resident set", rows)
         exponents(result, rows)
         if options.plot:
             draw(rows, options.plot)
 
 
-def in_a_process(size: int) -> dict[str, Any]:
+def in_a_process(size: int, classes: int) -> dict[str, Any]:
     """One size."""
     command = [sys.executable, "-m", "benchmarks.growth", "--measure", str(size)]
+    command += ["--classes", str(classes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout)
     return row
 
 
-def measure(size: int) -> dict[str, Any]:
+def measure(size: int, classes: int) -> dict[str, Any]:
     """Every step at one size, in this process."""
     home = OUT / "growth"
     shutil.rmtree(home, ignore_errors=True)
@@ -84,7 +86,7 @@ def measure(size: int) -> dict[str, Any]:
     with open_store(
         settings, fingerprint=synthetic.space(), command="benchmark", create=True
     ) as store:
-        row |= with_vectors(store, size)  # which are let go before the job takes them out itself
+        row |= with_vectors(store, size, classes)  # let go before the job takes them out itself
         with PeakMemory() as peak:
             row |= step("retrain", lambda: retrain(store))
     row |= {
@@ -95,10 +97,10 @@ def measure(size: int) -> dict[str, Any]:
     return row
 
 
-def with_vectors(store: VectorStore, size: int) -> dict[str, Any]:
+def with_vectors(store: VectorStore, size: int, classes: int) -> dict[str, Any]:
     """All steps but the last."""
-    data = synthetic.make(size)
-    queries = synthetic.make(QUERIES, seed=1).vectors
+    data = synthetic.make(size, classes=classes)
+    queries = synthetic.make(QUERIES, classes=classes, seed=1).vectors
     where = Where.equal("meta.half", "a")
 
     def ingest() -> None:
@@ -121,7 +123,7 @@ def with_vectors(store: VectorStore, size: int) -> dict[str, Any]:
     store.neighbours(queries[:1], k=1)
     row |= step("query", query, times=QUERIES)
     row |= step("export", export)
-    return row | step("statistics", lambda: our_lda(data, synthetic.CLASSES))
+    return row | step("statistics", lambda: our_lda(data, classes))
 
 
 def step(name: str, work: Callable[[], object], *, times: int = 1) -> dict[str, float]:
