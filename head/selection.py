@@ -1,15 +1,17 @@
 """How a candidate for the head is judged, and which one wins.
 
 Candidates are compared out of fold, on the same group-aware folds. The best macro accuracy
-wins. A simpler candidate ties with it where it is behind by less than a share of the
-standard error of their difference, taken on the same references; ties go to the simpler.
+wins. A candidate ties with it where it is behind by less than a share of the standard error of
+their difference, taken on the same references. Along a path ties go to the simpler, which is the
+stronger penalty; between kinds of heads to the smaller log loss, which still tells heads apart
+where the accuracy of a few hundred references does not.
 
 Shapes: M scored references, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,10 +89,19 @@ def assess(
     )
 
 
-def choose(candidates: Sequence[Candidate]) -> Candidate:
-    """The simplest of those that tie with the best; candidates come simplest first."""
+def simplest(candidates: Sequence[Candidate]) -> Candidate:
+    """The first of those that tie with the best; candidates come simplest first."""
+    return next(_tied(candidates))
+
+
+def surest(candidates: Sequence[Candidate]) -> Candidate:
+    """The one of the least log loss of those that tie with the best."""
+    return min(_tied(candidates), key=lambda candidate: candidate.log_loss)
+
+
+def _tied(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     best = max(candidates, key=lambda candidate: candidate.scores.macro_accuracy)
-    return next(candidate for candidate in candidates if ties(candidate, best))
+    return (candidate for candidate in candidates if ties(candidate, best))
 
 
 def ties(candidate: Candidate, best: Candidate) -> bool:

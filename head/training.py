@@ -13,7 +13,7 @@ from head.choice import Setting, settle
 from head.refit import Refit
 from head.runtime import Runtime
 from head.search import Search, within_everything
-from head.selection import Candidate, choose
+from head.selection import Candidate, simplest, surest
 
 if TYPE_CHECKING:
     from head.lda import LinearLayer
@@ -103,7 +103,7 @@ def refit(training: TrainingSet, compared: Compared, *, runtime: Runtime) -> Tra
 
 
 def _judged(setting: Setting, path: list[Candidate]) -> Compared:
-    lda, logistic = setting.lda, choose(path)
+    lda, logistic = setting.lda, simplest(path)
     candidates, finalists = path, [logistic]
     if lda is not None:
         average = average_candidate(lda, logistic, setting.search)
@@ -113,7 +113,7 @@ def _judged(setting: Setting, path: list[Candidate]) -> Compared:
         search=setting.search,
         shrinkage=setting.shrinkage,
         candidates=tuple(candidates),
-        winner=choose(finalists),
+        winner=surest(finalists),
         lda=lda,
         logistic=logistic,
     )
