@@ -9,17 +9,18 @@ const COOKIE = "holotype_key";
 export const hasKey = () => document.cookie.split("; ").some((pair) => pair.startsWith(`${COOKIE}=`));
 
 let asking = null;
-let declinedAt = -Infinity; // ms, as performance.now() counts
+let answer = { given: false, at: -Infinity }; // the last one; ms, as performance.now() counts
 
 /**
  * Ask once, however many requests were refused; resolves to whether a key was given.
- * Who declines is not asked again by requests that were under way, which began at `since`.
+ * Requests that were under way when the answer was given, which began at `since`, take it too:
+ * they were refused for what they were sent with, and go again with the key that came meanwhile.
  */
 export async function askForKey(reason, { again, since }) {
-  if (since < declinedAt) return false;
+  if (since < answer.at) return answer.given;
   asking ??= prompt(reason, again).finally(() => { asking = null; });
   const given = await asking;
-  if (!given) declinedAt = performance.now();
+  answer = { given, at: performance.now() };
   return given;
 }
 
