@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from holotype.store.port import VectorStore
 from tests.classify.conftest import picture
@@ -74,3 +74,23 @@ def test_no_key__leaves_a_page_that_can_be_tried_again(locked: Visitor) -> None:
     locked.page.get_by_role("button", name="Try again").click()
     give(locked, READ)
     expect(locked.page.get_by_role("heading", name="What is in this picture?")).to_be_visible()
+
+
+def test_key__refusal_that_comes_late_does_not_ask_again(locked: Visitor) -> None:
+    """What was sent before the key was given, and is refused after, goes again with the key."""
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    locked.page.route("**/v1/classes*", hold_the_first)
+    locked.page.reload()
+    give(locked, READ)
+    expect(locked.page.get_by_role("dialog")).to_have_count(0)
+    [late] = held
+    late.fulfill(status=401, json={"detail": "this service takes a key"})
+    expect(locked.page.locator("#gallery-summary")).to_contain_text("18 references")
+    expect(locked.page.get_by_role("dialog")).to_have_count(0)
