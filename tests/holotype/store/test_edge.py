@@ -103,7 +103,6 @@ def test_add__reported_only_when_flushed(
             lambda: edge.add(pictures.many("wasp", 1)),
             lambda: edge.relabel("bee", ids=[picture_id("wasp-0")]),
             lambda: edge.remove(ids=[picture_id("wasp-0")]),
-            lambda: edge.acquire_lease("retrain", holder="a", seconds=1),
         ):
             with pytest.raises(StoreError, match="no space left"):
                 write()
@@ -123,6 +122,15 @@ def test_close__refused_flush_gives_the_lock_back(
 
     assert read_owner(Path(home), "default") is None
     open_home(home).close()
+
+
+def test_lease__ends_with_the_owner(home: str) -> None:
+    """One that a killed owner left behind blocks nobody: only an owner can hold one."""
+    with open_home(home) as store:
+        store.acquire_lease("retrain", holder="dead", seconds=3600)
+
+    with open_home(home) as store:
+        assert store.acquire_lease("retrain", holder="next", seconds=60).holder == "next"
 
 
 # -- creation ---------------------------------------------------------------------------
