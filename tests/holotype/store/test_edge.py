@@ -307,7 +307,7 @@ def test_fork__child_that_lives_on(home: str) -> None:
     os.close(waiting)
     store.close()
 
-    with pytest.raises(StoreLocked, match="still held, though nobody.*by a process that was forked"):
+    with pytest.raises(StoreLocked, match="still held, though nobody has the gallery"):
         open_home(home)
 
     os.close(go)
