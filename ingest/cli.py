@@ -39,6 +39,12 @@ _OnConflict = Annotated[
 ]
 
 
+_SplitsAreClasses = Annotated[
+    bool,
+    typer.Option("--splits-are-classes", help="Folders called train, val or test are classes."),
+]
+
+
 @app.command()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def add(
@@ -58,6 +64,7 @@ def add(
     ] = None,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     max_failures: Annotated[
@@ -72,7 +79,12 @@ def add(
     from ingest.commands import AddOptions, read_source, run_add
 
     found = read_source(
-        paths or [], label=label, manifest=manifest, group=group, assignments=set_ or []
+        paths or [],
+        label=label,
+        manifest=manifest,
+        group=group,
+        assignments=set_ or [],
+        splits_are_classes=splits_are_classes,
     )
     options = AddOptions(
         dry_run=dry_run,
@@ -94,6 +106,7 @@ def watch(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 2.0,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     report: Annotated[
         Path | None, typer.Option(help="Keep one JSON line a file; a restart goes on with it.")
@@ -109,6 +122,7 @@ def watch(
         every_s=every,
         group=parse_group(group),
         meta=read_assignments(set_ or []),
+        splits_are_classes=splits_are_classes,
         on_conflict=on_conflict,
         report=report,
         as_json=as_json,

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 from holotype.errors import UsageError
+from holotype.images.finding import LeftOut
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_group, clean_label, clean_meta, clean_meta_key, readable
@@ -57,6 +58,8 @@ class Manifest:
     """For rows without a group of their own."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """For every row; a row's own value of the same key counts more."""
+    left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
+    """Nothing: every row is a picture, or is refused."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():

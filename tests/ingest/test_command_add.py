@@ -86,6 +86,44 @@ def test_add__as_json(ingest: Ingest, images: Path) -> None:
     assert done.returncode == 3
 
 
+def test_add__accounts_for_everything(ingest: Ingest, images: Path) -> None:
+    """What is left out is counted by kind, a class that came to nothing named, exit code 3."""
+    make_tree(images, {"bee": [1], "@eaDir": [2]})
+    (images / "bee" / "notes.txt").write_bytes(b"x")
+    (images / "wasp").mkdir()
+    (images / "wasp" / "scan.jp2").write_bytes(b"x")
+    done = ingest("add", images, "--json")
+    last = json.loads(done.stdout.splitlines()[-1])["summary"]
+    assert last["counts"]["added"] == last["total"] == 1
+    assert last["left_out"] == {"@eaDir": 1, ".txt": 1, ".jp2": 1}
+    assert last["empty_classes"] == [str(images / "wasp")]
+    assert "3 left out: 1 @eaDir, 1 .txt, 1 .jp2\n" in done.stderr
+    assert f"nothing came of the class folder {images}/wasp: no picture was found" in done.stderr
+    assert done.returncode == 3
+
+
+def test_add__only_what_is_left_out(ingest: Ingest, images: Path) -> None:
+    """Where nothing was found, the message says what there was."""
+    (images / "bee").mkdir()
+    (images / "bee" / "x.jp2").write_bytes(b"x")
+    done = ingest("add", images)
+    assert "1 left out: 1 .jp2\n" in done.stderr
+    assert "error: nothing to add: no images were found" in done.stderr
+    assert done.returncode == 1
+
+
+def test_add__one_bad_entry_ends_nothing(ingest: Ingest, images: Path) -> None:
+    """It is named with its reason, and the pictures beside it are added."""
+    make_tree(images, {"bee": [1], "wasp": [2]})
+    (images / "bee" / "a loop").symlink_to("a loop")
+    (images / "nowhere").symlink_to("gone")
+    done = ingest("add", images)
+    assert f"broken: {images}/bee/a loop: a link that leads back to itself" in done.stderr
+    assert f"broken: {images}/nowhere: a link to nothing" in done.stderr
+    assert "2  added\n2  broken" in done.stderr
+    assert done.returncode == 3
+
+
 def test_add__a_dry_run_changes_nothing(
     ingest: Ingest, images: Path, open_store: Callable[..., VectorStore], tmp_path: Path
 ) -> None:
