@@ -200,7 +200,8 @@ def out(text: str) -> None:
 
 def out_json(data: Any) -> None:
     """One line of JSON on standard output."""
-    out(json.dumps(data, ensure_ascii=False))
+    spells_all = sys.stdout.encoding.lower().replace("_", "-") in {"utf-8", "utf8"}
+    out(json.dumps(data, ensure_ascii=not spells_all))
 
 
 class Progress:
