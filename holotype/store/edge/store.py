@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from holotype.errors import FingerprintMismatch, StoreError
@@ -65,9 +66,18 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         try:
             return cls._open(home / gallery, fingerprint, command=command, create=create, url=url)
         except OSError as error:
+            remedy = "choose a folder that can be written to with --home (HOLOTYPE_HOME)"
+            if (
+                error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+                and (home / gallery).is_dir()
+            ):
+                remedy = (
+                    "the embedded engine writes where it reads. Ask through a service of somebody "
+                    "who may write there (--server), or copy the folder to where you may and name "
+                    "that with --home (HOLOTYPE_HOME)"
+                )
             raise StoreError(
-                f"cannot keep gallery {gallery!r} in {home} ({error}): choose a folder that can "
-                "be written to with --home (HOLOTYPE_HOME)"
+                f"cannot keep gallery {gallery!r} in {home} ({error}): {remedy}"
             ) from error
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import errno
 import os
 import random
 import shutil
@@ -184,6 +185,21 @@ def test_open__unusable_home(tmp_path: Path, fingerprint: Fingerprint, create: b
         EdgeStore.open(
             tmp_path / "home", "moths", fingerprint=fingerprint, command="a test", create=create
         )
+
+
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EROFS])
+def test_open__gallery_that_may_only_be_read(
+    home: str, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """Asking takes writing as well: another empty folder would not help, so it is not advised."""
+    open_home(home).close()
+
+    def refuse(*_: object) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(lock.os, "open", refuse)
+    with pytest.raises(StoreError, match=r"writes where it reads\. Ask through a service.*or copy"):
+        open_home(home)
 
 
 def test_open__no_space_for_the_record(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
