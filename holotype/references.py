@@ -138,6 +138,12 @@ class Where:
             grouped.setdefault((c.key, c.op), []).append(c.value)
         return grouped
 
+    def admits(self, key: str, value: str) -> bool:
+        """Whether the conditions on this key alone let the value pass."""
+        grouped = self.by_key()
+        wanted, unwanted = grouped.get((key, "=")), grouped.get((key, "!="), [])
+        return (wanted is None or value in wanted) and value not in unwanted
+
     def expressions(self) -> list[str]:
         """Inverse of `parse`."""
         return [f"{c.key}{c.op}{c.value}" for c in self.conditions]

@@ -23,7 +23,7 @@ PAGE: Final = 1000
 """Points of one scroll answer: 1,000 x 384-d vectors are 8 MB of JSON."""
 
 _FACET_LIMIT: Final = 10_000
-"""Values of one answer, at most."""
+"""Values asked for at first; ten times as many whenever an answer is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +206,12 @@ class Collection:
     def facet(self, key: str, matching: models.Filter | None = None) -> dict[str, int]:
         """Number of points per value of an indexed keyword key; exact, unless that is forbidden.
 
-        Values come in answers of bounded size: each asks for what those before it left out.
+        Each answer is bounded, and the next asks for what those before it left out.
         """
-        limit = self.allowed.within(_FACET_LIMIT)
+        limit = _FACET_LIMIT
         found: dict[str, int] = {}
         while True:
+            limit = self.allowed.within(limit)
             hits = self.calls(
                 f"counting by {key}",
                 partial(
@@ -225,3 +226,4 @@ class Collection:
             found |= {str(hit.value): hit.count for hit in hits}
             if len(hits) < limit:
                 return {value: n for value, n in found.items() if n}
+            limit *= 10
