@@ -49,6 +49,8 @@ class MemoryQdrant(QdrantClient):
         super().__init__(":memory:")
         self.lock = threading.RLock()
         self._indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+        self.strict: models.StrictModeConfig | None = None
+        """Of every collection: what it forbids is refused."""
 
     def create_payload_index(
         self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any
@@ -62,6 +64,7 @@ class MemoryQdrant(QdrantClient):
     def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
         """With the indexes that were made."""
         info = super().get_collection(collection_name)
+        info.config.strict_mode_config = self.strict
         info.payload_schema = dict(self._indexes.get(self._resolved(collection_name), {}))
         return info
 
@@ -72,11 +75,13 @@ class MemoryQdrant(QdrantClient):
 
     def facet(self, collection_name: str, key: str, **options: Any) -> models.FacetResponse:
         """Demands a keyword index."""
+        self._allow(limit=options.get("limit"), exact=options.get("exact"))
         self._demand(collection_name, key, models.PayloadSchemaType.KEYWORD)
         return super().facet(collection_name, key, **options)
 
     def scroll(self, collection_name: str, **options: Any) -> Any:
         """Ordering demands an integer index."""
+        self._allow(limit=options.get("limit"))
         order = options.get("order_by")
         if order is not None:
             key = order if isinstance(order, str) else order.key
@@ -88,11 +93,17 @@ class MemoryQdrant(QdrantClient):
     ) -> Any:
         """Filtering in a search demands an index (as a server in strict mode does)."""
         for request in requests:
+            self._allow(limit=request.limit, exact=request.params and request.params.exact)
             for condition in _conditions(request.filter):
                 self._demand(collection_name, condition.key, models.PayloadSchemaType.KEYWORD)
         # This engine always searches exactly, and warns of parameters that say how.
         plain = [request.model_copy(update={"params": None}) for request in requests]
         return super().query_batch_points(collection_name, plain, **options)
+
+    def count(self, collection_name: str, **options: Any) -> models.CountResult:
+        """Exact unless told otherwise, as a server's."""
+        self._allow(exact=options.get("exact", True))
+        return super().count(collection_name, **options)
 
     def close(self, **_: Any) -> None:
         """Stays open: the data are needed by the next store of the same test."""
@@ -100,6 +111,15 @@ class MemoryQdrant(QdrantClient):
     def _resolved(self, name: str) -> str:
         aliases = {a.alias_name: a.collection_name for a in self.get_aliases().aliases}
         return aliases.get(name, name)
+
+    def _allow(self, *, limit: int | None = None, exact: bool | None = None) -> None:
+        strict = self.strict
+        if strict is None:
+            return
+        if exact and strict.search_allow_exact is False:
+            raise Refused(400, "Bad request: Exact search disabled!")
+        if limit and strict.max_query_limit and limit > strict.max_query_limit:
+            raise Refused(400, f"Bad request: Limit exceeded {limit} > {strict.max_query_limit}")
 
     def _demand(self, collection: str, key: str, kind: models.PayloadSchemaType) -> None:
         info = self._indexes.get(self._resolved(collection), {}).get(key)
