@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from classify.modes import Mode
 from classify.options import QueryOptions
+from head import registry
 from head.job import retrain
+from holotype.heads import StoredHead
 from holotype.references import EmbeddedReference, Vectors
 from holotype.settings import Settings
 from holotype.store.edge.store import EdgeStore
@@ -48,6 +52,16 @@ class Shelf:
         return self.clouds.of(label, count, first=9000)
 
 
+@cache
+def trained_head() -> StoredHead:
+    """The head of every shelf, which hold the same at first: trained once."""
+    with TemporaryDirectory() as folder, shelf("edge", Path(folder), trained=False) as made:
+        retrain(made.store)
+        active = made.store.active_head()
+        assert active is not None
+        return made.store.load_head(active.version)
+
+
 @contextmanager
 def shelf(engine: str, folder: Path, *, trained: bool = True) -> Iterator[Shelf]:
     """A gallery of ants, bees and wasps; with a head, unless told otherwise."""
@@ -75,5 +89,6 @@ def shelf(engine: str, folder: Path, *, trained: bool = True) -> Iterator[Shelf]
         for label, count in SIZES.items():
             made.store.add(made.references(label, count))
         if trained:
-            retrain(made.store)
+            made.store.save_head(trained_head())
+            registry.promote(made.store, trained_head().record.version)
         yield made
