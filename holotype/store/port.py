@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
@@ -31,6 +31,9 @@ from holotype.references import (
     Where,
 )
 from holotype.store.watchers import Watcher
+
+WHENEVER: Final = 2**53
+"""As `changed_until` of an export: each reference as it is when it is read."""
 
 
 @dataclass(frozen=True, slots=True)

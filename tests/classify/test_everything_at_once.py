@@ -8,26 +8,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from classify.classifier import Classifier
 from classify.modes import Mode
 from classify.options import QueryOptions
-from head import registry
-from head.job import retrain
-from head.options import RetrainOptions
 from holotype.references import Where
 from tests.classify.conftest import picture
 from tests.classify.service.conftest import images
-from tests.classify.shelves import SHELVES, Shelf, shelf
+from tests.classify.shelves import SHELVES, Shelf, shelf, trained_head
 from tests.head.conftest import SIZES
 from tests.references import picture_id
 from tests.running import Running, running
@@ -38,32 +33,40 @@ ALWAYS = frozenset(SIZES)
 """Classes that are never empty."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """One answer, and when it may be of."""
+
+    since: float
+    until: float
+    named: tuple[str, ...]
+    """Labels, and the head's version."""
+
+
 @dataclass
 class History:
     """When each class and each active head may have been there."""
 
     spans: dict[str, list[list[float]]] = field(default_factory=dict)
-    """From the begin of what brought it to the end of what took it away."""
+    """From the begin of what brought it to the end of what took it away, monotonic seconds."""
+    seen: list[Seen] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def begins(self, what: str) -> None:
-        """It is about to come."""
-        self.spans.setdefault(what, []).append([time.monotonic(), float("inf")])
+    def came(self, what: str, since: float) -> None:
+        """It came at that time or later."""
+        self.spans.setdefault(what, []).append([since, float("inf")])
 
-    def ends(self, what: str) -> None:
+    def went(self, what: str) -> None:
         """It has gone."""
         self.spans[what][-1][1] = time.monotonic()
 
-    @contextmanager
-    def replacing(self, old: str, new: str) -> Any:
-        """The block puts one in the place of the other."""
-        self.begins(new)
-        yield
-        self.ends(old)
-
-    def held(self, what: str, since: float) -> bool:
-        """Whether it may have been there at some time between then and now."""
-        return any(end >= since for _, end in list(self.spans.get(what, ())))
+    def check(self) -> None:
+        """Every answer is of a state between its question and itself."""
+        for seen in self.seen:
+            for what in seen.named:
+                spans = self.spans.get(what, [])
+                of_its_time = any(a <= seen.until and b >= seen.since for a, b in spans)
+                assert what in ALWAYS or of_its_time, (what, seen)
 
 
 @dataclass
@@ -102,65 +105,74 @@ class Trial:
     def come_and_go(self, turn: int) -> None:
         """A class is added, renamed and removed."""
         store, history = self.shelf.store, self.history
-        history.begins("moth")
+        history.came("moth", time.monotonic())
         store.add(self.shelf.references("moth", 6, first=6 * turn))
-        with history.replacing("moth", "fly"):
-            store.relabel("fly", where=Where.equal("label", "moth"))
+        history.came("fly", time.monotonic())
+        store.relabel("fly", where=Where.equal("label", "moth"))
+        history.went("moth")
         store.remove(where=Where.equal("label", "fly"))
-        history.ends("fly")
+        history.went("fly")
 
     def split_and_merge(self, turn: int) -> None:
         """Some references of a class leave it, and come back."""
         some = [picture_id(f"bee-{n}") for n in range(turn % 5 + 1)]
-        self.history.begins("queen")
+        self.history.came("queen", time.monotonic())
         self.shelf.store.relabel("queen", ids=some)
         self.shelf.store.relabel("bee", where=Where.equal("label", "queen"))
-        self.history.ends("queen")
+        self.history.went("queen")
 
     def swap_heads(self, turn: int) -> None:
-        """Heads are trained, promoted and rolled back."""
-        store = self.shelf.store
+        """A head is trained now and then; the active one is rolled back, and promoted again."""
+        store, since = self.shelf.store, time.monotonic()
         before = store.active_head()
         assert before is not None
-        if turn == 0:
-            store.save_head(store.load_head(before.version))
-        other = self.heads[turn % 2]
-        with self.history.replacing(before.version, other):
-            if other in before.history[-1:]:
-                registry.rollback(store)
-            else:
-                registry.promote(store, other)
-        if before.version == other:
-            self.history.begins(other)
+        if turn % 20 == 0:
+            self._train(before.version, since)
+            return
+        self.running.http.post("/v1/heads/rollback").raise_for_status()
+        now = store.active_head()
+        assert now is not None
+        self.history.came(now.version, since)
+        self.history.went(before.version)
+        since = time.monotonic()
+        self.running.http.post(f"/v1/heads/{before.version}/promote").raise_for_status()
+        self.history.came(before.version, since)
+        self.history.went(now.version)
+
+    def _train(self, before: str, since: float) -> None:
+        http = self.running.http
+        assert http.post("/v1/retrain", json={"force": True}).status_code == 202
+        while (state := http.get("/v1/retrain").json())["state"] == "running":
+            time.sleep(0.02)
+        assert state["state"] == "done", state
+        self.history.came(state["result"]["version"], since)
+        self.history.went(before)
 
     # -- questions -----------------------------------------------------------------------
 
-    heads: tuple[str, str] = ("", "")
-
     def ask_here(self, turn: int) -> None:
         """In this process."""
-        mode = list(Mode)[turn % 3]
+        options = QueryOptions(mode=list(Mode)[turn % 3], evidence=3)
         since = time.monotonic()
-        queries = self.shelf.queries("moth", 3)
-        for answer in self.classifier.classify(queries, QueryOptions(mode=mode, evidence=3)):
-            self._check(since, [s.label for s in answer.scores], answer.head)
+        answers = self.classifier.classify(self.shelf.queries("moth", 3), options)
+        for answer in answers:
+            self._saw(since, [score.label for score in answer.scores], answer.head)
 
     def ask_over_http(self, turn: int) -> None:
         """As a client of the service."""
-        mode = list(Mode)[turn % 3]
+        asked = {"mode": list(Mode)[turn % 3].value}
         since = time.monotonic()
         response = self.running.http.post(
-            "/v1/classify", files=images(picture("red", turn % 7)), data={"mode": mode.value}
+            "/v1/classify", files=images(picture("red", turn % 7)), data=asked
         )
         assert response.status_code == 200, response.text
         answer = response.json()["results"][0]["answer"]
         named = [answer["label"], *(other["label"] for other in answer["runners_up"])]
-        self._check(since, named, answer["head"])
+        self._saw(since, named, answer["head"])
 
-    def _check(self, since: float, named: list[str], head: str | None) -> None:
-        for label in named:
-            assert label in ALWAYS or self.history.held(label, since), label
-        assert head is None or self.history.held(head, since), head
+    def _saw(self, since: float, named: Sequence[str], head: str | None) -> None:
+        everything = (*named, head) if head is not None else tuple(named)
+        self.history.seen.append(Seen(since, time.monotonic(), everything))
 
 
 @pytest.mark.parametrize("engine", SHELVES)
@@ -170,15 +182,7 @@ def test_everything_at_once__no_error_and_no_answer_of_another_time(
     """Whatever is written meanwhile, every answer is of a state between question and answer."""
     with shelf(engine, tmp_path) as made, running(made.store) as service:
         history = History()
-        first = registry.active(made.store)
-        assert first is not None
-        history.begins(first.version)
-        made.store.add(made.references("wasp", 6, first=100))
-        second = retrain(made.store, RetrainOptions(force=True)).version
-        history.begins(second)
-        registry.rollback(made.store)
-        history.ends(second)
-        trial = Trial(made, service, history, Classifier(made.store))
-        trial.heads = (second, first.version)
-        trial.go()
+        history.came(trained_head().record.version, time.monotonic())
+        Trial(made, service, history, Classifier(made.store)).go()
+        history.check()
         assert made.store.counts().keys() - {"moth", "fly", "queen"} == ALWAYS

@@ -35,7 +35,7 @@ from tests.classify.shelves import SHELVES, Shelf, shelf, trained_head
 from tests.head.conftest import SIZES
 from tests.references import picture_id
 
-EXAMPLES = int(os.environ.get("HOLOTYPE_TEST_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("HOLOTYPE_TEST_EXAMPLES", "5"))
 STEPS = 20
 
 CLOUDS = ("ant", "bee", "wasp", "moth")
