@@ -198,7 +198,6 @@ class Standing:
         try:
             if self._store.shared and self._count.due:
                 with self._count.timed(at_most_every=COUNTED_S):
-                    self._store.known_counts()  # from now on it counts what is written, too
                     self._store.counts()
             return self._store.known_counts()
         except StoreError as error:

@@ -230,6 +230,10 @@ class ServerReferences:
             found = self._collection.facet(key, to_filter(where))
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
+    def keep_counts(self) -> None:
+        """Remember from now on what is counted, and what writes make of it."""
+        self._known.asked = True
+
     def known_counts(self) -> dict[str, int]:
         """See `VectorStore.known_counts`."""
         return self._known.read()

@@ -133,6 +133,7 @@ class ServerStore:
 
     def watch(self, watcher: Watcher) -> None:
         """See `VectorStore.watch`."""
+        self._references.keep_counts()
         self._watchers.add(watcher)
 
     @contextmanager
