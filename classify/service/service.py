@@ -81,6 +81,7 @@ class Service:
             beat=self._beat,
         )
         self._searching = Searching(store, self.metrics)
+        self.doubts = Doubts(self.review, self._searching.submit, self.metrics)
         self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
         self._classification = Classification(
             recipe=encoder.recipe,
@@ -88,7 +89,7 @@ class Service:
             searching=self._searching,
             decoders=self._decoders,
             metrics=self.metrics,
-            examine=Doubts(self.review, self._searching.classify).examine,
+            examine=self.doubts.examine,
         )
 
     async def classify(
@@ -150,6 +151,7 @@ class Service:
         self._decoders.shutdown()
         self._adding.shutdown()
         self._encoding.close()
+        self.doubts.close()
         self._searching.close()
         self.retraining.close()
 
