@@ -163,6 +163,10 @@ EVERYTHING = Where()
 
 
 def _parse_condition(text: str) -> Condition:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"filter {text!r} holds half of a character, which no text does") from None
     key, equals, value = text.partition("=")
     op: Literal["=", "!="] = "!=" if key.endswith("!") else "="
     key = key.removesuffix("!").strip()

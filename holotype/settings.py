@@ -109,10 +109,17 @@ class Settings(BaseSettings):
     """Address to listen on. Anything but loopback takes keys."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0: any free port."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$")
+    """How browsers address the service, where that is through a proxy: `https://HOST/PREFIX`."""
     api_keys: SecretStr | None = None
     """`read:KEY,write:KEY,...`; who writes may also read (see `classify.service.keys`)."""
     max_body_mb: int = Field(default=64, ge=1, le=4096)
     """Largest request body, MiB."""
+    max_connections: int = Field(default=512, ge=2, le=100_000)
+    """Connections at a time: beyond, those that ask nothing are closed, and then requests refused."""
+    client_timeout: float = Field(default=15.0, gt=0, le=3600)
+    """Seconds that a client may keep the service waiting: for the head of a request, for each
+    next 16 KiB of its body, for taking an answer, and for the next request on a connection."""
     max_images: int = Field(default=64, ge=1, le=1000)
     """Images in one request."""
     queue_length: int = Field(default=256, ge=1, le=100_000)

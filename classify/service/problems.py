@@ -5,6 +5,7 @@ A problem's type is the name of its error: `UnknownHead` is `urn:holotype:proble
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -59,6 +60,16 @@ class Refused(errors.ServiceError):
     """No key, a key that is not known, or one whose scope does not reach so far."""
 
 
+class ProblemResponse(JSONResponse):
+    """A problem. In ASCII: it may quote text that has no other encoding."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """As JSON."""
+        return json.dumps(content).encode()
+
+
 def problem_of(error: errors.HolotypeError) -> Problem:
     """The problem that an error is."""
     name = type(error).__name__
@@ -78,7 +89,7 @@ def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> J
     if problem.status == HTTPStatus.UNAUTHORIZED:
         told["WWW-Authenticate"] = "Bearer"
     content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, problem.status, told, media_type=MEDIA_TYPE)
+    return ProblemResponse(content, problem.status, told)
 
 
 def install(app: FastAPI) -> None:
