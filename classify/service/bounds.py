@@ -54,11 +54,12 @@ class BodyLimit:
         limit = self._max_upload if uploads else JSON_BODY
         announced = Headers(scope=scope).get("content-length", "")
         size = int(announced) if announced.isdigit() else limit
+        if size > limit:
+            await response_of(problem_of(TooLarge(limit)))(scope, receive, send)
+            return
         try:
-            if size > limit:
-                raise TooLarge(limit)
             held = _Held(self._places, -(-size // BYTES_PER_PLACE) if uploads else 0)
-        except (TooLarge, QueueFull) as refusal:
+        except QueueFull as refusal:
             await response_of(problem_of(refusal))(scope, receive, send)
             return
         try:

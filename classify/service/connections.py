@@ -85,13 +85,18 @@ class Connection(H11Protocol):
         """Whether no request of it is under way."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def heard_at(self) -> float:
+        """When it began to be waited for, the last time; seconds of the loop's clock."""
+        return self._receiving.set_at
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there: its request's head is waited for."""
         super().connection_made(transport)
         self._receiving.set()
         if len(self.connections) > self._most:
             others = [c for c in self.connections if isinstance(c, Connection) and c.asks_nothing]
-            longest = min(others, key=lambda c: c._receiving.set_at, default=self)
+            longest = min(others, key=lambda c: c.heard_at, default=self)
             self.connections.discard(longest)  # now: those that count must not count it any more
             longest.transport.abort()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from classify.service.models.common import Problem
 from classify.service.places import RETRY_AFTER_S
 from holotype import errors
+from holotype.references import too_many_keys
 
 PREFIX = "urn:holotype:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -54,6 +55,13 @@ class TooLarge(errors.ServiceError):
             f"the request is larger than {limit >> 20} MiB: send fewer or smaller images",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
+
+
+class TooManyKeys(errors.ServiceError):
+    """A request with more metadata keys than a gallery may have."""
+
+    def __init__(self, keys: Collection[str], limit: int) -> None:
+        super().__init__(too_many_keys(keys, limit), status=HTTPStatus.BAD_REQUEST)
 
 
 class Refused(errors.ServiceError):
