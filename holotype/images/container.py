@@ -124,7 +124,7 @@ def _jpeg(data: bytes) -> Container:
             spans.append((start, min(at, len(data))))
             frame = data[start + 1 : at] if kind in _FRAMES else frame
     else:
-        return Container(data)  # no scan: the parser says what is missing
+        return Container(_joined(data, spans))  # no scan: the parser says what is missing
     scans = _count_scans(data, start, frame)
     return Container(
         _joined(data, spans),

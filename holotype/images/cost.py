@@ -70,8 +70,31 @@ _PEAK = MappingProxyType(
 _STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
 
 
-def check_cost(kind: Format, size: tuple[int, int], container: Container) -> None:
-    """Whether a picture may be decoded at all.
+def check_structure(kind: Format, container: Container) -> None:
+    """Whether a parser may open this file.
+
+    Raises:
+        BrokenImage: it would cost too much; the reason says what, and what the bound is.
+    """
+    data, tags = container.data, container.tags
+    if container.size is not None:
+        check_pixels(kind, container.size, container)
+    if container.decoded > 2 * MAX_PIXELS:
+        raise BrokenImage(
+            f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
+        )
+    if tags is not None:
+        pieces = max(len(tags.get(tag, ())) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
+        if pieces > MAX_PIECES:
+            raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
+        if tags.declared > 2 * len(data) + 2**20:
+            raise BrokenImage("damaged TIFF: its tags claim more bytes than the file has")
+    if kind is Format.BMP and data[30:31] in {b"\1", b"\2"} and len(data) > MAX_RUN_BYTES:
+        raise BrokenImage("too costly: a run-length coded BMP of more than 4 MiB")
+
+
+def check_pixels(kind: Format, size: tuple[int, int], container: Container) -> None:
+    """Whether the pixels may be decoded.
 
     Args:
         kind: its format.
@@ -79,11 +102,10 @@ def check_cost(kind: Format, size: tuple[int, int], container: Container) -> Non
         container: its structure.
 
     Raises:
-        BrokenImage: it would cost too much; the reason says what, and what the bound is.
+        BrokenImage: as for `check_structure`.
     """
     _check_size(*size)
     _check_scans(math.prod(size), container.scans)
-    _check_parts(kind, container)
     peak = math.prod(size) * (_PEAK[kind] + 2 * container.samples)
     if peak > MAX_MEMORY:
         raise BrokenImage(
@@ -108,19 +130,3 @@ def _check_scans(pixels: int, scans: int) -> None:
     most = min(MAX_SCANS, MAX_SCANNED // pixels)
     if scans > max(1, most):
         raise BrokenImage(f"too costly: {scans} scans, at most {most} are read of this size")
-
-
-def _check_parts(kind: Format, container: Container) -> None:
-    if container.decoded > 2 * MAX_PIXELS:
-        raise BrokenImage(
-            f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
-        )
-    data, tags = container.data, container.tags
-    if tags is not None:
-        pieces = max(len(tags.get(tag, ())) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
-        if pieces > MAX_PIECES:
-            raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
-        if tags.declared > 2 * len(data) + 2**20:
-            raise BrokenImage("damaged TIFF: its tags claim more bytes than the file has")
-    if kind is Format.BMP and data[30:31] in {b"\1", b"\2"} and len(data) > MAX_RUN_BYTES:
-        raise BrokenImage("too costly: a run-length coded BMP of more than 4 MiB")

@@ -32,7 +32,7 @@ from PIL.Image import DecompressionBombError, Image, Transpose
 from holotype.errors import BrokenImage
 from holotype.images.colour import to_rgb
 from holotype.images.container import Container, examine
-from holotype.images.cost import check_cost
+from holotype.images.cost import check_pixels, check_structure
 from holotype.images.formats import Format, ends_early, open_lazily, sniff
 
 _UPRIGHT = {
@@ -103,8 +103,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
 
 def _decode(kind: Format, data: bytes, at_least: int | None) -> DecodedImage:
     container = examine(kind, data)
-    if container.size is not None:
-        check_cost(kind, container.size, container)
+    check_structure(kind, container)
     decoded = _parsed(kind, data, container, at_least)
     turn = _UPRIGHT.get(container.orientation)
     if turn is None:
@@ -121,7 +120,7 @@ def _parsed(kind: Format, data: bytes, container: Container, at_least: int | Non
         image = open_lazily(kind, BytesIO(container.data))
     with image:
         size = image.size
-        check_cost(kind, size, container)
+        check_pixels(kind, size, container)
         reduction = _reduce(kind, image, at_least)
         with _parsing(kind, data):
             image.load()
