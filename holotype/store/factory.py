@@ -49,4 +49,5 @@ def open_store(
         command=command,
         create=create,
         url=url,
+        max_meta_keys=settings.max_meta_keys,
     )

@@ -96,7 +96,9 @@ def _adding(*, max_images: int) -> APIRouter:
         form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
-        outcomes = await service.add(await read_incoming(form), on_conflict=form.on_conflict)
+        limit = service.settings.max_meta_keys
+        incoming = await read_incoming(form, max_meta_keys=limit)
+        outcomes = await service.add(incoming, on_conflict=form.on_conflict)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     return api

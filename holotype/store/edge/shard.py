@@ -91,8 +91,9 @@ class Shard:
             if "WouldBlock" not in str(error):
                 raise
             raise StoreLocked(
-                f"the files in {folder} are still held, most likely by a process that was forked "
-                "from one that had them open: end it, then try again",
+                f"the files in {folder} are still held, though nobody has the gallery's lock: by "
+                "a process that was forked from one that had them open, or by an owner whose "
+                "owner.lock was deleted. End it, then try again",
                 owner=None,
             ) from error
 
