@@ -28,4 +28,3 @@ def retry_after_s(text: str | None, *, default: float) -> float:
         return default
     left = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)
     return max(0.0, min(left.total_seconds(), LONGEST_S))
-
