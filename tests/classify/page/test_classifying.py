@@ -27,7 +27,7 @@ FORGETFUL_SERVICE = """() => {
     const first = ["mode", "label", "score", "runners_up", "neighbours"];
     window.fetch = async (path, init) => {
         const response = await ask(path, init);
-        if (path !== "/v1/classify") return response;
+        if (path !== "v1/classify") return response;
         const { results } = await response.json();
         for (const { answer } of results) {
             for (const name of Object.keys(answer)) if (!first.includes(name)) delete answer[name];
