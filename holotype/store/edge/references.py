@@ -206,8 +206,7 @@ class EdgeReferences:
         with self._references.guard:
             kept = self._counts.get((key, where))
             if kept is None:
-                found = self._references.facet(key, to_filter(where))
-                kept = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+                kept = self._references.facet(key, to_filter(where))
                 if len(self._counts) >= KEPT_COUNTS:
                     self._counts.clear()
                 self._counts[key, where] = kept
@@ -276,8 +275,8 @@ class EdgeReferences:
         chosen = check_selection(ids, where)
         check_filter(where, self._filter_keys)
         if where:
-            condition = to_filter(where, not_labelled=not_labelled)
-            yield from self._matching_ids(condition)
+            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+            yield from self._matching_ids(to_filter(narrowed))
         for some in _chunks(chosen, POINTS_PER_CALL):
             yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
 

@@ -212,8 +212,7 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_key(key, self._filter_keys)
         self._check_filter(where)
-        found = self._collection.facet(key, to_filter(where))
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        return self._collection.facet(key, to_filter(where))
 
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
@@ -274,7 +273,8 @@ class ServerReferences:
         chosen = check_selection(ids, where)
         self._check_filter(where)
         if where:
-            yield from self._matching_ids(to_filter(where, not_labelled=not_labelled))
+            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+            yield from self._matching_ids(to_filter(narrowed))
         for some in chunks(chosen, PAGE):
             yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
 
