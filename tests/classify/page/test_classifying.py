@@ -72,6 +72,7 @@ def swapped(store: VectorStore) -> None:
 def is_shown(image: Locator) -> bool:
     """Whether an image element really shows a picture."""
     expect(image).to_be_visible()
+    expect(image).to_have_attribute("src", re.compile("."))  # it is fetched when it is in sight
     shown: bool = image.evaluate("async (img) => (await img.decode(), img.naturalWidth > 0)")
     return shown
 
