@@ -12,6 +12,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from tests.classify.service.conftest import Serve
 from tests.running import Running
@@ -98,6 +99,9 @@ def test_schemathesis__no_server_error(serve: Serve, mode: GenerationMode) -> No
 def _attack(operation: Any, mode: GenerationMode) -> int:
     """Send requests to one operation; returns how many there were."""
     sent = 0
+    # All parts of a form are text, and an empty one counts as left out: no type is violated.
+    is_form = "multipart/form-data" in operation.get_request_payload_content_types()
+    excluded = [negative_data_rejection] if is_form else []
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
@@ -111,7 +115,8 @@ def _attack(operation: Any, mode: GenerationMode) -> int:
     def attempt(case: Any) -> None:
         nonlocal sent
         sent += 1
-        case.call_and_validate(headers={"Authorization": f"Bearer {KEY}"})
+        headers = {"Authorization": f"Bearer {KEY}"}
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     try:
         attempt()
