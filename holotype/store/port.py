@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
@@ -63,6 +63,34 @@ class Page:
     references: list[Reference]
     next_after: str | None
     """Pass it as `after` for the next page; None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is wrong with what is stored."""
+
+    item: str
+    """A reference's id, a head's version, or the name of what both lie in."""
+    problem: str
+    """What is wrong with it, for people."""
+    mended: str | None = None
+    """What was done about it; None where nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What looking at everything that is stored came to."""
+
+    references: int
+    """Those that are whole."""
+    heads: int
+    """Versions that are whole."""
+    damages: list[Damage]
+
+    @property
+    def mended(self) -> bool:
+        """Whether all that was wrong is so no longer."""
+        return all(damage.mended is not None for damage in self.damages)
 
 
 class VectorStore(Protocol):
@@ -265,10 +293,29 @@ class VectorStore(Protocol):
         """Take a lease, or renew one that `holder` has; returns who holds it now.
 
         The caller compares `lease.holder` with its own: another name means that the lease
-        is taken. A lease past `expires_at` is free.
+        is taken. A lease past `expires_at` is free; on the embedded engine one is free, too,
+        when the process that owned the gallery is gone.
         """
         ...
 
     def release_lease(self, name: str, *, holder: str) -> None:
         """Give a lease back; somebody else's lease is left alone."""
+        ...
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """Read everything that is stored and say what is wrong with it.
+
+        Args:
+            repair: mend what can be, and remove what cannot; both are listed.
+        """
+        ...
+
+    def backup(self, file: BinaryIO) -> None:
+        """Write the whole gallery, as it is at one moment, to a file (see `holotype.store.backup`).
+
+        Answers go on meanwhile; writes may wait. `holotype.store.factory.restore_store` is the
+        way back.
+        """
         ...

@@ -11,11 +11,7 @@ from holotype.store.payload import CHANGED_AT
 
 
 def to_filter(
-    where: Where,
-    *,
-    changed_after: int | None = None,
-    changed_until: int | None = None,
-    not_labelled: str | None = None,
+    where: Where, *, changed_after: int | None = None, changed_until: int | None = None
 ) -> qe.Filter | None:
     """The engine's filter; None where everything matches.
 
@@ -23,7 +19,6 @@ def to_filter(
         where: conditions whose keys are indexed (checked by the caller).
         changed_after: only references with a larger `changed_at`.
         changed_until: only references with no larger one.
-        not_labelled: only references with another label.
     """
     must: list[qe.ConditionType] = []
     must_not: list[qe.ConditionType] = []
@@ -33,8 +28,6 @@ def to_filter(
         # Compared as float64, which is exact for microseconds until the year 2255 (2**53).
         between = qe.RangeFloat(gt=changed_after, lte=changed_until)
         must.append(qe.FieldCondition(CHANGED_AT, range=between))
-    if not_labelled is not None:
-        must_not.append(_any_of("label", [not_labelled]))
     return qe.Filter(must=must, must_not=must_not) if must or must_not else None
 
 

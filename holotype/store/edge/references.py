@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,6 +15,7 @@ import qdrant_edge as qe
 from holotype.errors import StoreMoved
 from holotype.references import (
     EVERYTHING,
+    MAX_META_KEYS,
     EmbeddedReference,
     Neighbour,
     Reference,
@@ -41,6 +43,7 @@ from holotype.store.validate import (
     check_filter,
     check_key,
     check_label,
+    check_meta_keys,
     check_query,
     check_references,
     check_selection,
@@ -72,13 +75,15 @@ _FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 class EdgeReferences:
     """Adding, finding, changing and exporting references."""
 
-    def __init__(self, shard: Shard, *, dimension: int) -> None:
+    def __init__(self, shard: Shard, *, dimension: int, max_meta_keys: int = MAX_META_KEYS) -> None:
         """Work on an open shard.
 
         Args:
             shard: of the gallery's references.
             dimension: D.
+            max_meta_keys: of the gallery.
         """
+        self._max_meta_keys = max_meta_keys
         self._references = shard
         self._dimension = dimension
         # Exact until a user builds the index; what is added after that is still searched exactly.
@@ -109,10 +114,9 @@ class EdgeReferences:
         items = check_references(references, self._dimension)
         if not items:
             return
+        check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
+        self._index_new(meta_keys(items))
         with self._writing():
-            for key in sorted(meta_keys(items) - self._filter_keys):
-                self._references.index(key, qe.PayloadSchemaType.Keyword)
-                self._filter_keys.add(key)
             changed_at = self._clock.next()
             for some in _chunks(items, POINTS_PER_CALL):
                 points = [_point(item, changed_at=changed_at) for item in some]
@@ -229,8 +233,7 @@ class EdgeReferences:
         with self._references.guard:
             kept = self._counts.get((key, where))
             if kept is None:
-                found = self._references.facet(key, to_filter(where))
-                kept = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+                kept = self._references.facet(key, to_filter(where))
                 if len(self._counts) >= KEPT_COUNTS:
                     self._counts.clear()
                 self._counts[key, where] = kept
@@ -280,6 +283,18 @@ class EdgeReferences:
         finally:
             self._watchers.tell(Change.REFERENCES)
 
+    def _index_new(self, keys: set[str]) -> None:
+        """Index before data, a key at a time.
+
+        The engine syncs several files for each and holds the interpreter meanwhile: in between,
+        others have their turn, for as long as it took.
+        """
+        for key in sorted(keys - self._filter_keys):
+            started = time.monotonic()
+            self._references.index(key, qe.PayloadSchemaType.Keyword)
+            self._filter_keys.add(key)
+            time.sleep(time.monotonic() - started)
+
     def _payloads(
         self, ids: Sequence[str], selector: qe.PayloadSelector
     ) -> Iterator[tuple[str, qe.Payload]]:
@@ -296,8 +311,8 @@ class EdgeReferences:
         chosen = check_selection(ids, where)
         check_filter(where, self._filter_keys)
         if where:
-            condition = to_filter(where, not_labelled=not_labelled)
-            yield from self._matching(condition)
+            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+            yield from self._matching(to_filter(narrowed))
         for some in _chunks(chosen, POINTS_PER_CALL):
             yield from self._matching(ids_filter(some, not_labelled=not_labelled))
 

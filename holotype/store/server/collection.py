@@ -17,6 +17,7 @@ from qdrant_client.http import models
 from holotype.store.server.batches import chunks, point_batches
 from holotype.store.server.filters import without
 from holotype.store.server.retries import Calls
+from holotype.store.tally import tally
 
 IDS_PER_CALL: Final = 1000
 PAGE: Final = 1000
@@ -204,12 +205,13 @@ class Collection:
         ).count
 
     def facet(self, key: str, matching: models.Filter | None = None) -> dict[str, int]:
-        """Number of points per value of an indexed keyword key; exact, unless that is forbidden.
+        """Number of points per value of an indexed keyword key (see `tally`).
 
-        Each answer is bounded, and the next asks for what those before it left out.
+        It is exact, unless the server forbids that. Each answer is bounded, and the next asks
+        for what those before it left out.
         """
         limit = _FACET_LIMIT
-        found: dict[str, int] = {}
+        found: dict[str, models.FacetValueHit] = {}
         while True:
             limit = self.allowed.within(limit)
             hits = self.calls(
@@ -223,7 +225,8 @@ class Collection:
                     exact=self.allowed.exact,
                 ),
             ).hits
-            found |= {str(hit.value): hit.count for hit in hits}
-            if len(hits) < limit:
-                return {value: n for value, n in found.items() if n}
+            more = {str(hit.value): hit for hit in hits if hit.value not in found}
+            found |= more
+            if len(hits) < limit or not more:
+                return tally(found.values())
             limit *= 10

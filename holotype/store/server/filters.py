@@ -11,11 +11,7 @@ from holotype.store.payload import CHANGED_AT
 
 
 def to_filter(
-    where: Where,
-    *,
-    changed_after: int | None = None,
-    changed_until: int | None = None,
-    not_labelled: str | None = None,
+    where: Where, *, changed_after: int | None = None, changed_until: int | None = None
 ) -> models.Filter | None:
     """The server's filter; None where everything matches.
 
@@ -26,7 +22,6 @@ def to_filter(
         where: conditions whose keys are indexed (checked by the caller).
         changed_after: only references with a larger `changed_at`.
         changed_until: only references with no larger one.
-        not_labelled: only references with another label.
     """
     must: list[models.Condition] = []
     must_not: list[models.Condition] = []
@@ -35,8 +30,6 @@ def to_filter(
     if changed_after is not None or changed_until is not None:
         between = models.Range(gt=changed_after, lte=changed_until)
         must.append(models.FieldCondition(key=CHANGED_AT, range=between))
-    if not_labelled is not None:
-        must_not.append(any_of("label", [not_labelled]))
     if not must and not must_not:
         return None
     return models.Filter(must=must or None, must_not=must_not or None)

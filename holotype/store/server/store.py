@@ -37,7 +37,9 @@ from holotype.store.watchers import Change, Watcher, Watchers
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
-    def __init__(self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, *, max_meta_keys: int
+    ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
         self._gallery = calls.gallery
@@ -48,7 +50,9 @@ class ServerStore:
         references = galleries.collection(references_collection(calls.gallery, fingerprint))
         heads = galleries.collection(heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
-        self._references = ServerReferences(references, galleries, dimension=D)
+        self._references = ServerReferences(
+            references, galleries, dimension=D, max_meta_keys=max_meta_keys
+        )
         self._heads = ServerHeads(heads, dimension=D)
         self._watchers = Watchers()
 
@@ -103,7 +107,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored)
+        return cls(client, working, stored, max_meta_keys=settings.max_meta_keys)
 
     @property
     def gallery(self) -> str:
