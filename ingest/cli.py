@@ -85,6 +85,7 @@ def add(
         group=group,
         assignments=set_ or [],
         splits_are_classes=splits_are_classes,
+        max_meta_keys=settings.max_meta_keys,
     )
     options = AddOptions(
         dry_run=dry_run,

@@ -1,143 +1,104 @@
-"""What every command line does where nobody takes what it says."""
+"""What reaches a terminal: names that somebody else chose act on nothing."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import json
+import logging
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
+import typer
+from rich.table import Table
+from rich.text import Text
 
-from holotype.store.port import VectorStore
-from tests.image_files import make_tree
-from tests.references import Pictures
+from holotype import console
 
-FULL = Path("/dev/full")
-
-pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-
-COMMANDS = (
-    ("ingest", "list", "--json"),
-    ("head", "--help"),
-    ("classify", "eval", "--leave-one-out"),
-)
+NAME = "evil\x1b]0;owned\x07\n\x9b31m\u202egpj.png"
+SHOWN = r"evil\x1b]0;owned\x07\n\x9b31m\u202egpj.png"
 
 
-@pytest.fixture
-def gallery(open_store: Callable[..., VectorStore], pictures: Pictures) -> None:
-    """Two classes, which nobody has open."""
-    with open_store() as store:
-        store.add([*pictures.many("ant", 40), *pictures.many("bee", 40)])
+def test_lines__are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """Notices and data for people are one line each, whatever a file is called."""
+    console.say(f"broken: {NAME}")
+    console.out(NAME)
+    said = capsys.readouterr()
+    assert said.err == f"broken: {SHOWN}\n"
+    assert said.out == f"{SHOWN}\n"
 
 
-def run(arguments: Sequence[str | Path], *, stdout: int | None) -> subprocess.CompletedProcess[str]:
-    """A command as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+def test_json__is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    """Machines get the name itself, on a line that a terminal only shows."""
+    console.out_json({"source": NAME})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"source": NAME}
+    assert "\x1b" not in line
+    assert "\u202e" not in line
 
 
-def one_sentence(stderr: str) -> str:
-    """The error; there is nothing but one."""
-    assert "Traceback" not in stderr
-    assert "Exception ignored" not in stderr
-    [error] = [line for line in stderr.splitlines() if line.startswith("error:")]
-    return error
+def test_for_people__tables_and_styled_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cells and words are escaped and are no markup; styles stay with their words."""
+    page = console.for_people()
+    table = Table("label", NAME)
+    table.add_row("[red]Apis[/red] :bug:", NAME)
+    page.print(table)
+    page.print(NAME)
+    page.print(Text.assemble((NAME, "bold"), "  plain"))  # the bell, rich leaves out by itself
+    shown = capsys.readouterr().out
+    assert shown.count(SHOWN) == 3
+    assert SHOWN.replace(r"\x07", "") + "  plain\n" in shown
+    assert "[red]Apis[/red] :bug:" in shown
+    assert all(c == "\n" or c.isprintable() for c in shown)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.usefixtures("gallery")
-def test_output__on_a_full_disk(command: Sequence[str]) -> None:
-    """One sentence that says so, and exit code 1."""
-    full = os.open(FULL, os.O_WRONLY)
-    done = run(command, stdout=full)
-    os.close(full)
-
-    assert done.returncode == 1
-    assert one_sentence(done.stderr) == (
-        "error: cannot write to standard output (No space left on device): what was done until "
-        "then is kept"
-    )
+def test_for_people__styles_keep_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, a name that is bold is bold to its end and no further."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    page = console.for_people()
+    with page.capture() as captured:
+        page.print(Text.assemble(("a\x1bb", "bold"), "c"), end="")
+    assert captured.get() == "\x1b[1ma\\x1bb\x1b[0mc"
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.usefixtures("gallery")
-def test_output__into_a_pipe_that_nobody_reads(command: Sequence[str]) -> None:
-    """The same where the reader has left."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = run(command, stdout=writer)
-    os.close(writer)
-
-    assert done.returncode == 1
-    assert "cannot write to standard output (Broken pipe)" in one_sentence(done.stderr)
-
-
-@pytest.mark.usefixtures("gallery")
-def test_output__closed_from_the_start() -> None:
-    """Whoever closes standard output wants none: the command does its work."""
-    command = f"exec {sys.executable} -m ingest classes >&-"
-    done = subprocess.run(
-        ["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False
-    )
-
-    assert (done.returncode, done.stderr) == (0, "80 references in 2 classes\n")
-
-
-@pytest.mark.usefixtures("gallery")
-def test_output__nobody_reads_what_is_said_to_people() -> None:
-    """Standard error on a full disk changes neither the answer nor the exit code."""
-    command = [sys.executable, "-m", "ingest", "remove", "--label", "ant", "--yes", "--json"]
-    with FULL.open("wb", buffering=0) as full:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
-
-    assert done.returncode == 0
-    assert "40" in done.stdout
-
-
-def test_report__on_a_full_disk(tmp_path: Path, lite0_checkpoint: Path) -> None:
-    """`ingest add --report` ends with one sentence; what was added stays."""
-    images = make_tree(tmp_path / "images", {"bee": [1, 2, 3]})
-    encoder = ("--backbone", "tf_efficientnet_lite0", "--image-size", "32")
-    command = ("ingest", "add", images, *encoder, "--checkpoint", lite0_checkpoint)
-    done = run((*command, "--report", FULL), stdout=subprocess.DEVNULL)
-
-    assert done.returncode == 1
-    assert one_sentence(done.stderr) == (
-        "error: cannot write the report /dev/full (No space left on device): what was done until "
-        "then is kept"
-    )
-
-
-@pytest.mark.usefixtures("gallery")
-def test_page__on_a_full_disk() -> None:
-    """So does `classify eval --html`."""
-    command = ("classify", "eval", "--leave-one-out", "--html", FULL)
-    done = run(command, stdout=subprocess.DEVNULL)
-
-    assert done.returncode == 1
-    assert "cannot write the page /dev/full (No space left" in one_sentence(done.stderr)
-
-
-def test_output__what_the_terminal_cannot_spell_is_escaped(
-    open_store: Callable[..., VectorStore], pictures: Pictures
+def test_question__is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A label in another script is shown, not the end of the command."""
-    with open_store() as store:
-        store.add(pictures.many("пчела", 1))
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest", "classes", "--json"],
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """What is asked before something is removed is shown in the same way."""
+    asked: list[str] = []
 
-    assert done.returncode == 0, done.stderr
-    assert r"\u043f" in done.stdout
+    def confirm(text: str, *, err: bool) -> bool:
+        assert err
+        asked.append(text)
+        return True
+
+    monkeypatch.setattr(typer, "confirm", confirm)
+    assert console.confirmed(f"Remove {NAME}?")
+    assert asked == [f"Remove {SHOWN}?"]
+
+
+def test_usage_errors__show_arguments_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that a shell's pattern brought into the wrong command is shown, not obeyed."""
+    app = typer.Typer()
+
+    @app.command("list")
+    def list_() -> None:
+        pass
+
+    @app.command()
+    def other() -> None:
+        pass
+
+    monkeypatch.setattr(sys, "argv", ["program", "list", NAME])
+    with pytest.raises(SystemExit) as ended:
+        console.run(app)
+    said = capsys.readouterr().err
+    assert ended.value.code == console.EXIT_USAGE
+    assert r"evil\x1b]0;owned\x07" in said
+    assert not {"\x1b", "\x07", "\x9b"} & set(said)
+
+
+def test_log_lines__are_one_line() -> None:
+    """What a client sent cannot write entries of its own into the log."""
+    record = logging.LogRecord("service", logging.WARNING, "", 0, "no file %s", (NAME,), None)
+    assert console.LogLine("%(message)s").format(record) == f"no file {SHOWN}"

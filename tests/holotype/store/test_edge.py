@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import errno
+import json
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,33 @@ def _worker(*arguments: str) -> subprocess.Popen[str]:
 
 
 # -- durability -------------------------------------------------------------------------
+
+
+def test_add__others_have_their_turn_between_two_indexes(
+    edge: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index takes long to make: who asks meanwhile waits for one, not for all of them."""
+    begun, answered = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        assert begun.wait(HANG_S)
+        edge.count()
+        answered.set()
+
+    index = Shard.index
+
+    def slow(shard: Shard, key: str, schema: Any) -> None:
+        if begun.is_set():
+            assert answered.wait(HANG_S), "nobody was answered between two indexes"
+        index(shard, key, schema)
+        begun.set()
+
+    monkeypatch.setattr(Shard, "index", slow)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    edge.add([Pictures(edge.fingerprint.dimension).embedded("a", "x", meta={"k": "1", "l": "2"})])
+    asking.join()
+    assert edge.filter_keys() == ["group", "label", "meta.k", "meta.l", "source"]
 
 
 def test_add__survives_kill(home: str) -> None:
