@@ -30,7 +30,7 @@ from holotype.images.files import listing_reason, reason_of
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif"}
-    | {".heic", ".heif", ".hif"}
+    | {".heic", ".heif", ".hif", ".avif"}
 )
 """Lower-case suffixes by which pictures are found in folders, without a look at their bytes."""
 
@@ -60,7 +60,7 @@ LEFTOVERS = frozenset(
 )
 """Lower-case names of what systems leave in folders: thumbnails, deleted files, indexes."""
 
-_HEAD = 32
+_HEAD = 64
 """Bytes by which a picture is recognised."""
 
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
