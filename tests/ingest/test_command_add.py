@@ -131,13 +131,39 @@ def test_add__a_dry_run_changes_nothing(
     make_tree(images, {"bee": [1, 2], "wasp": [2, 3]})
     (images / "wasp" / "x.png").write_bytes(b"no picture")
     report = tmp_path / "dry.jsonl"
-    gone = ("--checkpoint", images / "gone.safetensors")
-    done = ingest("add", images, "--dry-run", "--report", report, *gone)
+    done = ingest("add", images, "--dry-run", "--report", report)
     outcomes = [line["outcome"] for line in lines(report)]
     assert outcomes == ["would_add", "would_add", "label_conflict", "would_add", "broken"]
     assert "a dry run: gallery 'default' is as it was" in done.stderr
     assert done.returncode == 3
     assert not (tmp_path / "home").exists()
+
+
+def test_add__a_dry_run_refuses_what_a_real_run_would(
+    ingest: Ingest, images: Path, tmp_path: Path
+) -> None:
+    """Weights that are not there, another space than the gallery's, a home that cannot be made."""
+    make_tree(images, {"bee": [1]})
+    (tmp_path / "file").write_bytes(b"x")
+    refusals: list[tuple[tuple[object, ...], str]] = [
+        (("--checkpoint", images / "gone.safetensors"), "gone.safetensors does not exist"),
+        (("--backbone", "resnet10x"), "timm has no network 'resnet10x'"),
+        (("--home", tmp_path / "file"), f"cannot keep gallery 'default' in {tmp_path}/file"),
+    ]
+    for options, message in refusals:
+        dry, real = (ingest("add", images, *flag, *options) for flag in (("--dry-run",), ()))
+        assert (dry.returncode, real.returncode) == (1, 1), dry.stderr
+        assert message in dry.stderr
+        assert message in real.stderr
+    assert ingest("add", images).returncode == 0
+    make_tree(images, {"bee": [2]})
+    other = ingest("add", images, "--dry-run", "--image-size", 64)
+    assert "holds vectors of another embedding space (image_size: stored 32" in other.stderr
+    known = ingest("add", images, "--dry-run", "--checkpoint", images / "gone.safetensors")
+    assert "gone.safetensors does not exist" in known.stderr
+    (images / "bee" / "00002.png").unlink()
+    nothing_new = ingest("add", images, "--dry-run", "--checkpoint", images / "gone.safetensors")
+    assert nothing_new.returncode == 0, nothing_new.stderr
 
 
 def test_add__a_locked_gallery_names_its_owner(
