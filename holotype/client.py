@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
@@ -22,7 +22,7 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, Where
-from holotype.store.port import Page
+from holotype.store.port import Damage, Page, Verification
 
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
@@ -219,6 +219,26 @@ class ServiceClient:
         state: Mapping[str, Any] = self._json("GET", "/v1/retrain")
         return state
 
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`."""
+        found = self._json("POST", "/v1/verify", json={"repair": repair})
+        damages = [Damage(d["item"], d["problem"], d["mended"]) for d in found["damages"]]
+        return Verification(found["references"], found["heads"], damages)
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`."""
+        try:
+            with self._http.stream("POST", "/v1/backup") as response:
+                if not response.is_success:
+                    response.read()
+                    raise _error_of(response)
+                for block in response.iter_bytes():
+                    file.write(block)
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
     # -- pictures -------------------------------------------------------------------
 
     def classify(
@@ -279,10 +299,13 @@ class ServiceClient:
         try:
             return self._http.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise ServiceError(
-                f"the service at {self.url} does not answer ({error or type(error).__name__}): "
-                "is it running, and is this its address?"
-            ) from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: httpx.HTTPError) -> ServiceError:
+        return ServiceError(
+            f"the service at {self.url} does not answer ({error or type(error).__name__}): "
+            "is it running, and is this its address?"
+        )
 
 
 def _address(url: str) -> str:

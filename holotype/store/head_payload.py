@@ -82,8 +82,8 @@ def row_ids(record: HeadRecord) -> dict[str, list[str]]:
 
 
 def block_of(ids: list[str], vectors: Mapping[str, Any], *, columns: int) -> Vectors | None:
-    """(rows, columns) float32 in the order of `ids`; None where a row is missing."""
-    if any(row not in vectors for row in ids):
+    """(rows, columns) float32 in the order of `ids`; None where some of them are missing."""
+    if any(len(vectors.get(row) or ()) != columns for row in ids):
         return None
     matrix = np.array([vectors[row] for row in ids], dtype=np.float32)
     return matrix.reshape(len(ids), columns)
