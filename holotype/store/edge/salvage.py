@@ -79,6 +79,10 @@ def salvage(
     if renamed:
         renamed = _rename_all(folder)
     opened = _load(folder, layout)
+    if opened is None:
+        for path in [p for p in folder.rglob("*") if p.name in _AS_NEW]:
+            _from_new(folder, path.relative_to(folder), new)
+        opened = _load(folder, layout)
     for part in _SUSPECTS:  # after a crash it is not known what is wrong: one by one, log last
         if opened is None:
             for path in folder.rglob(part):

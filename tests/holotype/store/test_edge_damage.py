@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -156,8 +157,6 @@ def test_panic__is_an_error_with_the_remedy(home: Path, capfd: pytest.CaptureFix
 
 def test_unprinted__keeps_what_others_say(capfd: pytest.CaptureFixture[str]) -> None:
     """What is no panic reaches standard error all the same."""
-    import os
-
     with panics.unprinted():
         os.write(2, b"a word\n")
 
@@ -359,8 +358,8 @@ def test_restore__over_a_damaged_gallery(home: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda data: b"", "it is no backup of Holotype"),
-        (lambda data: b"a picture" * 1000, "it is no backup of Holotype"),
+        (lambda _: b"", "it is no backup of Holotype"),
+        (lambda _: b"a picture" * 1000, "it is no backup of Holotype"),
         (lambda data: data[: len(data) // 2], "the backup cannot be used: .*take another one"),
         (lambda data: data[:-20000], "the backup cannot be used: .*take another one"),
         (
