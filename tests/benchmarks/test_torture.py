@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.torture import damage, kills
+from benchmarks.torture import corruption, kills
 
 
 def test_kills__nothing_reported_is_lost(tmp_path: Path) -> None:
@@ -17,9 +17,9 @@ def test_kills__nothing_reported_is_lost(tmp_path: Path) -> None:
 
 def test_damage__is_noticed_or_harmless(tmp_path: Path) -> None:
     """A dozen damages: everything is there, or the error says what to do, and a repair helps."""
-    damage.make(tmp_path)
+    corruption.make(tmp_path)
 
-    ended = list(damage.run(tmp_path, damage.cases(tmp_path, 12, seed=4)))
+    ended = list(corruption.run(tmp_path, corruption.cases(tmp_path, 12, seed=4)))
 
     assert len(ended) == 12
     assert [end for end in ended if end.is_bad] == []

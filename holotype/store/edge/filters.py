@@ -10,15 +10,12 @@ from holotype.references import Where
 from holotype.store.payload import CHANGED_AT
 
 
-def to_filter(
-    where: Where, *, changed_after: int | None = None, not_labelled: str | None = None
-) -> qe.Filter | None:
+def to_filter(where: Where, *, changed_after: int | None = None) -> qe.Filter | None:
     """The engine's filter; None where everything matches.
 
     Args:
         where: conditions whose keys are indexed (checked by the caller).
         changed_after: only references with a larger `changed_at`.
-        not_labelled: only references with another label.
     """
     must: list[qe.ConditionType] = []
     must_not: list[qe.ConditionType] = []
@@ -28,8 +25,6 @@ def to_filter(
         # Compared as float64, which is exact for microseconds until the year 2255 (2**53).
         newer = qe.RangeFloat(gt=changed_after)
         must.append(qe.FieldCondition(CHANGED_AT, range=newer))
-    if not_labelled is not None:
-        must_not.append(_any_of("label", [not_labelled]))
     return qe.Filter(must=must, must_not=must_not) if must or must_not else None
 
 

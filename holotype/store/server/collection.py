@@ -16,6 +16,7 @@ from qdrant_client.http import models
 
 from holotype.store.server.batches import chunks, point_batches
 from holotype.store.server.retries import Calls
+from holotype.store.tally import tally
 
 IDS_PER_CALL: Final = 1000
 PAGE: Final = 1000
@@ -177,7 +178,7 @@ class Collection:
         ).count
 
     def facet(self, key: str, matching: models.Filter | None = None) -> dict[str, int]:
-        """Exact number of points per value of an indexed keyword key."""
+        """Exact number of points per value of an indexed keyword key (see `tally`)."""
         limit = _FACET_LIMIT
         while True:
             hits = self.calls(
@@ -192,5 +193,5 @@ class Collection:
                 ),
             ).hits
             if len(hits) < limit:
-                return {str(hit.value): hit.count for hit in hits}
+                return tally(hits)
             limit *= 10

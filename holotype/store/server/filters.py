@@ -10,9 +10,7 @@ from holotype.references import Where
 from holotype.store.payload import CHANGED_AT
 
 
-def to_filter(
-    where: Where, *, changed_after: int | None = None, not_labelled: str | None = None
-) -> models.Filter | None:
+def to_filter(where: Where, *, changed_after: int | None = None) -> models.Filter | None:
     """The server's filter; None where everything matches.
 
     Values of one `=` key are alternatives. A reference without the key fails `=` and passes
@@ -21,7 +19,6 @@ def to_filter(
     Args:
         where: conditions whose keys are indexed (checked by the caller).
         changed_after: only references with a larger `changed_at`.
-        not_labelled: only references with another label.
     """
     must: list[models.Condition] = []
     must_not: list[models.Condition] = []
@@ -29,8 +26,6 @@ def to_filter(
         (must if op == "=" else must_not).append(any_of(key, values))
     if changed_after is not None:
         must.append(models.FieldCondition(key=CHANGED_AT, range=models.Range(gt=changed_after)))
-    if not_labelled is not None:
-        must_not.append(any_of("label", [not_labelled]))
     if not must and not must_not:
         return None
     return models.Filter(must=must or None, must_not=must_not or None)

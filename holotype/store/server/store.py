@@ -36,7 +36,9 @@ from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, kee
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
-    def __init__(self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, *, max_meta_keys: int
+    ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
         self._gallery = calls.gallery
@@ -46,7 +48,9 @@ class ServerStore:
         references = Collection(client, calls, references_collection(calls.gallery, fingerprint))
         heads = Collection(client, calls, heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
-        self._references = ServerReferences(references, Galleries(client, calls), dimension=D)
+        self._references = ServerReferences(
+            references, Galleries(client, calls), dimension=D, max_meta_keys=max_meta_keys
+        )
         self._heads = ServerHeads(heads, dimension=D)
 
     @classmethod
@@ -100,7 +104,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored)
+        return cls(client, working, stored, max_meta_keys=settings.max_meta_keys)
 
     @property
     def gallery(self) -> str:

@@ -1,6 +1,6 @@
 """Damage every file of an embedded gallery, and open it: nothing may be missing without a word.
 
-    python -m benchmarks.torture.damage [--cases 300] [--seed N]
+    python -m benchmarks.torture.corruption [--cases 300] [--seed N]
 
 Files are cut short or get other bits, one at a time, in a gallery that was closed in order and
 in one whose owner was killed. Opening must end with everything there, or with a `StoreError`
@@ -235,7 +235,7 @@ def _damage(path: Path, how: str) -> None:
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "benchmarks.torture.damage", "--work", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.torture.corruption", "--work", str(folder)]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
