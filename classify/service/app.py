@@ -14,7 +14,7 @@ from classify.service.gate import Gate
 from classify.service.keys import Keyring, is_loopback
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
-from classify.service.routes import classes, classify, heads, health, references, review
+from classify.service.routes import classes, classify, heads, health, keeping, references, review
 
 if TYPE_CHECKING:
     from classify.service.service import Service
@@ -55,6 +55,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        keeping.router(),
         health.router(),
     ):
         app.include_router(router)
