@@ -86,7 +86,7 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(422, 503),
+        responses=responses(415, 422, 503),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")],
