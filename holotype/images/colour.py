@@ -14,13 +14,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from holotype.errors import BrokenImage
+
+FEW = 2**14
+"""A 16-bit picture with no value above this is darker than a quarter of white: few bits in use."""
 
 _BAND_PIXELS = 2**20
 _WHITE = (255, 255, 255, 255)
@@ -64,27 +68,39 @@ def _high_byte(image: Image.Image) -> Image.Image:
     return Image.fromarray((values >> 8).astype(np.uint8))
 
 
-def _from_wide(values: npt.NDArray[np.float32] | npt.NDArray[np.int32]) -> Image.Image:
-    low, high = _range(values)
-    if values.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
-        low, high = 0.0, 1.0
-    scaled = np.zeros(values.shape, np.uint8)
-    if high > low:
-        for _, top, _, bottom in _bands((values.shape[1], values.shape[0])):
-            band = values[top:bottom].astype(np.float64)
-            finite = np.isfinite(band)
-            scaled[top:bottom][finite] = np.rint((band[finite] - low) * (255.0 / (high - low)))
-    return Image.fromarray(scaled)
+def wide_range(bands: Iterable[npt.NDArray[Any]]) -> tuple[float, float]:
+    """What is black and what is white in a picture that has no agreed white.
 
-
-def _range(values: npt.NDArray[np.float32] | npt.NDArray[np.int32]) -> tuple[float, float]:
-    """The least and the greatest finite value."""
-    ranges = []
-    for _, top, _, bottom in _bands((values.shape[1], values.shape[0])):
-        band = values[top:bottom]
+    Raises:
+        BrokenImage: no finite pixel.
+    """
+    ranges, whole = [], True
+    for band in bands:
         known = band[np.isfinite(band)]
+        whole = whole and band.dtype.kind != "f"
         if known.size:
             ranges.append((float(known.min()), float(known.max())))
     if not ranges:
         raise BrokenImage("no finite pixel value")
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return (0.0, 1.0) if not whole and low >= 0.0 and high <= 1.0 else (low, high)
+
+
+def stretched(band: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:
+    """`low`..`high` to 0..255; values that are not finite become 0."""
+    seen = np.zeros(band.shape, np.uint8)
+    if high > low:
+        values = band.astype(np.float64)
+        finite = np.isfinite(values)
+        seen[finite] = np.rint((values[finite] - low) * (255.0 / (high - low)))
+    return seen
+
+
+def _from_wide(values: npt.NDArray[Any]) -> Image.Image:
+    height, width = values.shape
+    rows = [slice(top, bottom) for _, top, _, bottom in _bands((width, height))]
+    low, high = wide_range(values[some] for some in rows)
+    seen = np.empty(values.shape, np.uint8)
+    for some in rows:
+        seen[some] = stretched(values[some], low, high)
+    return Image.fromarray(seen)

@@ -30,6 +30,7 @@ from types import MappingProxyType
 from holotype.errors import BrokenImage
 from holotype.images.container import Container
 from holotype.images.formats import Format
+from holotype.images.tiff_layout import Layout, Tag, unpacked_bytes
 
 MAX_PIXELS = 89_478_485
 """Width times height. Pillow warns of a decompression bomb above this; here it is an error."""
@@ -67,8 +68,6 @@ _PEAK = MappingProxyType(
     }
 )
 
-_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
-
 
 def check_structure(kind: Format, container: Container) -> None:
     """Whether a parser may open this file.
@@ -84,9 +83,12 @@ def check_structure(kind: Format, container: Container) -> None:
             f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
         )
     if tags is not None:
-        pieces = max(len(tags.get(tag, ())) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
+        pieces = max(len(tags.get(tag, ())) for tag in (Tag.STRIPS, Tag.TILES))
         if pieces > MAX_PIECES:
             raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
+        tile = tags.first(Tag.TILE_WIDTH, 0) * tags.first(Tag.TILE_HEIGHT, 0)
+        if tile > MAX_PIXELS:
+            raise BrokenImage(f"too costly: tiles of {tile / 1e6:,.0f} million pixels")
         if tags.declared > 2 * len(data) + 2**20:
             raise BrokenImage("damaged TIFF: its tags claim more bytes than the file has")
     if kind is Format.BMP and data[30:31] in {b"\1", b"\2"} and len(data) > MAX_RUN_BYTES:
@@ -106,12 +108,27 @@ def check_pixels(kind: Format, size: tuple[int, int], container: Container) -> N
     """
     _check_size(*size)
     _check_scans(math.prod(size), container.scans)
-    peak = math.prod(size) * (_PEAK[kind] + 2 * container.samples)
+    _check_memory(kind, size, math.prod(size) * (_PEAK[kind] + 2 * container.samples))
+
+
+def _check_memory(kind: Format, size: tuple[int, int], peak: float) -> None:
     if peak > MAX_MEMORY:
         raise BrokenImage(
             f"too costly: decoding {size[0]} x {size[1]} pixels of this {kind} takes "
             f"{peak / 2**30:.1f} GiB of memory, at most {MAX_MEMORY / 2**30:.1f} are used"
         )
+
+
+def check_layout(layout: Layout, container: Container) -> None:
+    """The same for a TIFF that is read by its tags: its bytes are unpacked, and then shown.
+
+    Raises:
+        BrokenImage: as for `check_structure`.
+    """
+    size = layout.width, layout.height
+    _check_size(*size)
+    check_pixels(Format.TIFF, size, container)
+    _check_memory(Format.TIFF, size, unpacked_bytes(layout) + 4 * math.prod(size))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -32,8 +32,11 @@ from PIL.Image import DecompressionBombError, Image, Transpose
 from holotype.errors import BrokenImage
 from holotype.images.colour import to_rgb
 from holotype.images.container import Container, examine
-from holotype.images.cost import check_pixels, check_structure
+from holotype.images.cost import check_layout, check_pixels, check_structure
 from holotype.images.formats import Format, ends_early, open_lazily, sniff
+from holotype.images.tags import ORIENTATION
+from holotype.images.tiff import show, unpack
+from holotype.images.tiff_layout import Layout, layout_of
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -69,6 +72,13 @@ _DAMAGED = (
 )
 
 
+FEW_BITS = (
+    "few of its 16 bits are used, so it looks dark: stretch such pictures to the whole range, all "
+    "by the same factor, before they are added"
+)
+"""The note on a picture whose values lie below a quarter of white."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """An upright picture in RGB."""
@@ -81,6 +91,8 @@ class DecodedImage:
     """Pixels of the original, upright."""
     reduction: int = 1
     """1, 2, 4 or 8: side of the original pixels that one pixel of `image` stands for."""
+    note: str | None = None
+    """What a person should know of it, in words that are the same for all such pictures."""
 
 
 def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
@@ -104,18 +116,24 @@ def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
 def _decode(kind: Format, data: bytes, at_least: int | None) -> DecodedImage:
     container = examine(kind, data)
     check_structure(kind, container)
-    decoded = _parsed(kind, data, container, at_least)
-    turn = _UPRIGHT.get(container.orientation)
+    return _turned(_parsed(kind, data, container, at_least), container.orientation)
+
+
+def _turned(decoded: DecodedImage, orientation: int) -> DecodedImage:
+    turn = _UPRIGHT.get(orientation)
     if turn is None:
         return decoded
     width, height = decoded.width, decoded.height
-    if container.orientation in _SIDEWAYS:
+    if orientation in _SIDEWAYS:
         width, height = height, width
     return replace(decoded, image=decoded.image.transpose(turn), width=width, height=height)
 
 
 def _parsed(kind: Format, data: bytes, container: Container, at_least: int | None) -> DecodedImage:
-    """The picture as it lies in the file; a TIFF and a HEIC are turned by their readers."""
+    """The picture as it lies in the file; a plain TIFF and a HEIC are turned by their readers."""
+    layout = layout_of(container.tags) if container.tags is not None else None
+    if layout is not None:
+        return _read_tiff(data, container, layout)
     with _parsing(kind, data):
         image = open_lazily(kind, BytesIO(container.data))
     with image:
@@ -127,6 +145,20 @@ def _parsed(kind: Format, data: bytes, container: Container, at_least: int | Non
         if kind is Format.TIFF:
             size = image.size
         return DecodedImage(to_rgb(image), *size, reduction)
+
+
+def _read_tiff(data: bytes, container: Container, layout: Layout) -> DecodedImage:
+    tags = container.tags
+    assert tags is not None
+    check_layout(layout, container)
+    with _parsing(Format.TIFF, data):
+        planes = unpack(data, tags, layout)
+    image, few = show(planes, tags, layout, little=data[:2] == b"II")
+    del planes
+    decoded = DecodedImage(
+        to_rgb(image), layout.width, layout.height, note=FEW_BITS if few else None
+    )
+    return _turned(decoded, tags.first(ORIENTATION, 1))
 
 
 @contextmanager

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from io import BytesIO
 from types import MappingProxyType
-from typing import Literal
 
+import numpy as np
 from PIL.ImageFile import ImageFile
 
 from holotype.errors import BrokenImage
+from holotype.images.tags import first_directory
 
 
 class Format(StrEnum):
@@ -141,15 +142,20 @@ def ends_early(kind: Format, data: bytes) -> bool:
         case Format.HEIF:
             return _boxes_overrun(data)
         case Format.TIFF:
-            return _directory_overruns(data)
+            return _tiff_overruns(data)
 
 
-def _directory_overruns(data: bytes) -> bool:
-    """Does the first directory of a TIFF, which often lies at its end, pass the end?"""
-    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
-    start = int.from_bytes(data[4:8], order)
-    fields = int.from_bytes(data[start : start + 2], order)
-    return len(data) < start + 2 + 12 * fields + 4
+def _tiff_overruns(data: bytes) -> bool:
+    """Does the first directory of a TIFF, which often lies at its end, or a strip pass the end?"""
+    tags = first_directory(data)
+    if tags.overruns:
+        return True
+    ends = [
+        starts[:n].astype(np.int64) + sizes[:n].astype(np.int64)
+        for starts, sizes in ((tags.get(273), tags.get(279)), (tags.get(324), tags.get(325)))
+        if starts is not None and sizes is not None and (n := min(len(starts), len(sizes)))
+    ]
+    return any(int(end.max()) > len(data) for end in ends)
 
 
 def _boxes_overrun(data: bytes) -> bool:
