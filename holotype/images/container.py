@@ -254,7 +254,7 @@ def _tiff(data: bytes) -> Container:
     tags = first_directory(data)
     scans = 1
     if tags.first(_COMPRESSION, 1) in _JPEG_IN_TIFF:
-        starts, sizes = (tags.get(a, tags.get(b, ())) for a, b in ((273, 324), (279, 325)))
+        starts, sizes = (tags.get(a, tags.all(b)) for a, b in ((273, 324), (279, 325)))
         _too_many(len(starts))
         pieces = [(int(at), int(at) + int(n)) for at, n in zip(starts, sizes, strict=False)]
         if sum(end - at for at, end in pieces) > 2 * len(data):

@@ -83,7 +83,7 @@ def check_structure(kind: Format, container: Container) -> None:
             f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
         )
     if tags is not None:
-        pieces = max(len(tags.get(tag, ())) for tag in (Tag.STRIPS, Tag.TILES))
+        pieces = max(len(tags.all(tag)) for tag in (Tag.STRIPS, Tag.TILES))
         if pieces > MAX_PIECES:
             raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
         tile = tags.first(Tag.TILE_WIDTH, 0) * tags.first(Tag.TILE_HEIGHT, 0)

@@ -41,10 +41,14 @@ class Directory(dict[int, Values]):
     declared: int = 0
     """Bytes that all fields together claim, of whatever type: a parser may copy them all."""
 
+    def all(self, tag: int) -> Values:
+        """The values of a tag; none where it is not there."""
+        return self.get(tag, np.zeros(0, np.uint32))
+
     def first(self, tag: int, default: int) -> int:
         """The first value of a tag."""
-        values = self.get(tag)
-        return int(values[0]) if values is not None and len(values) else default
+        values = self.all(tag)
+        return int(values[0]) if len(values) else default
 
 
 def first_directory(data: bytes) -> Directory:

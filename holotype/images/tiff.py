@@ -32,7 +32,7 @@ from PIL import Image
 
 from holotype.errors import BrokenImage
 from holotype.images.colour import FEW, stretched, wide_range
-from holotype.images.tags import Directory
+from holotype.images.tags import Directory, Values
 from holotype.images.tiff_layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout, Tag
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,8 +52,8 @@ def unpack(data: bytes, tags: Directory, layout: Layout) -> list[Image.Image]:
         Errors of Pillow's parser: the bytes cannot be unpacked.
     """
     data = data.translate(_REVERSED) if layout.reversed else data
-    starts = tags.get(Tag.TILES if layout.tile else Tag.STRIPS, ())
-    sizes = tags.get(Tag.TILE_SIZES if layout.tile else Tag.STRIP_SIZES, ())
+    starts = tags.all(Tag.TILES if layout.tile else Tag.STRIPS)
+    sizes = tags.all(Tag.TILE_SIZES if layout.tile else Tag.STRIP_SIZES)
     if not len(sizes) and layout.compression == 1:  # old writers left them out
         sizes = np.full(len(starts), layout.piece[1] * layout.strip_rows)
     planes = layout.used if layout.planar else 1
@@ -66,9 +66,7 @@ def unpack(data: bytes, tags: Directory, layout: Layout) -> list[Image.Image]:
     ]
 
 
-def _unpack_plane(
-    data: bytes, layout: Layout, starts: Sequence[int], sizes: Sequence[int]
-) -> Image.Image:
+def _unpack_plane(data: bytes, layout: Layout, starts: Values, sizes: Values) -> Image.Image:
     """Let Pillow read the bytes as if they were a grey picture of 8 bits."""
     from PIL.TiffImagePlugin import TiffImageFile
 
@@ -77,10 +75,10 @@ def _unpack_plane(
     fields |= {Tag.COMPRESSION: [layout.compression], Tag.SAMPLES: [1]}
     if layout.tile:
         fields |= {Tag.TILE_WIDTH: [row], Tag.TILE_HEIGHT: [layout.tile[1]]}
-        fields |= {Tag.TILES: list(starts), Tag.TILE_SIZES: list(sizes)}
+        fields |= {Tag.TILES: starts.tolist(), Tag.TILE_SIZES: sizes.tolist()}
     else:
         fields |= {Tag.STRIP_ROWS: [layout.strip_rows]}
-        fields |= {Tag.STRIPS: list(starts), Tag.STRIP_SIZES: list(sizes)}
+        fields |= {Tag.STRIPS: starts.tolist(), Tag.STRIP_SIZES: sizes.tolist()}
     image = TiffImageFile(BytesIO(_with_directory(data, fields)))
     with image:
         image.load()
@@ -124,8 +122,8 @@ def show(
     """
     low, high = (0.0, 0.0)
     if not layout.narrow:
-        colours = (band[..., : layout.colours] for _, band in _bands(planes, layout, little))
-        low, high = wide_range(colours)
+        bands = _bands(planes, layout, little)
+        low, high = wide_range(band[..., : layout.colours] for _, band in bands)
     table = _colour_map(tags, layout) if layout.photometric == PALETTE else None
     wide = layout.colours if table is None else 3
     seen = np.empty((layout.height, layout.width, wide + bool(layout.alpha)), np.uint8)
@@ -216,8 +214,10 @@ def _signed(numbers: Samples, layout: Layout) -> Samples:
 def _high_bits(numbers: Samples, bits: int) -> Bytes:
     """0..2**bits - 1 to 0..255: the highest eight bits; fewer are spread evenly."""
     if bits >= 8:
-        return (numbers >> (bits - 8)).astype(np.uint8)
-    return np.rint(numbers * (255 / (2**bits - 1))).astype(np.uint8)
+        return (numbers >> (bits - 8)).astype(np.uint8, copy=False)
+    spread = np.rint(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)
+    seen: Bytes = spread[numbers]
+    return seen
 
 
 def _opacity(numbers: Samples, layout: Layout) -> Bytes:
@@ -226,15 +226,17 @@ def _opacity(numbers: Samples, layout: Layout) -> Bytes:
         return _high_bits(numbers, layout.bits)
     most = {"f": 1.0, "u": 2.0**layout.bits - 1, "i": 2.0 ** (layout.bits - 1) - 1}[layout.kind]
     share = np.nan_to_num(numbers.astype(np.float64) / most, posinf=1.0, neginf=0.0)
-    return np.rint(share.clip(0, 1) * 255).astype(np.uint8)
+    opacity: Bytes = np.rint(share.clip(0, 1) * 255).astype(np.uint8)
+    return opacity
 
 
 def _colour_map(tags: Directory, layout: Layout) -> Bytes:
     """(2**bits, 3): the high bytes of the colour map."""
-    colours = tags.get(Tag.COLOURS, np.zeros(0, np.uint16))
+    colours = tags.all(Tag.COLOURS)
     if len(colours) != 3 * 2**layout.bits:
         raise BrokenImage(f"damaged TIFF: a colour map of {len(colours)} numbers")
-    return (colours.reshape(3, -1).T >> 8).astype(np.uint8)
+    table: Bytes = (colours.reshape(3, -1).T >> 8).astype(np.uint8)
+    return table
 
 
 def _as_image(seen: Bytes, layout: Layout) -> Image.Image:

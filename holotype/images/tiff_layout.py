@@ -136,7 +136,7 @@ def layout_of(tags: Directory) -> Layout | None:
     bits = _all(tags, Tag.BITS, 1, "bits a sample")
     format_ = _all(tags, Tag.FORMAT, 1, "sample formats")
     planar = tags.first(Tag.PLANAR, 1) == 2 and samples > 1
-    extra = [int(value) for value in tags.get(Tag.EXTRA, ())]
+    extra = [int(value) for value in tags.all(Tag.EXTRA)]
     if _is_plain(tags, photometric, compression, samples, bits, format_, extra, planar=planar):
         return None
     _check_supported(photometric, compression, samples, bits, format_)
@@ -176,7 +176,7 @@ RAW = "a camera's raw file, which is not read: export the picture as TIFF or JPE
 
 def _all(tags: Directory, tag: Tag, default: int, what: str) -> int:
     """The one value of all samples."""
-    values = {int(value) for value in tags.get(tag, ())} or {default}
+    values = {int(value) for value in tags.all(tag)} or {default}
     if len(values) > 1:
         listed = ", ".join(map(str, tags[tag][:8].tolist()))
         raise BrokenImage(f"a TIFF of different {what} ({listed}) is not read")
@@ -203,14 +203,14 @@ def _is_plain(
         return bits == 8 and (
             (samples, photometric) in {(1, 0), (1, 1), (3, RGB), (3, YCBCR), (4, CMYK)}
         )
-    if planar:
+    if planar or (tags.first(Tag.FILL_ORDER, 1) != 1 and compression not in _BILEVEL):
         return False
     if samples == 1:
         return bits in {1, 2, 4, 8} and photometric in {WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE}
     if bits != 8:
         return False
     if photometric == YCBCR:
-        return samples == 3 and tags.get(Tag.SUBSAMPLING, [2, 2])[:2] == [1, 1]
+        return samples == 3 and tags.all(Tag.SUBSAMPLING).tolist() == [1, 1]
     if photometric == LAB:
         return samples == 3
     declared = len(extra) == samples - _COLOURS.get(photometric, samples + 1)
