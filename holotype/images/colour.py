@@ -3,7 +3,9 @@
 - RGB stays as it is. Grey is repeated in the three channels. Palette, CMYK, YCbCr and LAB are
   converted by Pillow's formulas; colour profiles (ICC) are not applied, as in timm's own
   evaluation, which these vectors must stay comparable with.
-- Alpha, and a transparent palette entry or colour, is laid over white.
+- Alpha, and a transparent palette entry or colour, is laid over white. A picture that is
+  transparent everywhere shows nothing and is refused, not taken for white paper; only in BMP,
+  whose fourth byte most programs leave at 0 without meaning it, it is read as opaque.
 - 16 bits a channel: the high byte, that is 0..65535 scaled to 0..255, never clipped and never
   stretched, so that two exposures stay comparable. 12-bit data in a 16-bit file therefore looks
   dark: stretch it before adding it.
@@ -31,29 +33,48 @@ _WHITE = (255, 255, 255, 255)
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, *, means_alpha: bool = True) -> Image.Image:
     """The picture in mode RGB, see the rules above; `image` is loaded and not changed.
 
+    Args:
+        image: of any mode.
+        means_alpha: False of a format whose alpha, where it is 0 throughout, means nothing.
+
     Raises:
-        BrokenImage: no finite pixel.
+        BrokenImage: no finite pixel, or fully transparent.
     """
     if image.mode.startswith("I;16"):
         return _high_byte(image).convert("RGB")
     if image.mode in {"I", "F"}:
         return _from_wide(np.asarray(image)).convert("RGB")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        return _over_white(image)
+        return _over_white(image, means_alpha=means_alpha)
     return image if type(image) is Image.Image and image.mode == "RGB" else image.convert("RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def uses_few_bits(image: Image.Image) -> bool:
+    """Whether a picture of 16 bits, read in this mode, has no value above `FEW`."""
+    if image.mode.startswith("I;16"):
+        return 0 < int(np.asarray(image).max()) < FEW
+    colours = [image.getchannel(name) for name in image.getbands() if name != "A"]
+    return 0 < max(int(np.asarray(colour).max()) for colour in colours) < FEW >> 8
+
+
+def _over_white(image: Image.Image, *, means_alpha: bool) -> Image.Image:
     rgb = Image.new("RGB", image.size)
+    most = 0
     for box in _bands(image.size):
         rgba = image.crop(box).convert("RGBA")
-        if rgba.getchannel("A").getextrema() != (255, 255):  # else opaque after all
+        opacity = np.asarray(rgba.getchannel("A"))
+        most = max(most, int(opacity.max()))
+        if int(opacity.min()) < 255:  # else opaque after all
             rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba)
         rgb.paste(rgba.convert("RGB"), box)
-    return rgb
+    if most:
+        return rgb
+    if means_alpha:
+        raise BrokenImage("fully transparent: it shows nothing")
+    return image.convert("RGB")
 
 
 def _bands(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:

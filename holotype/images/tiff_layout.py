@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from holotype.errors import BrokenImage
+from holotype.images.formats import RAW
 from holotype.images.tags import Directory
 
 
@@ -169,9 +170,6 @@ def _check_raw(tags: Directory) -> None:
             "its first picture is only a reduced copy of another: save the whole picture as a file "
             "of its own"
         )
-
-
-RAW = "a camera's raw file, which is not read: export the picture as TIFF or JPEG"
 
 
 def _all(tags: Directory, tag: Tag, default: int, what: str) -> int:
