@@ -3,7 +3,8 @@
 `path` is relative to the manifest's folder, `group` is optional, and every other column is
 metadata (`holotype.intake.tables`). A value that is missing or empty is left out; numbers and
 truth values become text, whole numbers without `.0`. A path finds its file also where the disk
-spells it otherwise. A row that cannot be used is reported with its number and never ends the run.
+spells it otherwise, or where it was written on Windows. A row that cannot be used is reported
+with its number and never ends the run.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def _file(text: str, files: Finder, folder: Path) -> Path:
     """The file that a row names; one that is not there is reported when it is read."""
     if "\0" in text:
         raise BadRow("its path holds a zero byte, which no path can")
-    found = files.find(text)
+    found = files.find(text) or (files.find(text.replace("\\", "/")) if "\\" in text else None)
     if found is None:
         _check_utf8("path", text)
     return found or folder / text

@@ -17,15 +17,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from holotype.characters import uniform
 from holotype.errors import UsageError
 from holotype.references import BUILT_IN_KEYS, meta_key
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Reader
 
 REQUIRED = ("path", "label")
 OWN = (*REQUIRED, "group")
@@ -36,6 +39,7 @@ _NAMELESS = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 """What pandas calls a column that has no name."""
 
 _DELIMITERS = ",;\t"
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0")
 _SEPARATOR_LINE = re.compile("sep=(.)")
 """The first line by which Excel is told the delimiter."""
 
@@ -61,6 +65,8 @@ class Columns:
     """As the file has them."""
     names: tuple[str | None, ...]
     """`path`, `label`, `group` or a metadata key; None for a column that is left out."""
+    whole: frozenset[int] = frozenset()
+    """Columns whose values are all whole numbers that are written as `2020.0` in text."""
 
     @classmethod
     def of(cls, written: Sequence[str]) -> Columns:
@@ -90,11 +96,16 @@ class Columns:
                 )
             elif name != column.removeprefix("meta."):
                 yield f"the column {column!r} is the metadata key {name!r}"
+        for i in sorted(self.whole):
+            yield f"the column {self.written[i]!r} holds whole numbers: they go in without '.0'"
 
-    def of_values(self, values: Sequence[Any]) -> Row:
+    def of_values(self, values: Sequence[str]) -> Row:
         """A row whose values stand in the order of the columns; missing ones are left out."""
-        pairs = zip(self.names, values, strict=False)
-        return {name: value for name, value in pairs if name is not None}
+        return {
+            name: value.strip().removesuffix(".0") if i in self.whole else value
+            for i, (name, value) in enumerate(zip(self.names, values, strict=False))
+            if name is not None
+        }
 
     def of_mapping(self, row: Mapping[str, Any]) -> Row:
         """A row whose values stand under the columns' names as they are written."""
@@ -156,14 +167,22 @@ def _open(file: Path) -> TextIO:
 
 
 def _csv(file: Path, tell: Tell) -> Iterator[Numbered]:
-    with _open(file) as lines:
-        try:
-            yield from _csv_rows(file, lines, tell)
-        except UnicodeError as error:
-            raise UsageError(f"{file} is damaged UTF-16: {error}: {SAVE_ANEW}") from error
+    try:
+        with _open(file) as lines:
+            reader, columns, _ = _begin(file, lines)
+            columns = replace(columns, whole=_whole_columns(reader, columns))
+        tell(columns)
+        with _open(file) as lines:
+            reader, _, above = _begin(file, lines)
+            for values in _values(reader):
+                row = values if isinstance(values, BadRow) else _csv_row(columns, values)
+                yield f"line {above + reader.line_num}", row
+    except UnicodeError as error:
+        raise UsageError(f"{file} is damaged UTF-16: {error}: {SAVE_ANEW}") from error
 
 
-def _csv_rows(file: Path, lines: TextIO, tell: Tell) -> Iterator[Numbered]:
+def _begin(file: Path, lines: TextIO) -> tuple[_Reader, Columns, int]:
+    """What reads the rows after the first line, the columns, and lines above the first."""
     first, above = lines.readline(), 0
     told = _SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
     if told:
@@ -176,18 +195,40 @@ def _csv_rows(file: Path, lines: TextIO, tell: Tell) -> Iterator[Numbered]:
         columns = _columns(file, next(reader, []))
     except csv.Error as error:
         raise UsageError(f"{file}: its first line cannot be read as CSV: {error}") from error
-    tell(columns)
+    return reader, columns, above
+
+
+def _values(reader: _Reader) -> Iterator[list[str] | BadRow]:
+    """The rows that hold anything."""
     while True:
         try:
             values = next(reader, None)
         except csv.Error as error:
-            place = f"line {above + reader.line_num}"
-            yield place, BadRow(f"it cannot be read as CSV: {error}")
+            yield BadRow(f"it cannot be read as CSV: {error}")
             continue
         if values is None:
             return
         if any(value.strip() for value in values):
-            yield f"line {above + reader.line_num}", _csv_row(columns, values)
+            yield values
+
+
+def _whole_columns(reader: _Reader, columns: Columns) -> frozenset[int]:
+    """Columns that pandas made floats of, as it does where one whole number is missing.
+
+    Most files are asked for a row or two: a column with any other text is none of them.
+    """
+    left = {i for i, name in enumerate(columns.names) if name not in {None, "path"}}
+    found: set[int] = set()
+    for values in _values(reader):
+        if isinstance(values, BadRow):
+            continue
+        texts = {i: values[i].strip() for i in left if i < len(values)}
+        whole = {i for i, text in texts.items() if _WHOLE.fullmatch(text)}
+        left -= {i for i, text in texts.items() if text} - whole
+        found |= whole
+        if not left:
+            break
+    return frozenset(left & found)
 
 
 def _delimiter(first: str) -> str:

@@ -324,6 +324,7 @@ def test_manifest__a_path_that_is_no_utf8_finds_its_file(tmp_path: Path) -> None
         ("a b.png", "a\u00a0b.png"),
         ("a\u00a0 b.png", " a b.png "),
         ("Ka\u0308fer/x.png", "./K\u00e4fer/x.png"),
+        ("K\u00e4fer/x.png", "Ka\u0308fer\\x.png"),
     ],
 )
 def test_manifest__a_path_finds_its_file_in_another_spelling(
@@ -423,6 +424,24 @@ def test_manifest__text_stays_text(tmp_path: Path) -> None:
     names = ["nan", "NA", "None", "null", "true", "007", "1e5", "-1", "7.0"]
     (tmp_path / "m.csv").write_text("path,label\n" + "".join(f"{n}.png,{n}\n" for n in names))
     assert [item.label for item in Manifest(tmp_path / "m.csv")] == names
+
+
+def test_manifest__columns_of_whole_numbers_in_text(tmp_path: Path) -> None:
+    """What pandas made floats of goes in as it was; a column with any other number stays text."""
+    (tmp_path / "m.csv").write_text(
+        "path,label,year,version,empty\na.png,7.0,2020.0,1.0,\nb.png,7.0,,1.1,\nc.png,8.0,-5.0\n"
+    )
+    found = Manifest(tmp_path / "m.csv")
+    assert [item.label for item in found] == ["7", "7", "8"]
+    assert [dict(item.meta) for item in found] == [
+        {"year": "2020", "version": "1.0"},
+        {"version": "1.1"},
+        {"year": "-5"},
+    ]
+    assert found.notices == (
+        "the column 'label' holds whole numbers: they go in without '.0'",
+        "the column 'year' holds whole numbers: they go in without '.0'",
+    )
 
 
 def test_manifest__keys_of_json_rows_are_spelled_alike(tmp_path: Path) -> None:
