@@ -162,11 +162,29 @@ class Where:
         return bool(self.conditions)
 
     def by_key(self) -> dict[tuple[str, Literal["=", "!="]], list[str]]:
-        """Values grouped by (key, op), in the order in which they were given."""
+        """Values grouped by (key, op), in the order in which they were given.
+
+        No contradiction is left, because engines do not agree on what one selects. A reference
+        has one value of a key, so `=` and `!=` on one key are those `=` values that are not
+        excluded; where that leaves no value, nothing matches.
+        """
         grouped: dict[tuple[str, Literal["=", "!="]], list[str]] = {}
         for c in self.conditions:
             grouped.setdefault((c.key, c.op), []).append(c.value)
+        for key in [key for key, op in grouped if op == "=" and (key, "!=") in grouped]:
+            excluded = grouped.pop((key, "!="))
+            grouped[key, "="] = [value for value in grouped[key, "="] if value not in excluded]
         return grouped
+
+    def admits(self, key: str, value: str) -> bool:
+        """Whether the conditions on this key alone let the value pass."""
+        grouped = self.by_key()
+        wanted, unwanted = grouped.get((key, "=")), grouped.get((key, "!="), [])
+        return (wanted is None or value in wanted) and value not in unwanted
+
+    def excluding(self, key: str, value: str) -> Where:
+        """The same, without the references whose `key` is `value`."""
+        return Where((*self.conditions, Condition(key, "!=", value)))
 
     def expressions(self) -> list[str]:
         """Inverse of `parse`."""

@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     # The service, seen by a command
     server: str | None = None
     """URL of a running service that commands should talk to."""
+    server_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that commands wait for an answer of a service, such as one to 64 images."""
     api_key: SecretStr | None = None
     """Key that commands send to a service."""
 

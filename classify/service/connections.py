@@ -23,6 +23,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from classify.service.problems import problem_of, response_of
+from holotype.errors import ServiceError
+
 if TYPE_CHECKING:
     from holotype.settings import Settings
 
@@ -33,13 +36,8 @@ LINGER_S = 5.0
 """How long the rest of a body that nobody reads is taken in, so that the client reads its
 refusal instead of a connection that was reset (as nginx's `lingering_timeout`)."""
 
-GRACE_S = 7.0
+GRACE_S = 5.0
 """How long a shutdown waits for clients; a container is given 10 s by default."""
-
-_TOO_SLOW = (
-    f"HTTP/1.1 {HTTPStatus.REQUEST_TIMEOUT.value} {HTTPStatus.REQUEST_TIMEOUT.phrase}\r\n"
-    "Connection: close\r\nContent-Length: 0\r\n\r\n"
-).encode()
 
 
 def make_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
@@ -58,6 +56,23 @@ def make_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=math.ceil(GRACE_S) + 1,
     )
     return uvicorn.Server(config)
+
+
+class TooSlow(ServiceError):
+    """The client took too long to send its request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the rest of the request did not come in time: send it faster, or in smaller pieces",
+            status=HTTPStatus.REQUEST_TIMEOUT,
+        )
+
+
+class NotHttp(ServiceError):
+    """What came cannot be read as a request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=HTTPStatus.BAD_REQUEST)
 
 
 class Connection(H11Protocol):
@@ -143,6 +158,11 @@ class Connection(H11Protocol):
         if not self.transport.is_closing():
             self._sending.stop()
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP."""
+        self.transport.write(_whole_answer(NotHttp(msg)))
+        self.transport.close()
+
     def shutdown(self) -> None:
         """The service ends: what is under way may go on for a while."""
         super().shutdown()
@@ -173,9 +193,18 @@ class Connection(H11Protocol):
             self.cycle.message_event.set()
         half = waiting and not self.cycle.response_started
         if half or self.conn.trailing_data[0]:
-            self.transport.write(_TOO_SLOW)
+            self.transport.write(_whole_answer(TooSlow()))
         self.transport.close()
         self._watch_close()
+
+
+def _whole_answer(error: ServiceError) -> bytes:
+    """An answer from below the app, head and body, after which the connection ends."""
+    response = response_of(problem_of(error))
+    head = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+    status = HTTPStatus(response.status_code)
+    start = f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\n"
+    return start.encode() + head + b"\r\n" + bytes(response.body)
 
 
 class _Clock:

@@ -139,12 +139,12 @@ class Service:
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
-        active = self.store.active_head()
+        basis = self._searching.basis()
         return self.metrics.page(
             queue=self.places.taken,
             queue_limit=self.places.limit,
-            counts=self.store.counts(),
-            head=None if active is None else active.version,
+            counts=basis.classes.counts if basis.classes else {},
+            head=None if basis.head is None else basis.head.version,
         )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
+from holotype.heads import ActiveHead
 from holotype.references import MAX_META_KEYS
 from holotype.store.edge.heads import EdgeHeads
 from holotype.store.edge.references import EdgeReferences
@@ -18,6 +19,7 @@ from holotype.store.edge.space import (
 )
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
+from holotype.store.watchers import Change
 
 
 class EdgeStore(EdgeReferences, EdgeHeads):
@@ -119,6 +121,11 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         """See `VectorStore.fingerprint`."""
         return self._space.fingerprint
 
+    def set_active_head(self, active: ActiveHead) -> None:
+        """See `VectorStore.set_active_head`."""
+        super().set_active_head(active)
+        self._watchers.tell(Change.ACTIVE_HEAD)
+
     @property
     def owner(self) -> Owner:
         """The record that this process left beside the lock."""
@@ -133,6 +140,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     def close(self) -> None:
         """See `VectorStore.close`. The lock goes back last, and whatever happens."""
         try:
+            self._watchers.tell(Change.CLOSING)
             self._space.close()
         finally:
             self._lock.release()

@@ -27,7 +27,7 @@ FORGETFUL_SERVICE = """() => {
     const first = ["mode", "label", "score", "runners_up", "neighbours"];
     window.fetch = async (path, init) => {
         const response = await ask(path, init);
-        if (path !== "/v1/classify") return response;
+        if (path !== "v1/classify") return response;
         const { results } = await response.json();
         for (const { answer } of results) {
             for (const name of Object.keys(answer)) if (!first.includes(name)) delete answer[name];
@@ -72,6 +72,7 @@ def swapped(store: VectorStore) -> None:
 def is_shown(image: Locator) -> bool:
     """Whether an image element really shows a picture."""
     expect(image).to_be_visible()
+    expect(image).to_have_attribute("src", re.compile("."))  # it is fetched when it is in sight
     shown: bool = image.evaluate("async (img) => (await img.decode(), img.naturalWidth > 0)")
     return shown
 

@@ -70,8 +70,19 @@ def answer_of(connection: socket.socket) -> bytes:
 def test_half_a_request__is_not_waited_for(serve_shared: Serve, connect: Any, sent: bytes) -> None:
     """408 and the end of the connection, within the patience; its place is free again."""
     running = serve_shared(client_timeout=SOON_S)
-    assert rest_of(connect(running, sent)).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    answer = rest_of(connect(running, sent))
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n")
+    assert b"the rest of the request did not come in time" in answer
     until(lambda: running.service.places.taken == 0)
+
+
+def test_no_http__is_a_problem_too(reading: Running, connect: Any) -> None:
+    """What cannot be read as a request gets the answer that every refusal has."""
+    for sent in (b"\0\0\0\r\n\r\n", HALF_A_HEAD + b"Transfer-Encoding: 1k;K\r\n\r\n"):
+        answer = rest_of(connect(reading, sent))
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
+        assert b"content-type: application/problem+json" in answer
+        assert b"urn:holotype:problem:not-http" in answer
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])

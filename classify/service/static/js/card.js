@@ -5,6 +5,7 @@ import { answerView, readAnswer } from "./answer.js";
 import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf } from "./files.js";
 import { conflictView, labelField, typedLabel } from "./forms.js";
+import { picture } from "./pictures.js";
 
 const NO_ANSWER = { unknown: true, label: null, closest: null };
 const IN_GALLERY = ["added", "already_present", "relabelled", "kept"];
@@ -93,7 +94,7 @@ export class Card {
     this.held = { id, label, undo, before };
     this.#known = label;
     this.#showHeld();
-    this.#showInstead(api.thumbnail(id));
+    this.#showInstead(picture("img.query", () => api.thumbnail(id), { alt: this.#description }));
     return true;
   }
 
@@ -123,16 +124,16 @@ export class Card {
   }
 
   #preview() {
-    const image = el("img.query", { src: this.url, alt: `The query ${this.file.name}`, decoding: "async" });
+    const image = el("img.query", { src: this.url, alt: this.#description, decoding: "async" });
     image.addEventListener("error", () => {
       image.replaceWith(this.#placeholder());
-      if (this.#thumbnail !== null) this.#showInstead(this.#thumbnail);
+      if (this.#thumbnail !== null) this.#showInstead(this.#own());
     });
     return image;
   }
 
   #placeholder() {
-    return el("div.query.none", { role: "img", "aria-label": `The query ${this.file.name}, without a preview` },
+    return el("div.query.none", { role: "img", "aria-label": `${this.#description}, without a preview` },
       el("span", `${kindOf(this.file)}: no preview in this browser`));
   }
 
@@ -140,13 +141,20 @@ export class Card {
     if (this.#thumbnail !== null) URL.revokeObjectURL(this.#thumbnail);
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     this.#thumbnail = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-    this.#showInstead(this.#thumbnail);
+    this.#showInstead(this.#own());
   }
 
   /** Where the browser cannot show the file, the service's own small picture can be shown. */
-  #showInstead(src) {
-    const none = this.picture.querySelector(".query.none");
-    none?.replaceWith(el("img.query", { src, alt: `The query ${this.file.name}` }));
+  #showInstead(image) {
+    this.picture.querySelector(".query.none")?.replaceWith(image);
+  }
+
+  #own() {
+    return el("img.query", { src: this.#thumbnail, alt: this.#description });
+  }
+
+  get #description() {
+    return `The query ${this.file.name}`;
   }
 
   #corrections() {

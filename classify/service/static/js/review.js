@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { $, $$, attempt, busy, changed, el, focusOn, named, percent, plural, say, when } from "./dom.js";
 import { conflictView, labelField, typedLabel } from "./forms.js";
+import { picture } from "./pictures.js";
 
 const FAILED = ["broken", "failed"];
 const CONFLICT = "label_conflict";
@@ -109,7 +110,7 @@ export async function showReview(root) {
           "Add as ", named(label), " ", el("small", who)))),
       el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop([item]) }, "Discard")));
     return el("li", { "data-id": item.id }, box,
-      el("img", { src: api.reviewThumbnail(item.id), alt: `The query ${item.query}`, loading: "lazy", width: 128, height: 128 }), body);
+      picture("img", () => api.reviewThumbnail(item.id), { alt: `The query ${item.query}`, width: 128, height: 128 }), body);
   }
 
   /** Add groups of queries, each under its label. What the gallery holds under another is asked. */
