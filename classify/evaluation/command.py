@@ -95,7 +95,12 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
 def _images(request: EvalRequest) -> Iterable[Incoming] | None:
     if request.folder is not None:
         return Folders([request.folder])
-    return Manifest(request.manifest) if request.manifest is not None else None
+    if request.manifest is None:
+        return None
+    found = Manifest(request.manifest)
+    for notice in found.notices:
+        console.say(f"notice: {request.manifest}: {notice}")
+    return found
 
 
 def _on_images(
