@@ -132,16 +132,22 @@ def test_answer__that_is_not_taken(serve_shared: Serve, connect: Any) -> None:
     [
         ({"max_body_mb": 1}, b"Content-Length: 99999999\r\n", b"413"),
         ({"keys": "read:" + "r" * 16}, b"Content-Length: 99\r\n", b"401"),
+        (
+            {"keys": "read:" + "r" * 16},
+            b"X-API-Key: rrrrrrrrrrrrrrrr\r\nContent-Length: 99\r\n",
+            b"403",
+        ),
         ({}, b"Content-Length: 99\r\nOrigin: https://evil.example\r\n", b"403"),
         ({"keys": "read:" + "r" * 16}, b"Transfer-Encoding: chunked\r\n", b"401"),
     ],
-    ids=["too large", "no key", "other page", "unknown length"],
+    ids=["too large", "no key", "smaller key", "other page", "unknown length"],
 )
 def test_refusal__of_an_unread_body_ends_the_connection(
     serve_shared: Serve, connect: Any, options: dict[str, Any], headers: bytes, status: bytes
 ) -> None:
     """The answer comes at once and whole; what is still sent is nobody's next request."""
-    connection = connect(serve_shared(**options), HALF_A_HEAD + headers + b"\r\n")
+    head = HALF_A_HEAD.replace(b"classify", b"references")
+    connection = connect(serve_shared(**options), head + headers + b"\r\n")
     answer = answer_of(connection)
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert b"connection: close" in answer
