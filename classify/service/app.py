@@ -16,7 +16,7 @@ from classify.service.keys import Keyring, Scope, is_loopback
 from classify.service.methods import HeadAsGet
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
-from classify.service.routes import classes, classify, heads, health, references, review
+from classify.service.routes import classes, classify, heads, health, keeping, references, review
 
 if TYPE_CHECKING:
     from classify.service.service import Service
@@ -59,6 +59,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        keeping.router(),
         health.router(),
     ):
         app.include_router(router)

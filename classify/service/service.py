@@ -81,6 +81,7 @@ class Service:
             beat=self._beat,
         )
         self._searching = Searching(store, self.metrics)
+        self.doubts = Doubts(self.review, self._searching.submit, self.metrics)
         self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
         self._classification = Classification(
             recipe=encoder.recipe,
@@ -88,7 +89,7 @@ class Service:
             searching=self._searching,
             decoders=self._decoders,
             metrics=self.metrics,
-            examine=Doubts(self.review, self._searching.classify).examine,
+            examine=self.doubts.examine,
         )
 
     async def classify(
@@ -139,12 +140,12 @@ class Service:
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
-        active = self.store.active_head()
+        basis = self._searching.basis()
         return self.metrics.page(
             queue=self.places.taken,
             queue_limit=self.places.limit,
-            counts=self.store.counts(),
-            head=None if active is None else active.version,
+            counts=basis.classes.counts if basis.classes else {},
+            head=None if basis.head is None else basis.head.version,
         )
 
     def close(self) -> None:
@@ -157,6 +158,7 @@ class Service:
         self._adding.shutdown(wait=False, cancel_futures=True)
         self._encoding.close(drop=True)
         self._adding.shutdown()
+        self.doubts.close()
         self._searching.close()
         self.retraining.close()
 

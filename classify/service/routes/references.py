@@ -86,7 +86,7 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(415, 422, 503),
+        responses=responses(415, 422, 503, 507),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")],
@@ -106,7 +106,7 @@ def _adding(*, max_images: int) -> APIRouter:
 def _changing() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
 
-    @api.post("/relabel", summary="Relabel several references", responses=responses(422))
+    @api.post("/relabel", summary="Relabel several references", responses=responses(422, 507))
     def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
         where = Where.parse(body.where)
@@ -117,7 +117,7 @@ def _changing() -> APIRouter:
         """By id, or all that match."""
         return Changed(changed=store.remove(ids=body.ids, where=Where.parse(body.where)))
 
-    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422))
+    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
     def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002
         """Give another label to one reference."""
         _found(store, id)

@@ -275,5 +275,5 @@ def test_body__pixels_are_bounded(reading: Running) -> None:
     Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
     response = reading.http.post("/v1/classify", files=images(bomb.getvalue(), picture("red", 100)))
     broken, fine = response.json()["results"]
-    assert broken["error"]["detail"].startswith("too large: 20000 x 20000 pixels")
+    assert broken["error"]["detail"].startswith("too costly: 20000 x 20000 pixels")
     assert fine["answer"]["label"] == "red"

@@ -231,6 +231,15 @@ def test_relabel__already_so(store: VectorStore, pictures: Pictures) -> None:
     assert store.state() == state
 
 
+def test_relabel__to_itself(store: VectorStore, pictures: Pictures) -> None:
+    """Relabelling a class to its own name changes nothing, and counts nothing."""
+    store.add([*pictures.many("wasp", 3), *pictures.many("bee", 2)])
+    state = store.state()
+
+    assert store.relabel("wasp", where=Where.equal("label", "wasp")) == 0
+    assert store.state() == state
+
+
 def test_relabel__bad_label(store: VectorStore, pictures: Pictures) -> None:
     """A label that no reference may carry is refused, and nothing is written."""
     store.add(pictures.many("wasp", 1))
@@ -262,6 +271,23 @@ def test_remove__by_filter(store: VectorStore, pictures: Pictures) -> None:
 
     assert store.remove(where=Where.equal("label", "wasp")) == MORE_THAN_A_BATCH
     assert store.counts() == {"ant": 2}
+
+
+def test_remove__whole_class(store: VectorStore, pictures: Pictures) -> None:
+    """A class whose last reference is removed is no class any longer, in counts and state."""
+    store.add([*pictures.many("wasp", 2), *pictures.many("bee", 1)])
+
+    store.remove(where=Where.equal("label", "wasp"))
+
+    assert store.counts() == store.state().counts == {"bee": 1}
+
+
+def test_remove__contradiction(store: VectorStore, pictures: Pictures) -> None:
+    """A filter that nothing can match removes nothing."""
+    store.add(pictures.many("wasp", 2))
+
+    assert store.remove(where=Where.parse(["label=wasp", "label!=wasp"])) == 0
+    assert store.count() == 2
 
 
 def test_relabel_and_remove__nothing_selected(store: VectorStore, pictures: Pictures) -> None:

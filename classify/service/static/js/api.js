@@ -115,9 +115,10 @@ export const api = {
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),
   add: upload("v1/references"),
-  review: () => call("GET", "v1/review"),
+  review: ({ limit, after }) => call("GET", `v1/review${query([["limit", limit], ["after", after]])}`),
   reviewThumbnail: (id) => call("GET", `v1/review/${id}/thumbnail`, { as: "blob" }),
-  addReviewed: (ids, label) => patiently(() => call("POST", "v1/review", { json: { ids, label } })),
+  addReviewed: (ids, label, onConflict) =>
+    patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
   heads: () => call("GET", "v1/heads"),
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
