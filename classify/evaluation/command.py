@@ -72,7 +72,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
             else _on_images(request, images, store, classifier, settings, options)
         )
     figures = figures_of(evaluation)
-    for notice in evaluation.notices:
+    for notice in evaluation.remarks:
         console.say(f"notice: {notice}")
     for item in evaluation.unreadable:
         console.say(f"not classified: {item.name}: {item.reason}")
@@ -102,7 +102,12 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
 def _images(request: EvalRequest) -> Source | None:
     if request.folder is not None:
         return Folders([request.folder], splits_are_classes=request.splits_are_classes)
-    return Manifest(request.manifest) if request.manifest is not None else None
+    if request.manifest is None:
+        return None
+    found = Manifest(request.manifest)
+    for notice in found.notices:
+        console.say(f"notice: {request.manifest}: {notice}")
+    return found
 
 
 def _on_images(
