@@ -21,6 +21,7 @@ from classify.service.metrics import Metrics
 from classify.service.problems import NotFound
 from classify.service.queries import Search, Upload
 from classify.service.review import ReviewQueue, ReviewUnusable
+from classify.service.routes import review as routes
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import Serve, images
@@ -61,6 +62,16 @@ def test_review__a_disagreement_is_kept_and_agreement_is_not(doubting: Running) 
     assert answers["linear"][0]["label"] == "green"
     thumbnail = doubting.http.get(f"/v1/review/{item['id']}/thumbnail")
     assert thumbnail.headers["content-type"] == "image/jpeg"
+
+
+def test_review__a_list_holds_what_was_answered_just_before(
+    doubting: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks right after an answer finds its query, although it is kept in the background."""
+    monkeypatch.setattr(routes, "SETTLE_S", PATIENCE_S)
+    for n in range(3):
+        doubting.http.post("/v1/classify", files=images(picture("red", 560 + n)))
+        assert doubting.http.get("/v1/review").json()["total"] == n + 1
 
 
 def test_review__label_one(doubting: Running) -> None:
