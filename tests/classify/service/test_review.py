@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -286,6 +287,7 @@ def test_queue__a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     """The pictures are still there; what was known of them is not, and that is said."""
     queue = ReviewQueue(tmp_path, limit=5)
     queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    queue.close()
     (tmp_path / "index.sqlite").write_bytes(b"no database at all, but long enough for one" * 9)
     with pytest.raises(ReviewUnusable, match="file is not a database"):
         queue.page(limit=9)
@@ -293,6 +295,16 @@ def test_queue__a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     (item,) = queue.page(limit=9).items
     assert (item.reason, queue.get(item.id)[1]) == ("description lost", b"bytes")
     assert (tmp_path / "index.damaged").exists()
+
+
+def test_queue__a_folder_that_is_removed_is_begun_anew(tmp_path: Path) -> None:
+    """Who deletes all kept queries by hand, under a running service, finds none of them again."""
+    queue = ReviewQueue(tmp_path / "review", limit=5)
+    queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    shutil.rmtree(tmp_path / "review")
+    assert queue.page(limit=9).total == 0
+    queue.keep(b"other", query="b.png", reason="abstained", answers={})
+    assert [kept.query for kept in queue.page(limit=9).items] == ["b.png"]
 
 
 def test_queue__a_picture_that_is_gone_leaves_the_queue(tmp_path: Path) -> None:
