@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from holotype.fingerprint import Fingerprint
-from holotype.store.port import Verification, VectorStore
+from holotype.store.port import VectorStore, Verification
 
 if TYPE_CHECKING:
     from holotype.settings import Settings

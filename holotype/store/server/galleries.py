@@ -54,6 +54,17 @@ class Layout:
     shards: int = 1
     replicas: int = 1
 
+    @property
+    def write_factor(self) -> int:
+        """How many replicas must have a write before it is acknowledged.
+
+        More than half of three or more: with one node away, whatever was acknowledged is on two
+        disks. Of two, one: with more, a node that is away stops every write, and a write that is
+        refused stays on the other node alone, which the server never mends. One that falls
+        behind is marked and filled up again instead.
+        """
+        return 1 if self.replicas <= 2 else self.replicas // 2 + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Galleries:
@@ -139,8 +150,7 @@ class Galleries:
                         vectors_config=vectors,
                         shard_number=shards,
                         replication_factor=self.layout.replicas,
-                        # A majority: what was acknowledged is seen by every agreed read.
-                        write_consistency_factor=self.layout.replicas // 2 + 1,
+                        write_consistency_factor=self.layout.write_factor,
                         metadata=metadata or None,
                     )
                 ),
