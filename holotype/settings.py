@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
     gallery: str = "default"
+    min_free_mb: int = Field(default=256, ge=0, le=1 << 20)
+    """MiB that stay free on the disk of the embedded store: a write that would take them is
+    refused. Removing goes on."""
     qdrant_url: str | None = None
     """A Qdrant server instead of the embedded store."""
     qdrant_api_key: SecretStr | None = None

@@ -33,6 +33,7 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.InvalidReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyGallery: HTTPStatus.CONFLICT,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.HeadError: HTTPStatus.CONFLICT,
     errors.UnknownHead: HTTPStatus.NOT_FOUND,
 }

@@ -32,6 +32,9 @@ KIND, VERSION = "kind", "version"
 ROW, HEAD, ACTIVE, LEASE = "row", "head", "active", "lease"
 """Values of `kind`."""
 
+_NAMED_BY = {ROW: (VERSION, "block", "row"), HEAD: (VERSION,), ACTIVE: (), LEASE: ("name",)}
+"""What of its payload makes the id of a point."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowPoint:
@@ -46,6 +49,14 @@ class RowPoint:
 def point_id(kind: str, *parts: str | int) -> str:
     """Id of the point of this kind that `parts` name."""
     return str(uuid.uuid5(HEADS_NAMESPACE, json.dumps([kind, *parts])))
+
+
+def id_of(payload: Mapping[str, Any]) -> str | None:
+    """The id of the point that carries this payload; None where it is none of these."""
+    keys = _NAMED_BY.get(payload.get(KIND, ""))
+    if keys is None or not payload.keys() >= set(keys):
+        return None
+    return point_id(payload[KIND], *(payload[key] for key in keys))
 
 
 def with_block_rows(head: StoredHead) -> HeadRecord:

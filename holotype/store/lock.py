@@ -12,6 +12,7 @@ share one use a Qdrant server.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -32,12 +33,8 @@ _TRIES, _PAUSE_S = 5, 0.02
 class OwnerLock:
     """Ownership of one gallery folder, from `acquire` to `release`."""
 
-    def __init__(
-        self, folder: Path, descriptor: int, owner: Owner, *, after_crash: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, descriptor: int, owner: Owner) -> None:
         self.owner = owner
-        self.after_crash = after_crash
-        """The last owner left its record: it was killed, or lost its machine."""
         self._folder = folder
         self._descriptor: int | None = descriptor
 
@@ -66,13 +63,13 @@ class OwnerLock:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             url=url,
         )
-        after_crash = (folder / OWNER_FILE).exists()
         try:
             write_json(folder / OWNER_FILE, owner.to_dict())
-        except OSError:
-            os.close(descriptor)
-            raise
-        return cls(folder, descriptor, owner, after_crash=after_crash)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:  # on a full disk it is owned without a name
+                os.close(descriptor)
+                raise
+        return cls(folder, descriptor, owner)
 
     def release(self) -> None:
         """Give the folder back; calling it twice is fine."""
