@@ -126,7 +126,7 @@ def extract(file: BinaryIO, folder: Path, *, engine: str) -> About:
 def _extract(archive: tarfile.TarFile, folder: Path, *, engine: str) -> About:
     about = _about(archive, engine=engine)
     found: dict[str, str] = {}
-    for member in archive:
+    while (member := archive.next()) is not None:  # iterating would begin at the first again
         data = archive.extractfile(member)
         if data is None:
             raise ValueError(f"{member.name} is not a file")

@@ -215,6 +215,13 @@ class Collection:
                 return tally(hits)
             limit *= 10
 
+    # -- the cluster ----------------------------------------------------------------
+
+    def replicas(self) -> int:
+        """How many replicas it was made with."""
+        info = self.calls("reading its layout", lambda: self.client.get_collection(self.name))
+        return info.config.params.replication_factor or 1
+
     # -- inside ---------------------------------------------------------------------
 
     def _agreed(

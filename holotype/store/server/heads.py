@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from time import sleep as pause
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ from holotype.errors import HeadError, StoreError, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
 from holotype.references import Vectors
 from holotype.store import head_payload as points
+from holotype.store.port import Damage
 from holotype.store.server.batches import point
 from holotype.store.server.collection import Collection
-from holotype.store.server.filters import any_of, equals
-from holotype.store.validate import check_head
+from holotype.store.server.filters import any_of, equals, ids_filter
+from holotype.store.validate import check_head, valid_ids
+from holotype.store.whole import ACTIVE_HEAD, check_heads
 
 _UNTIL_REPLICAS_AGREE_S: Final = (0.2, 0.6, 1.2)
 """Pauses between looks at a lease that the replicas differ about: longer than a write takes."""
@@ -139,7 +142,35 @@ class ServerHeads:
         )
         self._collection.delete(mine, f"lease {name!r}")
 
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many versions are whole, and what is wrong with the others, which a repair removes.
+
+        An active head that is not whole gives way to the one before it that is.
+        """
+        pages = self._collection.pages(None, payload=True)
+        payloads = ((str(r.id), r.payload or {}) for page in pages for r in page)
+        whole, damages = check_heads(self, payloads, self._dimension)
+        if repair:
+            damages = [self._mend(damage, whole) for damage in damages]
+        return len(whole), damages
+
     # -- inside ---------------------------------------------------------------------
+
+    def _mend(self, damage: Damage, whole: set[str]) -> Damage:
+        if damage.item != ACTIVE_HEAD:
+            self._forget(damage.item)
+            if ids := valid_ids([damage.item]):
+                self._collection.delete(ids_filter(ids), "a damaged point of the heads")
+            return replace(damage, mended="it was removed: run `retrain`")
+        active = self.active_head()
+        before = [v for v in (active.history if active else ()) if v in whole]
+        if before:
+            self.set_active_head(ActiveHead(before[-1], tuple(before[:-1])))
+            return replace(damage, mended=f"{before[-1]!r} is active now")
+        self._collection.delete(ids_filter([points.point_id(points.ACTIVE)]), "the active head")
+        return replace(damage, mended="no head is active now: run `retrain`, or `retrain promote`")
 
     def _take(
         self, name: str, holder: str, seconds: float, *, taken_before: float | None

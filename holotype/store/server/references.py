@@ -31,11 +31,12 @@ from holotype.store.payload import (
     thumbnail_of,
     to_payload,
 )
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import Damage, GalleryState, Page
 from holotype.store.server.batches import check_size, chunks, point
 from holotype.store.server.collection import PAGE, Collection
 from holotype.store.server.filters import ids_filter, to_filter
 from holotype.store.server.galleries import KEYWORD, Galleries
+from holotype.store.server.verify import verify_references
 from holotype.store.validate import (
     check_filter,
     check_key,
@@ -234,6 +235,10 @@ class ServerReferences:
         """See `VectorStore.filter_keys`."""
         self._filter_keys = self._read_filter_keys()
         return sorted(self._filter_keys)
+
+    def verify(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many are whole, and what is wrong with the others, which a repair removes."""
+        return verify_references(self._collection, self._dimension, repair=repair)
 
     # -- inside ---------------------------------------------------------------------
 

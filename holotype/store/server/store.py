@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from typing import BinaryIO, Self
 
 from qdrant_client import QdrantClient
 
@@ -19,7 +19,7 @@ from holotype.references import (
     Where,
 )
 from holotype.settings import Settings
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import Damage, GalleryState, Page, Verification
 from holotype.store.server.collection import Collection
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.galleries import (
@@ -31,14 +31,19 @@ from holotype.store.server.galleries import (
 from holotype.store.server.heads import ServerHeads
 from holotype.store.server.references import ServerReferences
 from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, keep_stdout_clean
+from holotype.store.server.snapshots import write_backup
+from holotype.store.server.verify import verify_replicas
 
 
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
-    def __init__(self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, settings: Settings
+    ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
+        self._settings = settings
         self._gallery = calls.gallery
         self._fingerprint = fingerprint
         # By their own names, not by the alias: should the alias move to another space, this
@@ -46,6 +51,7 @@ class ServerStore:
         references = Collection(client, calls, references_collection(calls.gallery, fingerprint))
         heads = Collection(client, calls, heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
+        self._collections = {"reference": references, "point of the heads": heads}
         self._references = ServerReferences(references, Galleries(client, calls), dimension=D)
         self._heads = ServerHeads(heads, dimension=D)
 
@@ -100,7 +106,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored)
+        return cls(client, working, stored, settings)
 
     @property
     def gallery(self) -> str:
@@ -220,3 +226,18 @@ class ServerStore:
     def release_lease(self, name: str, *, holder: str) -> None:
         """See `VectorStore.release_lease`."""
         self._heads.release_lease(name, holder=holder)
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`. Replicas are compared, and mended, before anything else."""
+        damages: list[Damage] = []
+        for kind, collection in self._collections.items():
+            damages += verify_replicas(collection, kind, self._settings, repair=repair)
+        references, wrong = self._references.verify(repair=repair)
+        heads, torn = self._heads.verify(repair=repair)
+        return Verification(references, heads, [*damages, *wrong, *torn])
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`. Each shard is of one moment, one after another."""
+        write_backup(file, self._settings, self._fingerprint, list(self._collections.values()))
