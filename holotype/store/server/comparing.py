@@ -3,6 +3,9 @@
 Every node is read in id order, side by side, so a gallery of any size takes the memory of a
 page per node. What differs is looked at once more: a write that was under way has arrived by
 then. A write that failed has not, and never will by itself.
+
+A node that has no replica of a shard passes a read on to one that has, now this one, now that.
+So what counts is whether any node has something else, not which, or how many.
 """
 
 from __future__ import annotations
@@ -17,13 +20,11 @@ import numpy as np
 from qdrant_client.http import models
 
 from holotype.store.payload import CHANGED_AT, THUMBNAIL
-from holotype.store.server.batches import point
+from holotype.store.server.batches import chunks, point
 from holotype.store.server.collection import IDS_PER_CALL, Collection
 
 _COMPARED: Final = models.PayloadSelectorExclude(exclude=[THUMBNAIL])
 _POINTS_PER_REPAIR: Final = 100
-
-Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,8 @@ class Difference:
     """A point that not every replica has, or not with the same payload."""
 
     id: str
-    nodes: int
-    """How many have it."""
-    best: int
-    """Index of the node whose version is kept."""
+    missing: bool
+    """Whether some node lacks it."""
 
 
 def differences(nodes: Sequence[Collection]) -> Iterator[list[Difference]]:
@@ -46,52 +45,55 @@ def differences(nodes: Sequence[Collection]) -> Iterator[list[Difference]]:
 
 
 def write_again(
-    collection: Collection, nodes: Sequence[Collection], found: Sequence[Difference], what: str
+    collection: Collection, nodes: Sequence[Collection], ids: Sequence[str], what: str
 ) -> None:
-    """Write the version that is kept to all replicas, as it is on the node that has it."""
-    for index, node in enumerate(nodes):
-        ids = [difference.id for difference in found if difference.best == index]
-        kept = node.retrieve(ids, vectors=True, per_call=_POINTS_PER_REPAIR)
+    """Write these points to all replicas, each as the node with its best version has it."""
+    for some in chunks(ids, _POINTS_PER_REPAIR):
+        seen = [node.retrieve(some, vectors=True) for node in nodes]
+        versions = [[records[i] for records in seen if i in records] for i in some]
+        best = [_best(records) for records in versions if records]
         collection.upsert(
-            (
-                point(i, np.array(record.vector, dtype=np.float32), record.payload or {})
-                for i, record in kept.items()
-            ),
+            (point(str(r.id), np.array(r.vector, dtype=np.float32), r.payload or {}) for r in best),
             what,
         )
 
 
 def _suspects(nodes: Sequence[Collection]) -> Iterator[str]:
     """Ids that are not the same on all nodes at the first look, in order."""
-    streams = [_stream(index, node) for index, node in enumerate(nodes)]
-    together = merge(*streams, key=lambda seen: seen[0])
-    for point_id, group in groupby(together, key=lambda seen: seen[0]):
-        payloads = [payload for _, _, payload in group]
-        if len(payloads) < len(nodes) or any(p != payloads[0] for p in payloads):
+    streams = [_stream(node) for node in nodes]
+    for point_id, group in groupby(merge(*streams, key=_first), key=_first):
+        if _differ([payload for _, payload in group], len(nodes)):
             yield point_id
 
 
-def _stream(index: int, node: Collection) -> Iterator[tuple[str, int, Payload]]:
+def _stream(node: Collection) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for page in node.pages(None, payload=_COMPARED):
         for record in page:
-            yield str(record.id), index, record.payload or {}
+            yield str(record.id), record.payload or {}
+
+
+def _first(seen: tuple[str, Mapping[str, Any]]) -> str:
+    return seen[0]
 
 
 def _confirmed(nodes: Sequence[Collection], ids: Sequence[str]) -> Iterator[Difference]:
     seen = [node.retrieve(ids, payload=_COMPARED) for node in nodes]
     for point_id in ids:
-        versions = [
-            (index, records[point_id].payload or {})
-            for index, records in enumerate(seen)
-            if point_id in records
-        ]
-        payloads = [payload for _, payload in versions]
-        if versions and (len(versions) < len(nodes) or any(p != payloads[0] for p in payloads)):
-            yield Difference(point_id, nodes=len(versions), best=_best(versions))
+        payloads = [records[point_id].payload or {} for records in seen if point_id in records]
+        if payloads and _differ(payloads, len(nodes)):
+            yield Difference(point_id, missing=len(payloads) < len(nodes))
 
 
-def _best(versions: Iterable[tuple[int, Payload]]) -> int:
-    """The latest change; of equals (heads have none) what most nodes have, then the first."""
-    every = list(versions)
-    payloads = [payload for _, payload in every]
-    return max(every, key=lambda v: (v[1].get(CHANGED_AT, 0), payloads.count(v[1]), -v[0]))[0]
+def _differ(payloads: Sequence[Mapping[str, Any]], nodes: int) -> bool:
+    return len(payloads) < nodes or any(payload != payloads[0] for payload in payloads)
+
+
+def _best(records: Iterable[models.Record]) -> models.Record:
+    """The latest change; of equals (heads have no time) what most nodes have."""
+    every = list(records)
+    payloads = [record.payload or {} for record in every]
+    ranked = {
+        index: (payload.get(CHANGED_AT, 0), payloads.count(payload))
+        for index, payload in enumerate(payloads)
+    }
+    return every[max(ranked, key=ranked.__getitem__)]

@@ -16,12 +16,13 @@ from holotype.settings import Settings
 from holotype.store.server.connect import REST_PORT, connect
 from holotype.store.server.retries import FIRST_CONTACT, Calls
 
+Node = tuple[QdrantClient, Calls]
+"""A client of one node, with its calls, which name it."""
+
 
 @contextmanager
-def each_node(
-    settings: Settings, client: QdrantClient, calls: Calls
-) -> Iterator[list[tuple[QdrantClient, Calls]]]:
-    """A client of every node, with its calls, which name it.
+def each_node(settings: Settings, client: QdrantClient, calls: Calls) -> Iterator[list[Node]]:
+    """A client of every node.
 
     `settings.qdrant_nodes` says where they are; otherwise the server that `client` is of is
     asked. Nothing is sent to them yet.

@@ -34,7 +34,7 @@ from holotype.store.server.galleries import (
     heads_collection,
     references_collection,
 )
-from holotype.store.server.nodes import each_node
+from holotype.store.server.nodes import Node, each_node
 from holotype.store.server.retries import FIRST_CONTACT, Calls, keep_stdout_clean
 
 _PATIENCE: Final = httpx.Timeout(30.0, read=3600.0, write=3600.0)
@@ -126,7 +126,7 @@ def _restore(
     galleries.name(about.fingerprint)
 
 
-def _places(collection: str, nodes: Sequence[tuple[QdrantClient, Calls]]) -> dict[int, str]:
+def _places(collection: str, nodes: Sequence[Node]) -> dict[int, str]:
     """URL of a node that has each shard of a collection.
 
     Raises:

@@ -19,7 +19,7 @@ from holotype.references import (
     Where,
 )
 from holotype.settings import Settings
-from holotype.store.port import Damage, GalleryState, Page, Verification
+from holotype.store.port import GalleryState, Page, Verification
 from holotype.store.server.collection import Collection
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.galleries import (
@@ -231,12 +231,10 @@ class ServerStore:
 
     def verify(self, *, repair: bool = False) -> Verification:
         """See `VectorStore.verify`. Replicas are compared, and mended, before anything else."""
-        damages: list[Damage] = []
-        for kind, collection in self._collections.items():
-            damages += verify_replicas(collection, kind, self._settings, repair=repair)
+        differing = verify_replicas(self._collections, self._settings, repair=repair)
         references, wrong = self._references.verify(repair=repair)
         heads, torn = self._heads.verify(repair=repair)
-        return Verification(references, heads, [*damages, *wrong, *torn])
+        return Verification(references, heads, [*differing, *wrong, *torn])
 
     def backup(self, file: BinaryIO) -> None:
         """See `VectorStore.backup`. Each shard is of one moment, one after another."""

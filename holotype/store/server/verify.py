@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,10 +17,14 @@ from holotype.store.server.collection import IDS_PER_CALL, Collection
 from holotype.store.server.comparing import Difference, differences, write_again
 from holotype.store.server.errors import shown_url
 from holotype.store.server.filters import ids_filter
-from holotype.store.server.nodes import each_node
+from holotype.store.server.nodes import Node, each_node
 from holotype.store.whole import Point, check_references
 
 LABEL_INDEX: Final = "the index of labels"
+
+_ADDRESSES: Final = (
+    "HOLOTYPE_QDRANT_NODES takes the addresses of all nodes, with commas between them"
+)
 
 _PAGE: Final = 256
 """Whole references, thumbnails included."""
@@ -49,33 +53,46 @@ def verify_references(
 
 
 def verify_replicas(
-    collection: Collection, kind: str, settings: Settings, *, repair: bool
+    collections: Mapping[str, Collection], settings: Settings, *, repair: bool
 ) -> list[Damage]:
     """What the nodes do not agree on, which a repair writes to all of them again.
 
     Args:
-        collection: any number of shards and replicas.
-        kind: what a point of it is called, for people.
-        settings: of the store, and the addresses of all nodes.
+        collections: by what a point of it is called, for people.
+        settings: of the store, with the addresses of all nodes.
         repair: write what is missing, or older, from the node that has it.
     """
-    if collection.replicas() < 2:
+    first = next(iter(collections.values()))
+    replicas = first.replicas()
+    if replicas < 2:
         return []
-    damages: list[Damage] = []
-    with each_node(settings, collection.client, collection.calls) as nodes:
-        reached = []
-        for client, calls in nodes:
-            try:
-                calls("comparing the replicas", client.info)
-            except StoreUnavailable as error:
-                damages.append(Damage(f"the node at {shown_url(calls.url)}", _silent(error)))
-            else:
-                reached.append(Collection(client, calls, collection.name))
-        for found in differences(reached):
-            if repair:
-                write_again(collection, reached, found, f"{kind}s of one node")
-            damages += [_damage(d, kind, len(reached), mended=repair) for d in found]
+    with each_node(settings, first.client, first.calls) as nodes:
+        reached, damages = _reached(nodes)
+        if len(nodes) < replicas:
+            problem = f"{replicas} replicas cannot be compared on {len(nodes)} node: {_ADDRESSES}"
+            damages.append(Damage("the replicas", problem))
+        for kind, collection in collections.items():
+            on_nodes = [Collection(client, calls, collection.name) for client, calls in reached]
+            for found in differences(on_nodes):
+                if repair:
+                    ids = [difference.id for difference in found]
+                    write_again(collection, on_nodes, ids, f"{kind}s that replicas differ about")
+                damages += [_damage(difference, kind, mended=repair) for difference in found]
     return damages
+
+
+def _reached(nodes: Sequence[Node]) -> tuple[list[Node], list[Damage]]:
+    """The nodes that answer, and what is to be said of the others."""
+    reached, damages = [], []
+    for client, calls in nodes:
+        try:
+            calls("comparing the replicas", client.info)
+        except StoreUnavailable as error:
+            problem = f"was not compared with the others ({error}); {_ADDRESSES}"
+            damages.append(Damage(f"the node at {shown_url(calls.url)}", problem))
+        else:
+            reached.append((client, calls))
+    return reached, damages
 
 
 def _state(collection: Collection) -> tuple[int, int]:
@@ -90,16 +107,8 @@ def _points(collection: Collection) -> Iterator[list[Point]]:
         ]
 
 
-def _damage(difference: Difference, kind: str, nodes: int, *, mended: bool) -> Damage:
-    if difference.nodes < nodes:
-        problem = f"{difference.nodes} of {nodes} nodes have this {kind}"
-    else:
-        problem = f"the nodes do not have the same of this {kind}"
-    return Damage(difference.id, problem, "it was written to all of them" if mended else None)
-
-
-def _silent(error: StoreUnavailable) -> str:
-    return (
-        f"was not compared with the others ({error}); HOLOTYPE_QDRANT_NODES takes the addresses "
-        "of all nodes, with commas between them"
+def _damage(difference: Difference, kind: str, *, mended: bool) -> Damage:
+    problem = "a replica lacks this" if difference.missing else "replicas differ about this"
+    return Damage(
+        difference.id, f"{problem} {kind}", "it was written to all replicas" if mended else None
     )

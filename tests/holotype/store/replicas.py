@@ -110,6 +110,12 @@ class Node(MemoryQdrant):
         first, *others = [node.own("retrieve", collection_name, ids, **options) for node in nodes]
         return [record for record in first if all(record in answer for answer in others)]
 
+    def get_collection(self, collection_name: str, **options: Any) -> models.CollectionInfo:
+        """With the number of replicas."""
+        info = super().get_collection(collection_name, **options)
+        info.config.params.replication_factor = len(self.cluster.nodes)
+        return info
+
     def own(self, method: str, *args: Any, **options: Any) -> Any:
         """Do something here alone."""
         return getattr(super(), method)(*args, **options)
@@ -117,11 +123,11 @@ class Node(MemoryQdrant):
     def fill_up_from(self, other: Node, collections: list[str]) -> None:
         """Hold what another node holds."""
         for collection in collections:
-            records, _ = other.scroll(collection, limit=1_000_000, with_vectors=True)
             everything = models.FilterSelector(filter=models.Filter())
             self.own("delete", collection, everything)
             points = [
-                models.PointStruct(id=r.id, vector=r.vector, payload=r.payload) for r in records
+                models.PointStruct(id=r.id, vector=r.vector, payload=r.payload)
+                for r in other.all_points(collection)
             ]
             self.own("upsert", collection, points)
 
