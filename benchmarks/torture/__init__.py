@@ -1,1 +1,1 @@
-"""Long trials of what is promised about writes: kills, damaged files. See docs/reliability.md."""
+"""Long runs of what breaks things: each says at its end what it tried and what it found."""

@@ -14,7 +14,7 @@ from classify.service.gate import Gate
 from classify.service.keys import Keyring, is_loopback
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
-from classify.service.routes import classes, classify, heads, health, references, review
+from classify.service.routes import classes, classify, heads, health, keeping, references, review
 
 if TYPE_CHECKING:
     from classify.service.service import Service
@@ -55,6 +55,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        keeping.router(),
         health.router(),
     ):
         app.include_router(router)
@@ -63,7 +64,12 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
-    app.add_middleware(BodyLimit, uploads=UPLOADS, max_upload=settings.max_body_mb << 20)
-    app.add_middleware(Gate, keyring=keyring, hosts=names)
+    app.add_middleware(
+        BodyLimit,
+        uploads=UPLOADS,
+        max_upload=settings.max_body_mb << 20,
+        places=service.places,
+    )
+    app.add_middleware(Gate, keyring=keyring, hosts=names, public_url=settings.public_url)
     app.add_middleware(Timing, metrics=service.metrics)
     return app

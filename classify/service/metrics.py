@@ -63,6 +63,12 @@ class Metrics:
         self._outcomes = Counter(
             "holotype_outcomes", "Images sent to be added.", ["outcome"], registry=registry
         )
+        self._doubts = Counter(
+            "holotype_doubts",
+            "Queries kept for review, and requests that could not be looked at for it.",
+            ["outcome"],
+            registry=registry,
+        )
         self._refused = Counter(
             "holotype_refused", "Requests refused because the queue was full.", registry=registry
         )
@@ -118,6 +124,10 @@ class Metrics:
         """Images were sent to be added."""
         for outcome in outcomes:
             self._outcomes.labels(outcome.outcome.value).inc()
+
+    def doubted(self, outcome: str) -> None:
+        """A query was kept for review, or a request was dropped or failed on its way there."""
+        self._doubts.labels(outcome).inc()
 
     def refused(self) -> None:
         """The queue was full."""

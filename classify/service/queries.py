@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -70,7 +70,7 @@ class Search:
     options: QueryOptions
 
 
-Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], Awaitable[None]]
+Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], None]
 
 
 class Searching:
@@ -89,8 +89,12 @@ class Searching:
 
     async def classify(self, search: Search) -> list[Answer]:
         """The answers to one request, in order."""
+        return await asyncio.wrap_future(self.submit(search))
+
+    def submit(self, search: Search) -> Future[list[Answer]]:
+        """The same for threads."""
         # Requests with other options are another call of the classifier.
-        return await asyncio.wrap_future(self._batcher.submit(search, key=search.options))
+        return self._batcher.submit(search, key=search.options)
 
     def close(self) -> None:
         """Finish what was submitted."""
@@ -128,7 +132,7 @@ class Classification:
             searching: vectors in, answers out.
             decoders: threads that read pictures.
             metrics: told what happens.
-            examine: shown every answer with its query.
+            examine: shown every answer with its query; may not wait.
         """
         self._recipe = recipe
         self._encoding = encoding
@@ -193,5 +197,5 @@ class Classification:
         search = Search(np.stack(vectors), own_ids, options)
         answers = await self._searching.classify(search)
         self._metrics.answered(answers)
-        await self._examine([query.upload for query in queries], search, answers)
+        self._examine([query.upload for query in queries], search, answers)
         return answers

@@ -50,6 +50,7 @@ def open_store(
         create=create,
         url=url,
         keep_free=settings.min_free_mb << 20,
+        max_meta_keys=settings.max_meta_keys,
     )
 
 

@@ -58,15 +58,19 @@ def sync_tree(folder: Path) -> None:
 
 
 def data_end(descriptor: int) -> int:
-    """Where the data of a file ends that may be filled up with a hole, as far as can be told."""
-    end = 0
-    size = os.fstat(descriptor).st_size
-    while end < size:
-        try:
+    """Where the data of a file ends that may be filled up with a hole, as far as can be told.
+
+    The descriptor stays where it is in the file.
+    """
+    here = os.lseek(descriptor, 0, os.SEEK_CUR)
+    end, size = 0, os.fstat(descriptor).st_size
+    try:
+        while end < size:
             start = os.lseek(descriptor, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole from here on
-                break
+            end = os.lseek(descriptor, start, os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # which says: nothing but a hole from here on
             raise
-        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+    finally:
+        os.lseek(descriptor, here, os.SEEK_SET)
     return end

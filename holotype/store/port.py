@@ -254,7 +254,8 @@ class VectorStore(Protocol):
         """Take a lease, or renew one that `holder` has; returns who holds it now.
 
         The caller compares `lease.holder` with its own: another name means that the lease
-        is taken. A lease past `expires_at` is free.
+        is taken. A lease past `expires_at` is free; on the embedded engine one is free, too,
+        when the process that owned the gallery is gone.
         """
         ...
 

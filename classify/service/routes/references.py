@@ -9,11 +9,11 @@ from fastapi import APIRouter, Form, Query, Response
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.models.common import Changed, ReferenceId
 from classify.service.models.references import (
-    MAX_PAGE,
     AddForm,
     AddResponse,
     IdsBody,
     Known,
+    Listing,
     NewLabel,
     OutcomeModel,
     ReferenceModel,
@@ -44,14 +44,10 @@ def _reading() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[READ])
 
     @api.get("", summary="References, a page at a time", responses=responses(422))
-    def list_references(
-        store: StoreDep,
-        where: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  FastAPI copies it
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-        after: ReferenceId | None = None,
-    ) -> ReferencePage:
+    def list_references(store: StoreDep, asked: Annotated[Listing, Query()]) -> ReferencePage:
         """In id order; `where` is `key=value` or `key!=value`, repeatable."""
-        page = store.list_references(where=Where.parse(where), limit=limit, after=after)
+        where = Where.parse(asked.where)
+        page = store.list_references(where=where, limit=asked.limit, after=asked.after)
         return ReferencePage(
             references=[ReferenceModel.of(r) for r in page.references],
             next_after=page.next_after,
@@ -90,13 +86,15 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(422, 503),
+        responses=responses(422, 503, 507),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
-        outcomes = await service.add(await read_incoming(form), on_conflict=form.on_conflict)
+        limit = service.settings.max_meta_keys
+        incoming = await read_incoming(form, max_meta_keys=limit)
+        outcomes = await service.add(incoming, on_conflict=form.on_conflict)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     return api
@@ -105,7 +103,7 @@ def _adding(*, max_images: int) -> APIRouter:
 def _changing() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
 
-    @api.post("/relabel", summary="Relabel several references", responses=responses(422))
+    @api.post("/relabel", summary="Relabel several references", responses=responses(422, 507))
     def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
         where = Where.parse(body.where)
@@ -116,7 +114,7 @@ def _changing() -> APIRouter:
         """By id, or all that match."""
         return Changed(changed=store.remove(ids=body.ids, where=Where.parse(body.where)))
 
-    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422))
+    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
     def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002
         """Give another label to one reference."""
         _found(store, id)

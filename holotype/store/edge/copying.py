@@ -7,6 +7,7 @@ travel: restoring opens the shards, looks at all that is in them, and makes new 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from holotype.store.lock import OwnerLock
 
 _COUNTS: Final = "points"
 _INCOMING: Final = "restoring"
+_BLOCK: Final = 1 << 20
 
 
 def write_backup(file: BinaryIO, gallery: str, space: Space) -> None:
@@ -49,7 +51,7 @@ def write_backup(file: BinaryIO, gallery: str, space: Space) -> None:
                         writer.add(
                             f"{name}/{path.relative_to(shard.folder).as_posix()}",
                             data,
-                            stored=data_end(data.fileno()),
+                            stored=_end(data.fileno()),
                             size=path.stat().st_size,
                         )
 
@@ -117,3 +119,15 @@ def _compare(found: Mapping[str, int], about: backup.About) -> None:
             f"the backup holds {about.more[_COUNTS]} points, of which {found} can be read: "
             "take another one"
         )
+
+
+def _end(descriptor: int) -> int:
+    """Where nothing but zeros follows, allocated or not."""
+    end = data_end(descriptor)
+    while end:
+        start = max(0, end - _BLOCK)
+        block = os.pread(descriptor, end - start, start).rstrip(b"\0")
+        if block:
+            return start + len(block)
+        end = start
+    return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ import qdrant_edge as qe
 from holotype.errors import StoreMoved
 from holotype.references import (
     EVERYTHING,
+    MAX_META_KEYS,
     EmbeddedReference,
     Neighbour,
     Reference,
@@ -43,6 +45,7 @@ from holotype.store.validate import (
     check_filter,
     check_key,
     check_label,
+    check_meta_keys,
     check_query,
     check_references,
     check_selection,
@@ -72,14 +75,18 @@ _FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 class EdgeReferences:
     """Adding, finding, changing and exporting references."""
 
-    def __init__(self, shard: Shard, room: Room, *, dimension: int) -> None:
+    def __init__(
+        self, shard: Shard, room: Room, *, dimension: int, max_meta_keys: int = MAX_META_KEYS
+    ) -> None:
         """Work on an open shard.
 
         Args:
             shard: of the gallery's references.
             room: what there is on its disk.
             dimension: D.
+            max_meta_keys: of the gallery.
         """
+        self._max_meta_keys = max_meta_keys
         self._references = shard
         self._room = room
         self._dimension = dimension
@@ -101,10 +108,9 @@ class EdgeReferences:
         if not items:
             return
         self._room.require(sum(map(_size, items)))
+        check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
+        self._index_new(meta_keys(items))
         with self._writing():
-            for key in sorted(meta_keys(items) - self._filter_keys):
-                self._references.index(key, qe.PayloadSchemaType.Keyword)
-                self._filter_keys.add(key)
             changed_at = self._clock.next()
             for some in _chunks(items, POINTS_PER_CALL):
                 points = [_point(item, changed_at=changed_at) for item in some]
@@ -260,6 +266,18 @@ class EdgeReferences:
             self._state = None
             self._counts.clear()
             yield
+
+    def _index_new(self, keys: set[str]) -> None:
+        """Index before data, a key at a time.
+
+        The engine syncs several files for each and holds the interpreter meanwhile: in between,
+        others have their turn, for as long as it took.
+        """
+        for key in sorted(keys - self._filter_keys):
+            started = time.monotonic()
+            self._references.index(key, qe.PayloadSchemaType.Keyword)
+            self._filter_keys.add(key)
+            time.sleep(time.monotonic() - started)
 
     def _last_change(self) -> int:
         newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)

@@ -33,6 +33,8 @@ _AS_NEW: Final = frozenset(
 )
 """Files of which those of a new shard do for reading."""
 
+_SUSPECTS: Final = ("payload_index", "edge_config.json", "deleted", "first-index", "wal")
+
 _MAPPINGS, _VERSIONS, _PLACES = (
     "mutable_id_tracker.mappings",
     "mutable_id_tracker.versions",
@@ -78,10 +80,14 @@ def salvage(
         renamed = _rename_all(folder)
     opened = _load(folder, layout)
     if opened is None:
-        # It is not known what is wrong, or not enough was done about it.
-        for part in [*folder.rglob("payload_index"), folder / "edge_config.json", folder / "wal"]:
-            _drop(part)
+        for path in [p for p in folder.rglob("*") if p.name in _AS_NEW]:
+            _from_new(folder, path.relative_to(folder), new)
         opened = _load(folder, layout)
+    for part in _SUSPECTS:  # after a crash it is not known what is wrong: one by one, log last
+        if opened is None:
+            for path in folder.rglob(part):
+                _drop(path)
+            opened = _load(folder, layout)
     return None if opened is None else Salvaged(opened, renamed)
 
 

@@ -60,6 +60,8 @@ class Layout:
     """For messages: `references` or `heads`."""
     size: int
     distance: qe.Distance
+    key: str
+    """An indexed payload key that every point has."""
 
     def config(self, *, index_from_kb: int) -> qe.EdgeConfig:
         """The engine's configuration of such a shard."""
@@ -132,14 +134,12 @@ class Shard:
             raise StoreDamaged(f"files of the {layout.name} are damaged ({listed}{more}): {REMEDY}")
         ledger.begin(points)
         shard = cls.load_anyhow(folder, layout, index_from_kb=index_from_kb)
-        found = shard.points()
-        if found < points or (sealed and found > points):
+        try:
+            shard.compare(points, layout, exactly=sealed)
+        except StoreError:
             with suppress(StoreError):
-                shard.close()
-            raise StoreDamaged(
-                f"of {points} stored {layout.name} {found} can be read"
-                f"{'' if layout.name == REFERENCES else ' (rows, records and pointers)'}: {REMEDY}"
-            )
+                shard.abandon()
+            raise
         if not sealed:
             shard.recover()
         return shard
@@ -160,8 +160,9 @@ class Shard:
             if "WouldBlock" not in str(error):
                 raise StoreDamaged(f"{error}. If files are damaged: {REMEDY}") from error
             raise StoreLocked(
-                f"the files in {folder} are still held, most likely by a process that was forked "
-                "from one that had them open: end it, then try again",
+                f"the files in {folder} are still held, though nobody has the gallery's lock: by "
+                "a process that was forked from one that had them open, or by an owner whose "
+                "owner.lock was deleted. End it, then try again",
                 owner=None,
             ) from error
         return cls(engine, folder, layout.name)
@@ -172,6 +173,32 @@ class Shard:
             self.unflushed = self._unsynced = True
             self.sync()
             self.written.set()
+
+    def compare(self, points: int, layout: Layout, *, exactly: bool) -> None:
+        """Look whether everything is there.
+
+        Args:
+            points: how many there must be at least.
+            layout: as it was made.
+            exactly: whether there must be no more.
+
+        Raises:
+            StoreDamaged: it is not.
+        """
+        found = self.points()
+        whole = min(found, self.whole_points(layout.key))
+        if whole < max(points, found) or (exactly and found > points):
+            what = (
+                layout.name if layout.name == REFERENCES else f"rows and records of {layout.name}"
+            )
+            raise StoreDamaged(f"of {max(points, found)} stored {what} {whole} are whole: {REMEDY}")
+
+    def abandon(self) -> None:
+        """Let go of a shard that is damaged, and leave its record of what must be there alone."""
+        with self.writes, self.guard:
+            engine, self._engine = self._open(), None
+            self._log.close()
+            _translate(f"close {self._name}", engine.close)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -201,6 +228,12 @@ class Shard:
     def points(self) -> int:
         """How many points there are."""
         return self._info().points_count
+
+    def whole_points(self, key: str) -> int:
+        """How many of them have a vector, and are in the index of `key`, which every one has."""
+        with_vector = self.count(qe.Filter(must=[qe.HasVectorCondition("")]))
+        index = self._info().payload_schema.get(key)
+        return min(with_vector, 0 if index is None else index.points)
 
     def update(self, operation: qe.UpdateOperation, *, removes: int = 0) -> None:
         """Apply one operation. It is in the log, and durable after the next `sync`.

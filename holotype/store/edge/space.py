@@ -173,12 +173,12 @@ def create_heads(place: Path, fingerprint: Fingerprint) -> Shard:
 
 def references_layout(fingerprint: Fingerprint) -> Layout:
     """Of the shard of references."""
-    return Layout(REFERENCES, fingerprint.dimension, qe.Distance.Cosine)
+    return Layout(REFERENCES, fingerprint.dimension, qe.Distance.Cosine, key="label")
 
 
 def heads_layout(fingerprint: Fingerprint) -> Layout:
     """Of the shard of heads: Dot, because Cosine would normalise what are numbers."""
-    return Layout(HEADS, fingerprint.dimension + 1, qe.Distance.Dot)
+    return Layout(HEADS, fingerprint.dimension + 1, qe.Distance.Dot, key=KIND)
 
 
 def place_of(folder: Path, fingerprint: Fingerprint) -> Path:

@@ -7,6 +7,7 @@ from typing import BinaryIO, Self
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
+from holotype.references import MAX_META_KEYS
 from holotype.store.edge.copying import write_backup
 from holotype.store.edge.heads import EdgeHeads
 from holotype.store.edge.quiet import QuietFlush
@@ -30,10 +31,20 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     Safe for use by several threads. Not to be used in a forked process (`StoreError`).
     """
 
-    def __init__(self, *, gallery: str, space: Space, lock: OwnerLock, room: Room) -> None:
+    def __init__(
+        self,
+        *,
+        gallery: str,
+        space: Space,
+        lock: OwnerLock,
+        room: Room,
+        max_meta_keys: int = MAX_META_KEYS,
+    ) -> None:
         """Put an open space and its lock together; commands use `open`."""
         dimension = space.fingerprint.dimension
-        EdgeReferences.__init__(self, space.references, room, dimension=dimension)
+        EdgeReferences.__init__(
+            self, space.references, room, dimension=dimension, max_meta_keys=max_meta_keys
+        )
         EdgeHeads.__init__(self, space.heads, room, dimension=dimension)
         self._flushing = [QuietFlush(space.references), QuietFlush(space.heads)]
         self._gallery = gallery
@@ -51,6 +62,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         create: bool = False,
         url: str | None = None,
         keep_free: int = KEEP_FREE,
+        max_meta_keys: int = MAX_META_KEYS,
     ) -> EdgeStore:
         """Own and open a gallery.
 
@@ -63,6 +75,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             create: make the gallery if it is not there; takes a fingerprint.
             url: where this process serves, if it is a service.
             keep_free: bytes that stay free on the disk.
+            max_meta_keys: metadata keys that the gallery may have.
 
         Raises:
             GalleryMissing: it is not there, and was not to be (or could not be) made.
@@ -71,9 +84,14 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             StoreError: the folder cannot be used, or its files are damaged.
         """
         try:
-            room = Room(home / gallery, keep_free=keep_free)
             return cls._open(
-                home / gallery, fingerprint, room, command=command, create=create, url=url
+                home / gallery,
+                fingerprint,
+                Room(home / gallery, keep_free=keep_free),
+                command=command,
+                create=create,
+                url=url,
+                max_meta_keys=max_meta_keys,
             )
         except OSError as error:
             raise StoreError(
@@ -91,6 +109,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         command: str,
         create: bool,
         url: str | None,
+        max_meta_keys: int,
     ) -> EdgeStore:
         if create and fingerprint is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +119,13 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         lock = OwnerLock.acquire(folder, command=command, url=url)
         try:
             space = _open_or_create(folder, fingerprint, room, create=create)
-            return cls(gallery=folder.name, space=space, lock=lock, room=room)
+            return cls(
+                gallery=folder.name,
+                space=space,
+                lock=lock,
+                room=room,
+                max_meta_keys=max_meta_keys,
+            )
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()
             raise

@@ -54,7 +54,7 @@ def points(shard: Shard, unread: list[Damage]) -> Iterator[list[Point]]:
     """
     following: str | None = None
     while True:
-        page = qe.ScrollRequest(offset=following, limit=PAGE)
+        page = qe.ScrollRequest(offset=following, limit=PAGE, with_payload=False, with_vector=False)
         records, following = shard.scroll(page)
         yield _read(shard, [str(record.id) for record in records], unread)
         if following is None:

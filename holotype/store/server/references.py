@@ -41,6 +41,7 @@ from holotype.store.validate import (
     check_filter,
     check_key,
     check_label,
+    check_meta_keys,
     check_query,
     check_references,
     check_selection,
@@ -77,8 +78,16 @@ class ServerReferences:
     another process may have added it.
     """
 
-    def __init__(self, collection: Collection, galleries: Galleries, *, dimension: int) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        galleries: Galleries,
+        *,
+        dimension: int,
+        max_meta_keys: int,
+    ) -> None:
         """Work on an existing collection of (`dimension`,) vectors."""
+        self._max_meta_keys = max_meta_keys
         self._collection = collection
         self._galleries = galleries
         self._dimension = dimension
@@ -98,7 +107,7 @@ class ServerReferences:
         points = [(i, to_payload(i, changed_at=changed_at)) for i in items]
         for item, payload in points:
             check_size(item.vector, payload, f"reference {item.reference.source!r}")
-        self._index_new(meta_keys(items))
+        self._index_new(items)
         self._collection.upsert(
             (point(item.reference.id, item.vector, payload) for item, payload in points),
             "references",
@@ -246,11 +255,13 @@ class ServerReferences:
         indexed = self._galleries.indexed_keys(self._collection.name)
         return frozenset(KEYWORD_KEYS) | {key for key in indexed if key.startswith("meta.")}
 
-    def _index_new(self, keys: set[str]) -> None:
+    def _index_new(self, items: list[EmbeddedReference]) -> None:
         """Index before data: what arrives first would be filtered slowly, or missed."""
+        keys = meta_keys(items)
         if keys <= self._filter_keys:
             return
         self._filter_keys = self._read_filter_keys()
+        check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
         for key in sorted(keys - self._filter_keys):
             self._galleries.add_index(self._collection.name, key, KEYWORD)
         self._filter_keys |= keys

@@ -52,7 +52,12 @@ class ServerStore:
         heads = Collection(client, calls, heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
         self._collections = {"reference": references, "point of the heads": heads}
-        self._references = ServerReferences(references, Galleries(client, calls), dimension=D)
+        self._references = ServerReferences(
+            references,
+            Galleries(client, calls),
+            dimension=D,
+            max_meta_keys=settings.max_meta_keys,
+        )
         self._heads = ServerHeads(heads, dimension=D)
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from holotype.errors import InvalidReference, UsageError
-from holotype.references import EmbeddedReference, Where
+from holotype.references import MAX_META_KEYS, EmbeddedReference, Where
 from holotype.store.port import GalleryState, VectorStore
 from tests.references import Pictures, picture_id
 
@@ -133,6 +133,22 @@ def test_add__malformed_writes_nothing(store: VectorStore, pictures: Pictures, n
     assert bad.reference.id in str(refused.value)
     assert store.count() == 0
     assert store.filter_keys() == ["group", "label", "source"]
+
+
+def test_add__too_many_metadata_keys(store: VectorStore, pictures: Pictures) -> None:
+    """Each key is an index: a gallery has a bounded number, and refuses more at once."""
+    store.add([pictures.embedded("a", "wasp", meta={"site": "north"})])
+    many = {f"k{n:03}": "x" for n in range(MAX_META_KEYS)}
+    bad = pictures.embedded("p", "wasp", source="tray/p.png", meta=many)
+
+    with pytest.raises(InvalidReference) as refused:
+        store.add([pictures.embedded("b", "wasp", meta={"new": "key"}), bad])
+
+    assert "'tray/p.png'" in str(refused.value)
+    assert "64 metadata keys (HOLOTYPE_MAX_META_KEYS)" in str(refused.value)
+    assert "'k000', 'k001', 'k002', 'k003', 'k004' and 59 more" in str(refused.value)
+    assert store.count() == 1
+    assert store.filter_keys() == ["group", "label", "meta.site", "source"]
 
 
 def test_add__nearly_unit(store: VectorStore, pictures: Pictures) -> None:
