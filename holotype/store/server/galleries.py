@@ -29,6 +29,7 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
+from holotype.store.server.collection import Allowance, Collection
 from holotype.store.server.errors import AlreadyThere, shown_url
 from holotype.store.server.retries import Calls
 
@@ -94,6 +95,11 @@ class Galleries:
         if fingerprint is not None and stored != fingerprint:
             raise FingerprintMismatch(self.calls.gallery, stored, fingerprint)
         return stored
+
+    def collection(self, name: str) -> Collection:
+        """An existing collection, to be asked for what its configuration allows."""
+        info = self.calls("reading its limits", lambda: self.client.get_collection(name))
+        return Collection(self.client, self.calls, name, Allowance.of(info))
 
     def make(self, fingerprint: Fingerprint) -> None:
         """Both collections with their indexes; nobody finds them before `name`."""

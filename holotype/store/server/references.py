@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from holotype.references import (
     Where,
 )
 from holotype.store.changes import ChangeClock
+from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
     EXPORTED_KEYS,
@@ -37,6 +38,7 @@ from holotype.store.server.collection import PAGE, Collection
 from holotype.store.server.filters import ids_filter, to_filter
 from holotype.store.server.galleries import KEYWORD, Galleries
 from holotype.store.server.verify import verify_references
+from holotype.store.tally import in_order
 from holotype.store.validate import (
     check_filter,
     check_key,
@@ -51,6 +53,9 @@ from holotype.store.validate import (
 EXACT_UP_TO: Final = 100_000
 """Up to here a query is compared with every reference, as on the embedded store; beyond, the
 server decides and uses its index (recall@20 of 0.984 was measured at 100,000 x 384)."""
+
+SPARE: Final = 10_000
+"""References that may have come since they were counted."""
 
 SIZE_IS_FRESH_S: Final = 10.0
 """How long a count serves to choose between the two."""
@@ -93,6 +98,7 @@ class ServerReferences:
         self._dimension = dimension
         self._filter_keys = self._read_filter_keys()
         self._clock = ChangeClock(collection.largest(CHANGED_AT))
+        self._known = KnownCounts(self._count_labels)
         self._size = (0, float("-inf"))
         """Number of references, and when that was counted (monotonic seconds)."""
 
@@ -108,10 +114,13 @@ class ServerReferences:
         for item, payload in points:
             check_size(item.vector, payload, f"reference {item.reference.source!r}")
         self._index_new(items)
-        self._collection.upsert(
-            (point(item.reference.id, item.vector, payload) for item, payload in points),
-            "references",
-        )
+        labels = {item.reference.id: item.reference.label for item in items}
+        before = self.existing([*labels]) if self._known.asked else {}
+        with self._known.moving(before.values(), labels.values()):
+            self._collection.upsert(
+                (point(item.reference.id, item.vector, payload) for item, payload in points),
+                "references",
+            )
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
@@ -119,8 +128,11 @@ class ServerReferences:
         payload = {"label": label, CHANGED_AT: self._clock.next()}
         changed = 0
         for matching in self._selections(ids, where, not_labelled=label):
-            for page in self._matching_ids(matching):
-                self._collection.set_payload(payload, ids_filter(page), f"{len(page)} labels")
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), [label] * len(page)):
+                    self._collection.set_payload(
+                        payload, ids_filter([*page]), f"{len(page)} labels"
+                    )
                 changed += len(page)
             self._collection.set_payload(payload, matching, _LEFT_OVER)
         return changed
@@ -129,8 +141,9 @@ class ServerReferences:
         """See `VectorStore.remove`."""
         removed = 0
         for matching in self._selections(ids, where):
-            for page in self._matching_ids(matching):
-                self._collection.delete(ids_filter(page), f"{len(page)} references")
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), ()):
+                    self._collection.delete(ids_filter([*page]), f"{len(page)} references")
                 removed += len(page)
             self._collection.delete(matching, _LEFT_OVER)
         return removed
@@ -172,11 +185,14 @@ class ServerReferences:
         queries = check_query(vectors, dimension=self._dimension, k=k)
         self._check_filter(where)
         size = self._gallery_size(at_least=k)
-        limit = min(k, size)  # the server sets aside room for `limit` results
+        # The server sets aside room for `limit` results, so no more than there can be.
+        spare = SPARE if self._known.asked else 0
+        limit = self._collection.allowed.within(k if size is None else min(k, size + spare))
         if limit == 0:
             return [[] for _ in queries]
         matching = to_filter(where)
-        params = models.SearchParams(exact=True) if size <= EXACT_UP_TO else None
+        exact = size is not None and size <= EXACT_UP_TO and self._collection.allowed.exact
+        params = models.SearchParams(exact=True) if exact else None
         requests = [
             models.QueryRequest(
                 query=query.tolist(),
@@ -195,10 +211,18 @@ class ServerReferences:
             for answer in self._collection.search(some)
         ]
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`; a batch has at most 1,000 references."""
         self._check_filter(where)  # now, not when the first batch is asked for
-        return self._export(to_filter(where), min(batch_size, PAGE))
+        matching = to_filter(where, changed_after=changed_after, changed_until=changed_until)
+        return self._export(matching, min(batch_size, PAGE), steady=changed_until is None)
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -225,7 +249,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_key(key, self._filter_keys)
         self._check_filter(where)
+        if key == "label" and not where and self._known.asked:
+            return in_order(self._known.recount())
         return self._collection.facet(key, to_filter(where))
+
+    def keep_counts(self) -> None:
+        """Remember from now on what is counted, and what writes make of it."""
+        self._known.asked = True
+
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`."""
+        return self._known.read()
 
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
@@ -237,8 +271,12 @@ class ServerReferences:
 
         The change is read before the counts: what happens in between is noticed next time.
         """
-        last_change = self._collection.largest(CHANGED_AT)
+        last_change = self.last_change()
         return GalleryState(counts=self.counts(), last_change=last_change)
+
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        return self._collection.largest(CHANGED_AT)
 
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
@@ -271,8 +309,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_filter(where, self._filter_keys)
 
-    def _gallery_size(self, *, at_least: int) -> int:
-        """Number of references, counted lately; counted now where it is below `at_least`."""
+    def _count_labels(self) -> dict[str, int]:
+        return self._collection.facet("label")
+
+    def _gallery_size(self, *, at_least: int) -> int | None:
+        """Number of references; None where it is not known.
+
+        Where classes are known, so is their number. Else it is what was counted lately, and
+        counted now where that is below `at_least`.
+        """
+        if self._known.asked:
+            return self._known.total
         size, counted_at = self._size
         if size < at_least or time.monotonic() - counted_at > SIZE_IS_FRESH_S:
             size = self._collection.count()
@@ -295,18 +342,23 @@ class ServerReferences:
         for some in chunks(chosen, PAGE):
             yield ids_filter(some, not_labelled=not_labelled)
 
-    def _matching_ids(self, matching: models.Filter) -> Iterator[list[str]]:
+    def _matching(self, matching: models.Filter) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that match, with their labels."""
         # Pages go up by id, so changing or removing a page does not disturb the next.
-        for records in self._collection.pages(matching):
-            yield [str(record.id) for record in records]
+        for records in self._collection.pages(matching, payload=["label"]):
+            yield {str(record.id): (record.payload or {})["label"] for record in records}
 
-    def _export(self, matching: models.Filter | None, page: int) -> Iterator[VectorBatch]:
-        before = self._collection.count(matching)
+    def _export(
+        self, matching: models.Filter | None, page: int, *, steady: bool
+    ) -> Iterator[VectorBatch]:
+        before = self._collection.count(matching) if steady else 0
         exported = 0
         payload = list(EXPORTED_KEYS)
         for records in self._collection.pages(matching, size=page, payload=payload, vectors=True):
             exported += len(records)
             yield _batch(records)
+        if not steady:
+            return
         after = self._collection.count(matching)
         if not before == exported == after:
             raise StoreMoved(

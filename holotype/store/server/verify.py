@@ -36,7 +36,8 @@ def verify_references(
     """How many are whole, and what is wrong with the others, which a repair removes."""
     before = _state(collection)
     labels, damages = check_references(_points(collection), dimension)
-    if not damages and _state(collection) == before:  # nothing was written meanwhile
+    still = _state(collection) == before  # nothing was written meanwhile
+    if still and not damages and collection.allowed.exact:
         counted = collection.facet("label")
         damages = [
             Damage(LABEL_INDEX, f"says {counted.get(label, 0)} of {label!r}, not {count}")
@@ -72,7 +73,7 @@ def verify_replicas(
             problem = f"{replicas} replicas cannot be compared on {len(nodes)} node: {_ADDRESSES}"
             damages.append(Damage("the replicas", problem))
         for kind, collection in collections.items():
-            on_nodes = [Collection(client, calls, collection.name) for client, calls in reached]
+            on_nodes = [replace(collection, client=node, calls=calls) for node, calls in reached]
             for found in differences(on_nodes):
                 if repair:
                     ids = [difference.id for difference in found]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from holotype.references import Where
 from tests.classify.conftest import COLOURS, ColourGallery, Run, picture, publish_head
 from tests.fakes import ColourEncoder
 
@@ -188,3 +189,16 @@ def test_json__is_json_throughout(trained: ColourGallery, run: Run, folder: Path
     ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--json")
     assert json.loads(ran.out)["learning_curve"]["classes"] == 3
     json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+
+
+def test_folder__a_label_of_an_earlier_version_is_its_class(
+    own_gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """A gallery that stored other white space is measured on the folder of the same name."""
+    with own_gallery.open() as store:
+        store.relabel("light\u00a0red", where=Where.equal("label", "red"))
+    (tmp_path / "set" / "light red").mkdir(parents=True)
+    (tmp_path / "set" / "light red" / "a.png").write_bytes(picture("red", 610))
+    (report,) = run("eval", tmp_path / "set", "--json").lines
+    assert report["absent_classes"] == {}
+    assert report["modes"]["knn"]["accuracy"]["value"] == 1

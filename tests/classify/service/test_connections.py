@@ -215,21 +215,29 @@ def test_end__waits_for_no_client(
     for sent in (HALF_A_HEAD, HEAD % 1000, HEAD % 1000 + b"--b\r\n"):
         connect(running, sent)
     connect(running, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500, buffer=4096)
-    request = httpx.Request(
-        "POST",
-        f"{running.url}/v1/classify",
-        files=images(picture("red", 951), picture("red", 952), picture("red", 953)),
-    )
-    body = request.read()
-    head = "POST /v1/classify HTTP/1.1\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in request.headers.items()
-    )
-    waiting = connect(running, head.encode() + b"\r\n" + body)
+    encoding = running.service._encoding
+    asking = connect(running, upload(running, "classify", 3))
     encoder.begun()
+    adding = connect(running, upload(running, "references", 3))
+    until(lambda: encoding.queued == 5)
     with caplog.at_level(logging.ERROR):
         running.server.should_exit = True
-        assert rest_of(waiting) == b""
+        assert rest_of(asking) + rest_of(adding) == b""
+        until(lambda: encoding.queued == 0)
         encoder.open.set()
         running.end()
     assert [record.getMessage() for record in caplog.records] == []
     assert not encoder.entered.acquire(blocking=False), "what nobody waits for was begun"
+    assert running.service.store.count() == 18
+
+
+def upload(running: Running, noun: str, n: int) -> bytes:
+    """A whole request with so many pictures."""
+    request = httpx.Request(
+        "POST",
+        f"{running.url}/v1/{noun}",
+        files=images(*(picture("red", 951 + seed) for seed in range(n))),
+        data={"label": "red"} if noun == "references" else None,
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return f"POST /v1/{noun} HTTP/1.1\r\n{lines}\r\n".encode() + request.read()

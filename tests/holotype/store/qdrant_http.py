@@ -103,7 +103,7 @@ def _index(q: MemoryQdrant, c: str, b: models.CreateFieldIndex) -> Any:
 
 
 def _count(q: MemoryQdrant, c: str, b: models.CountRequest) -> Any:
-    return q.count(c, count_filter=b.filter)
+    return q.count(c, count_filter=b.filter, exact=b.exact is not False)
 
 
 def _search(q: MemoryQdrant, c: str, b: models.QueryRequestBatch) -> Any:
