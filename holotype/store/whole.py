@@ -16,8 +16,9 @@ from holotype.store.payload import THUMBNAIL, from_payload
 from holotype.store.port import Damage
 from holotype.store.validate import check_head, reference_problem, vector_problem
 
+LABEL_INDEX: Final = "the index of labels"
 ACTIVE_HEAD: Final = "the active head"
-"""Item of a damage that is no version."""
+"""Items of damages that are neither a reference nor a head version."""
 
 
 class Heads(Protocol):
@@ -50,6 +51,15 @@ def check_references(
             else:
                 damages.append(Damage(point.id, problem))
     return labels, damages
+
+
+def check_index(labels: Mapping[str, int], indexed: Mapping[str, int]) -> list[Damage]:
+    """Where the index of labels says something else than the references."""
+    return [
+        Damage(LABEL_INDEX, f"says {indexed.get(label, 0)} of {label!r}, not {count}")
+        for label, count in labels.items()
+        if indexed.get(label, 0) != count
+    ]
 
 
 def reference_damage(point: Point, dimension: int) -> str | None:

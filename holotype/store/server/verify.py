@@ -18,9 +18,7 @@ from holotype.store.server.comparing import Difference, differences, write_again
 from holotype.store.server.errors import shown_url
 from holotype.store.server.filters import ids_filter
 from holotype.store.server.nodes import Node, each_node
-from holotype.store.whole import Point, check_references
-
-LABEL_INDEX: Final = "the index of labels"
+from holotype.store.whole import Point, check_index, check_references
 
 _ADDRESSES: Final = (
     "HOLOTYPE_QDRANT_NODES takes the addresses of all nodes, with commas between them"
@@ -38,12 +36,7 @@ def verify_references(
     labels, damages = check_references(_points(collection), dimension)
     still = _state(collection) == before  # nothing was written meanwhile
     if still and not damages and collection.allowed.exact:
-        counted = collection.facet("label")
-        damages = [
-            Damage(LABEL_INDEX, f"says {counted.get(label, 0)} of {label!r}, not {count}")
-            for label, count in labels.items()
-            if counted.get(label, 0) != count
-        ]
+        damages = check_index(labels, collection.facet("label"))
     elif repair:
         for some in chunks(damages, IDS_PER_CALL):
             ids = [damage.item for damage in some]
