@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     """Port of gRPC on the host of `qdrant_url`."""
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds per request."""
+    qdrant_nodes: str | None = None
+    """URLs of all nodes of a cluster, with commas between them: to compare and back up replicas.
+    None: the hosts by which the nodes know each other, at the port of `qdrant_url`."""
     qdrant_shards: int = Field(default=1, ge=1)
     qdrant_replicas: int = Field(default=1, ge=1)
 
