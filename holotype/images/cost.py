@@ -76,6 +76,11 @@ _PEAK = MappingProxyType(
 )
 
 
+def pixels_allowed(megapixels: int | None) -> int:
+    """Most pixels that are decoded of one picture, by the setting of that name."""
+    return MAX_PIXELS if megapixels is None else megapixels * 10**6
+
+
 def check_structure(kind: Format, container: Container, max_pixels: int) -> None:
     """Whether a parser may open this file.
 
