@@ -44,7 +44,6 @@ def retrain(
     Raises:
         HeadBusy: another retrain is running on this gallery, or ran when this one stood still.
         TooFewReferences: the gallery holds fewer than two classes.
-        StoreMoved: references kept changing while they were exported.
     """
     options = options or RetrainOptions()
     if options.if_needed:

@@ -7,7 +7,7 @@ Buckets are seconds from a vote (under a millisecond) to a large batch on a slow
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -140,7 +140,7 @@ class Metrics:
     # -- the page that Prometheus reads ---------------------------------------------
 
     def page(
-        self, *, queue: int, queue_limit: int, counts: dict[str, int], head: str | None
+        self, *, queue: int, queue_limit: int, counts: Mapping[str, int], head: str | None
     ) -> bytes:
         """All of it as text, with what is true at this moment."""
         self._queue.set(queue)

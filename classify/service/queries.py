@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,10 +22,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from classify.answers import Answer, QueryResult
+from classify.basis import Basis
 from classify.classifier import Classifier
 from classify.service.batcher import Batcher
 from classify.service.timed import TimedSearch
-from holotype.errors import BrokenImage
+from holotype.errors import BrokenImage, HolotypeError
 from holotype.images.picture import read_picture, read_pixels
 from holotype.images.square import Pixels
 from holotype.references import Vectors, reference_id
@@ -80,6 +82,8 @@ class Searching:
         self._store = TimedSearch(store)
         self._classifier = Classifier(cast("VectorStore", self._store))
         self._metrics = metrics
+        with suppress(HolotypeError):  # who asks is told
+            self._classifier.basis()  # the first answer need not wait for it
         self._batcher: Batcher[Search, list[Answer]] = Batcher(
             self._classify,
             name="search",
@@ -95,6 +99,10 @@ class Searching:
         """The same for threads."""
         # Requests with other options are another call of the classifier.
         return self._batcher.submit(search, key=search.options)
+
+    def basis(self) -> Basis:
+        """What answers are given from now."""
+        return self._classifier.basis()
 
     def close(self) -> None:
         """Finish what was submitted."""

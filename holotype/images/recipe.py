@@ -11,10 +11,17 @@ from types import MappingProxyType
 
 from PIL.Image import Resampling
 
-DECODER_RULES = 1
-"""Version of the rules in `holotype.images.decode` and `colour`; part of the fingerprint.
+from holotype.images.cost import MAX_PIXELS
 
-Raise it when a change gives other pixels for the same file.
+DECODER_RULES = 1
+"""Version of the rules in `holotype.images.decode`, `colour` and `tiff`; part of the fingerprint.
+
+Raise it when a change gives other pixels for a file that was read right: its vectors would no
+longer be comparable, and a gallery of the old rules is then refused by name and made anew. It is
+not raised by a change that only reads what was refused, refuses what was read as something else,
+or reads right what was read wrong (16-bit white-is-zero, planes, infrared for alpha, ...): every
+other vector of a gallery stays as it is. A reference that came from a wrongly read file keeps its
+vector until it is removed and added again.
 """
 
 CROP_MODES = ("center", "squash", "border")
@@ -52,6 +59,9 @@ class Recipe:
     """Subtracted after scaling to [0, 1]; RGB."""
     std: tuple[float, float, float]
     """Divided by after that; RGB."""
+    max_pixels: int = MAX_PIXELS
+    """Of a picture that are decoded at most, at the size that is needed. It decides what is
+    refused and no pixel of what is read, so it is no part of the fingerprint."""
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:

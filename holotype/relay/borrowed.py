@@ -43,9 +43,11 @@ class BorrowedStore:
         """See `VectorStore.counts`, of labels."""
         return dict(self._ask("counts"))
 
-    def export(self, *, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self, *, batch_size: int = 4096, changed_until: int | None = None
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
-        self._ask("export", batch_size=batch_size)
+        self._ask("export", batch_size=batch_size, changed_until=changed_until)
         while True:
             message = self._call("next_batch")
             found = message.data["result"]

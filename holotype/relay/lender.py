@@ -83,7 +83,9 @@ class Lender:
             return Message({"error": type(error).__name__, "message": str(error)})
 
     def _export(self, message: Message) -> Message:
-        self._batches = self._store.export(batch_size=message.data["batch_size"])
+        self._batches = self._store.export(
+            batch_size=message.data["batch_size"], changed_until=message.data["changed_until"]
+        )
         return _result(None)
 
     def _next_batch(self, _message: Message) -> Message:

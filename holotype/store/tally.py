@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 
@@ -26,5 +26,9 @@ def tally(hits: Iterable[Hit]) -> dict[str, int]:
     Both engines go on listing a value that no point carries any longer, with a count of 0: a
     class that was removed would be answered for ever.
     """
-    counted = {str(hit.value): hit.count for hit in hits if hit.count}
+    return in_order({str(hit.value): hit.count for hit in hits if hit.count})
+
+
+def in_order(counted: Mapping[str, int]) -> dict[str, int]:
+    """The largest first, equal ones by value."""
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 
-from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep, unless_gone
 from classify.service.models.common import Changed, ReferenceId
 from classify.service.models.references import (
     AddForm,
@@ -86,15 +86,18 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(422, 503, 507),
+        responses=responses(415, 422, 503, 507),
     )
     async def add(
-        form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
+        form: Annotated[AddForm, Form(media_type="multipart/form-data")],
+        service: ServiceDep,
+        request: Request,
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
         limit = service.settings.max_meta_keys
         incoming = await read_incoming(form, max_meta_keys=limit)
-        outcomes = await service.add(incoming, on_conflict=form.on_conflict)
+        work = service.add(incoming, on_conflict=form.on_conflict)
+        outcomes = await unless_gone(request, work)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     return api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -30,6 +30,7 @@ from holotype.store.edge.export import EXPORTED, RECORDS_PER_PAGE, batches
 from holotype.store.edge.filters import ids_filter, to_filter
 from holotype.store.edge.room import Room
 from holotype.store.edge.shard import Shard
+from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
     KEYWORD_KEYS,
@@ -51,6 +52,8 @@ from holotype.store.validate import (
     check_selection,
     valid_ids,
 )
+from holotype.store.watchers import Change, Watcher, Watchers
+from holotype.store.whole import LABEL_INDEX
 
 T = TypeVar("T")
 
@@ -69,6 +72,7 @@ KEPT_COUNTS: Final = 64
 them, and counting 1,000 labels among 100,000 references under a filter takes 130 ms."""
 
 _WITHOUT_THUMBNAIL = qe.PayloadSelector.Exclude([THUMBNAIL])
+_LABEL = qe.PayloadSelector.Include(["label"])
 _FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 
 
@@ -95,10 +99,21 @@ class EdgeReferences:
         self._search = qe.SearchParams(exact=exact, hnsw_ef=None if exact else SEARCH_EFFORT)
         keys = shard.indexed_keys()
         self._filter_keys = {*KEYWORD_KEYS, *(key for key in keys if key.startswith("meta."))}
-        self._clock = ChangeClock(self._last_change())
+        self._clock = ChangeClock(self.last_change())
         # Kept between writes, which all pass through this object.
         self._state: GalleryState | None = None
         self._counts: dict[tuple[str, Where], dict[str, int]] = {}
+        self._known = KnownCounts(self.counts)
+        self._watchers = Watchers()
+
+    @property
+    def shared(self) -> bool:
+        """See `VectorStore.shared`: there is one owner."""
+        return False
+
+    def watch(self, watcher: Watcher) -> None:
+        """See `VectorStore.watch`."""
+        self._watchers.add(watcher)
 
     # -- writing --------------------------------------------------------------------
 
@@ -114,7 +129,10 @@ class EdgeReferences:
             changed_at = self._clock.next()
             for some in _chunks(items, POINTS_PER_CALL):
                 points = [_point(item, changed_at=changed_at) for item in some]
-                self._references.update(qe.UpdateOperation.upsert_points(points))
+                labels = {item.reference.id: item.reference.label for item in some}
+                before = self.existing([*labels]) if self._known.asked else {}
+                with self._known.moving(before.values(), labels.values()):
+                    self._references.update(qe.UpdateOperation.upsert_points(points))
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
@@ -124,7 +142,8 @@ class EdgeReferences:
         with self._writing():
             payload = {"label": label, CHANGED_AT: self._clock.next()}
             for page in self._selected(ids, where, not_labelled=label):
-                self._references.update(qe.UpdateOperation.set_payload([*page], payload))
+                with self._known.moving(page.values(), [label] * len(page)):
+                    self._references.update(qe.UpdateOperation.set_payload([*page], payload))
                 changed += len(page)
         return changed
 
@@ -134,7 +153,8 @@ class EdgeReferences:
         with self._writing():
             for page in self._selected(ids, where):
                 gone = qe.UpdateOperation.delete_points([*page])
-                self._references.update(gone, removes=len(page))
+                with self._known.moving(page.values(), ()):
+                    self._references.update(gone, removes=len(page))
                 removed += len(page)
         return removed
 
@@ -150,7 +170,7 @@ class EdgeReferences:
                 return whole, [self._mend(damage) for damage in damages]
 
     def _mend(self, damage: Damage) -> Damage:
-        if damage.item == verify.LABEL_INDEX:
+        if damage.item == LABEL_INDEX:
             self._references.update(qe.UpdateOperation.delete_field_index("label"))
             self._references.index("label", qe.PayloadSchemaType.Keyword)
             return replace(damage, mended="it was made again")
@@ -161,7 +181,7 @@ class EdgeReferences:
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
         """See `VectorStore.existing`."""
-        found = self._payloads(ids, qe.PayloadSelector.Include(["label"]))
+        found = self._payloads(ids, _LABEL)
         return {point_id: payload["label"] for point_id, payload in found}
 
     def get(self, ids: Sequence[str]) -> list[Reference]:
@@ -202,10 +222,18 @@ class EdgeReferences:
         )
         return [_neighbours(answer, with_vectors=with_vectors) for answer in answers]
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
         check_filter(where, self._filter_keys)  # now, not when the first batch is asked for
-        return self._export(to_filter(where), batch_size)
+        matching = to_filter(where, changed_after=changed_after, changed_until=changed_until)
+        return self._export(matching, batch_size, steady=changed_until is None)
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -241,6 +269,11 @@ class EdgeReferences:
                 self._counts[key, where] = kept
             return dict(kept)
 
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`; exact, as every write passes through this object."""
+        with self._references.guard:
+            return self._known.read()
+
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
         check_filter(where, self._filter_keys)
@@ -250,8 +283,16 @@ class EdgeReferences:
         """See `VectorStore.state`."""
         with self._references.guard:
             if self._state is None:
-                self._state = GalleryState(self.counts(), self._last_change())
+                self._state = GalleryState(self.counts(), self.last_change())
             return self._state
+
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)
+        selector = qe.PayloadSelector.Include([CHANGED_AT])
+        request = qe.ScrollRequest(limit=1, with_payload=selector, order_by=newest)
+        records, _ = self._references.scroll(request)
+        return int((records[0].payload or {})[CHANGED_AT]) if records else 0
 
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
@@ -262,10 +303,13 @@ class EdgeReferences:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One change, which no other call of this store sees half done, and which lasts."""
-        with self._references.writing():
-            self._state = None
-            self._counts.clear()
-            yield
+        try:
+            with self._references.writing():
+                self._state = None
+                self._counts.clear()
+                yield
+        finally:
+            self._watchers.tell(Change.REFERENCES)
 
     def _index_new(self, keys: set[str]) -> None:
         """Index before data, a key at a time.
@@ -279,13 +323,6 @@ class EdgeReferences:
             self._filter_keys.add(key)
             time.sleep(time.monotonic() - started)
 
-    def _last_change(self) -> int:
-        newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)
-        selector = qe.PayloadSelector.Include([CHANGED_AT])
-        request = qe.ScrollRequest(limit=1, with_payload=selector, order_by=newest)
-        records, _ = self._references.scroll(request)
-        return int((records[0].payload or {})[CHANGED_AT]) if records else 0
-
     def _payloads(
         self, ids: Sequence[str], selector: qe.PayloadSelector
     ) -> Iterator[tuple[str, qe.Payload]]:
@@ -297,28 +334,32 @@ class EdgeReferences:
 
     def _selected(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
-    ) -> Iterator[list[str]]:
-        """Pages of ids that are there, chosen by ids or by a non-empty filter."""
+    ) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that are there, with their labels, by ids or by a non-empty filter."""
         chosen = check_selection(ids, where)
         check_filter(where, self._filter_keys)
         if where:
             narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
-            yield from self._matching_ids(to_filter(narrowed))
+            yield from self._matching(to_filter(narrowed))
         for some in _chunks(chosen, POINTS_PER_CALL):
-            yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
+            yield from self._matching(ids_filter(some, not_labelled=not_labelled))
 
-    def _matching_ids(self, matching: qe.Filter | None) -> Iterator[list[str]]:
+    def _matching(self, matching: qe.Filter | None) -> Iterator[Mapping[str, str]]:
         # Pages go up by id, so changing or removing a page does not disturb the next.
-        for records in self._pages(matching, POINTS_PER_CALL):
-            yield [str(record.id) for record in records]
+        for records in self._pages(matching, POINTS_PER_CALL, payload=_LABEL):
+            yield {str(record.id): (record.payload or {})["label"] for record in records}
 
-    def _export(self, matching: qe.Filter | None, batch_size: int) -> Iterator[VectorBatch]:
-        before = self._references.count(matching)
+    def _export(
+        self, matching: qe.Filter | None, batch_size: int, *, steady: bool
+    ) -> Iterator[VectorBatch]:
+        before = self._references.count(matching) if steady else 0
         pages = self._pages(matching, RECORDS_PER_PAGE, payload=EXPORTED, vectors=True)
         exported = 0
         for batch in batches(pages, dimension=self._dimension, batch_size=batch_size):
             exported += len(batch)
             yield batch
+        if not steady:
+            return
         after = self._references.count(matching)
         if not before == exported == after:
             raise StoreMoved(

@@ -7,6 +7,7 @@ from typing import BinaryIO, Self
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
+from holotype.heads import ActiveHead
 from holotype.references import MAX_META_KEYS
 from holotype.store.edge.copying import write_backup
 from holotype.store.edge.heads import EdgeHeads
@@ -23,6 +24,7 @@ from holotype.store.edge.space import (
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
 from holotype.store.port import Verification
+from holotype.store.watchers import Change
 
 
 class EdgeStore(EdgeReferences, EdgeHeads):
@@ -140,6 +142,11 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         """See `VectorStore.fingerprint`."""
         return self._space.fingerprint
 
+    def set_active_head(self, active: ActiveHead) -> None:
+        """See `VectorStore.set_active_head`."""
+        super().set_active_head(active)
+        self._watchers.tell(Change.ACTIVE_HEAD)
+
     @property
     def owner(self) -> Owner:
         """The record that this process left beside the lock."""
@@ -169,6 +176,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         for flushing in self._flushing:
             flushing.stop()
         try:
+            self._watchers.tell(Change.CLOSING)
             self._room.keep_reserve()
             self._space.close()
         finally:

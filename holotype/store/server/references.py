@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from holotype.references import (
     Where,
 )
 from holotype.store.changes import ChangeClock
+from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
     EXPORTED_KEYS,
@@ -31,11 +32,13 @@ from holotype.store.payload import (
     thumbnail_of,
     to_payload,
 )
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import Damage, GalleryState, Page
 from holotype.store.server.batches import check_size, chunks, point
 from holotype.store.server.collection import PAGE, Collection
 from holotype.store.server.filters import ids_filter, to_filter
 from holotype.store.server.galleries import KEYWORD, Galleries
+from holotype.store.server.verify import verify_references
+from holotype.store.tally import in_order
 from holotype.store.validate import (
     check_filter,
     check_key,
@@ -51,6 +54,9 @@ EXACT_UP_TO: Final = 100_000
 """Up to here a query is compared with every reference, as on the embedded store; beyond, the
 server decides and uses its index (recall@20 of 0.984 was measured at 100,000 x 384)."""
 
+SPARE: Final = 10_000
+"""References that may have come since they were counted."""
+
 SIZE_IS_FRESH_S: Final = 10.0
 """How long a count serves to choose between the two."""
 
@@ -61,6 +67,10 @@ _PAYLOAD_BYTES: Final = 1024
 _BYTES_PER_COMPONENT: Final = 24
 
 THUMBNAILS_PER_CALL: Final = 200
+
+_LEFT_OVER: Final = "what an earlier failure left over"
+"""Each replica applies a filter to what it has itself. Pages of ids come from one of them: what
+another one kept of a change that failed is reached by the filter alone."""
 
 _WITHOUT_THUMBNAIL: Final = models.PayloadSelectorExclude(exclude=[THUMBNAIL])
 
@@ -88,6 +98,7 @@ class ServerReferences:
         self._dimension = dimension
         self._filter_keys = self._read_filter_keys()
         self._clock = ChangeClock(collection.largest(CHANGED_AT))
+        self._known = KnownCounts(self._count_labels)
         self._size = (0, float("-inf"))
         """Number of references, and when that was counted (monotonic seconds)."""
 
@@ -103,34 +114,49 @@ class ServerReferences:
         for item, payload in points:
             check_size(item.vector, payload, f"reference {item.reference.source!r}")
         self._index_new(items)
-        self._collection.upsert(
-            (point(item.reference.id, item.vector, payload) for item, payload in points),
-            "references",
-        )
+        labels = {item.reference.id: item.reference.label for item in items}
+        before = self.existing([*labels]) if self._known.asked else {}
+        with self._known.moving(before.values(), labels.values()):
+            self._collection.upsert(
+                (point(item.reference.id, item.vector, payload) for item, payload in points),
+                "references",
+            )
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
         check_label(label)
         payload = {"label": label, CHANGED_AT: self._clock.next()}
         changed = 0
-        for page in self._selected(ids, where, not_labelled=label):
-            self._collection.set_payload(payload, ids_filter(page), f"{len(page)} labels")
-            changed += len(page)
+        for matching in self._selections(ids, where, not_labelled=label):
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), [label] * len(page)):
+                    self._collection.set_payload(
+                        payload, ids_filter([*page]), f"{len(page)} labels"
+                    )
+                changed += len(page)
+            self._collection.set_payload(payload, matching, _LEFT_OVER)
         return changed
 
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.remove`."""
         removed = 0
-        for page in self._selected(ids, where):
-            self._collection.delete(ids_filter(page), f"{len(page)} references")
-            removed += len(page)
+        for matching in self._selections(ids, where):
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), ()):
+                    self._collection.delete(ids_filter([*page]), f"{len(page)} references")
+                removed += len(page)
+            self._collection.delete(matching, _LEFT_OVER)
         return removed
 
     # -- finding --------------------------------------------------------------------
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
-        """See `VectorStore.existing`."""
-        found = self._collection.retrieve(valid_ids(ids), payload=["label"])
+        """See `VectorStore.existing`.
+
+        What only some replicas have is not there: its write failed, so it is written again.
+        """
+        present = self._collection.everywhere(valid_ids(ids))
+        found = self._collection.retrieve(present, payload=["label"])
         return {point_id: (record.payload or {})["label"] for point_id, record in found.items()}
 
     def get(self, ids: Sequence[str]) -> list[Reference]:
@@ -159,11 +185,14 @@ class ServerReferences:
         queries = check_query(vectors, dimension=self._dimension, k=k)
         self._check_filter(where)
         size = self._gallery_size(at_least=k)
-        limit = min(k, size)  # the server sets aside room for `limit` results
+        # The server sets aside room for `limit` results, so no more than there can be.
+        spare = SPARE if self._known.asked else 0
+        limit = self._collection.allowed.within(k if size is None else min(k, size + spare))
         if limit == 0:
             return [[] for _ in queries]
         matching = to_filter(where)
-        params = models.SearchParams(exact=True) if size <= EXACT_UP_TO else None
+        exact = size is not None and size <= EXACT_UP_TO and self._collection.allowed.exact
+        params = models.SearchParams(exact=True) if exact else None
         requests = [
             models.QueryRequest(
                 query=query.tolist(),
@@ -182,10 +211,18 @@ class ServerReferences:
             for answer in self._collection.search(some)
         ]
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`; a batch has at most 1,000 references."""
         self._check_filter(where)  # now, not when the first batch is asked for
-        return self._export(to_filter(where), min(batch_size, PAGE))
+        matching = to_filter(where, changed_after=changed_after, changed_until=changed_until)
+        return self._export(matching, min(batch_size, PAGE), steady=changed_until is None)
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -212,7 +249,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_key(key, self._filter_keys)
         self._check_filter(where)
+        if key == "label" and not where and self._known.asked:
+            return in_order(self._known.recount())
         return self._collection.facet(key, to_filter(where))
+
+    def keep_counts(self) -> None:
+        """Remember from now on what is counted, and what writes make of it."""
+        self._known.asked = True
+
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`."""
+        return self._known.read()
 
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
@@ -224,13 +271,21 @@ class ServerReferences:
 
         The change is read before the counts: what happens in between is noticed next time.
         """
-        last_change = self._collection.largest(CHANGED_AT)
+        last_change = self.last_change()
         return GalleryState(counts=self.counts(), last_change=last_change)
+
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        return self._collection.largest(CHANGED_AT)
 
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
         self._filter_keys = self._read_filter_keys()
         return sorted(self._filter_keys)
+
+    def verify(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many are whole, and what is wrong with the others, which a repair removes."""
+        return verify_references(self._collection, self._dimension, repair=repair)
 
     # -- inside ---------------------------------------------------------------------
 
@@ -254,8 +309,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_filter(where, self._filter_keys)
 
-    def _gallery_size(self, *, at_least: int) -> int:
-        """Number of references, counted lately; counted now where it is below `at_least`."""
+    def _count_labels(self) -> dict[str, int]:
+        return self._collection.facet("label")
+
+    def _gallery_size(self, *, at_least: int) -> int | None:
+        """Number of references; None where it is not known.
+
+        Where classes are known, so is their number. Else it is what was counted lately, and
+        counted now where that is below `at_least`.
+        """
+        if self._known.asked:
+            return self._known.total
         size, counted_at = self._size
         if size < at_least or time.monotonic() - counted_at > SIZE_IS_FRESH_S:
             size = self._collection.count()
@@ -266,30 +330,35 @@ class ServerReferences:
         per_point = _PAYLOAD_BYTES + (self._dimension * _BYTES_PER_COMPONENT if with_vectors else 0)
         return min(QUERIES_PER_CALL, max(1, ANSWER_BYTES // (limit * per_point)))
 
-    def _selected(
+    def _selections(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
-    ) -> Iterator[list[str]]:
-        """Pages of ids that are there, chosen by ids or by a non-empty filter."""
+    ) -> Iterator[models.Filter]:
+        """Filters that together select these ids, or all that match a non-empty filter."""
         chosen = check_selection(ids, where)
         self._check_filter(where)
-        if where:
-            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
-            yield from self._matching_ids(to_filter(narrowed))
+        narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+        if where and (matching := to_filter(narrowed)):
+            yield matching
         for some in chunks(chosen, PAGE):
-            yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
+            yield ids_filter(some, not_labelled=not_labelled)
 
-    def _matching_ids(self, matching: models.Filter | None) -> Iterator[list[str]]:
+    def _matching(self, matching: models.Filter) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that match, with their labels."""
         # Pages go up by id, so changing or removing a page does not disturb the next.
-        for records in self._collection.pages(matching):
-            yield [str(record.id) for record in records]
+        for records in self._collection.pages(matching, payload=["label"]):
+            yield {str(record.id): (record.payload or {})["label"] for record in records}
 
-    def _export(self, matching: models.Filter | None, page: int) -> Iterator[VectorBatch]:
-        before = self._collection.count(matching)
+    def _export(
+        self, matching: models.Filter | None, page: int, *, steady: bool
+    ) -> Iterator[VectorBatch]:
+        before = self._collection.count(matching) if steady else 0
         exported = 0
         payload = list(EXPORTED_KEYS)
         for records in self._collection.pages(matching, size=page, payload=payload, vectors=True):
             exported += len(records)
             yield _batch(records)
+        if not steady:
+            return
         after = self._collection.count(matching)
         if not before == exported == after:
             raise StoreMoved(

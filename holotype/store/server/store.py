@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from contextlib import contextmanager
+from typing import BinaryIO, Self
 
 from qdrant_client import QdrantClient
 
@@ -19,8 +20,7 @@ from holotype.references import (
     Where,
 )
 from holotype.settings import Settings
-from holotype.store.port import GalleryState, Page
-from holotype.store.server.collection import Collection
+from holotype.store.port import GalleryState, Page, Verification
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.galleries import (
     Galleries,
@@ -31,27 +31,34 @@ from holotype.store.server.galleries import (
 from holotype.store.server.heads import ServerHeads
 from holotype.store.server.references import ServerReferences
 from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, keep_stdout_clean
+from holotype.store.server.snapshots import write_backup
+from holotype.store.server.verify import verify_replicas
+from holotype.store.watchers import Change, Watcher, Watchers
 
 
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
     def __init__(
-        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, *, max_meta_keys: int
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, settings: Settings
     ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
+        self._settings = settings
         self._gallery = calls.gallery
         self._fingerprint = fingerprint
         # By their own names, not by the alias: should the alias move to another space, this
         # store stays with the vectors that its encoder's can be compared with.
-        references = Collection(client, calls, references_collection(calls.gallery, fingerprint))
-        heads = Collection(client, calls, heads_collection(calls.gallery, fingerprint))
+        galleries = Galleries(client, calls)
+        references = galleries.collection(references_collection(calls.gallery, fingerprint))
+        heads = galleries.collection(heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
+        self._collections = {"reference": references, "point of the heads": heads}
         self._references = ServerReferences(
-            references, Galleries(client, calls), dimension=D, max_meta_keys=max_meta_keys
+            references, galleries, dimension=D, max_meta_keys=settings.max_meta_keys
         )
         self._heads = ServerHeads(heads, dimension=D)
+        self._watchers = Watchers()
 
     @classmethod
     def open(
@@ -104,7 +111,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored, max_meta_keys=settings.max_meta_keys)
+        return cls(client, working, stored, settings)
 
     @property
     def gallery(self) -> str:
@@ -124,13 +131,33 @@ class ServerStore:
 
     def close(self) -> None:
         """Let go of the connections; every write has been acknowledged already."""
+        self._watchers.tell(Change.CLOSING)
         self._client.close()
+
+    @property
+    def shared(self) -> bool:
+        """See `VectorStore.shared`."""
+        return True
+
+    def watch(self, watcher: Watcher) -> None:
+        """See `VectorStore.watch`."""
+        self._references.keep_counts()
+        self._watchers.add(watcher)
+
+    @contextmanager
+    def _telling(self, change: Change) -> Iterator[None]:
+        """Tell of it afterwards, of a write that failed half-way too."""
+        try:
+            yield
+        finally:
+            self._watchers.tell(change)
 
     # -- references -----------------------------------------------------------------
 
     def add(self, references: Sequence[EmbeddedReference]) -> None:
         """See `VectorStore.add`."""
-        self._references.add(references)
+        with self._telling(Change.REFERENCES):
+            self._references.add(references)
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
         """See `VectorStore.existing`."""
@@ -155,9 +182,21 @@ class ServerStore:
         """See `VectorStore.neighbours`."""
         return self._references.neighbours(vectors, k=k, where=where, with_vectors=with_vectors)
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
-        return self._references.export(where=where, batch_size=batch_size)
+        return self._references.export(
+            where=where,
+            batch_size=batch_size,
+            changed_after=changed_after,
+            changed_until=changed_until,
+        )
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -169,6 +208,10 @@ class ServerStore:
         """See `VectorStore.counts`."""
         return self._references.counts(key, where=where)
 
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`."""
+        return self._references.known_counts()
+
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
         return self._references.count(where=where, changed_after=changed_after)
@@ -177,17 +220,23 @@ class ServerStore:
         """See `VectorStore.state`."""
         return self._references.state()
 
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        return self._references.last_change()
+
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
         return self._references.filter_keys()
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
-        return self._references.relabel(label, ids=ids, where=where)
+        with self._telling(Change.REFERENCES):
+            return self._references.relabel(label, ids=ids, where=where)
 
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.remove`."""
-        return self._references.remove(ids=ids, where=where)
+        with self._telling(Change.REFERENCES):
+            return self._references.remove(ids=ids, where=where)
 
     # -- heads ----------------------------------------------------------------------
 
@@ -213,7 +262,8 @@ class ServerStore:
 
     def set_active_head(self, active: ActiveHead) -> None:
         """See `VectorStore.set_active_head`."""
-        self._heads.set_active_head(active)
+        with self._telling(Change.ACTIVE_HEAD):
+            self._heads.set_active_head(active)
 
     # -- leases ---------------------------------------------------------------------
 
@@ -224,3 +274,16 @@ class ServerStore:
     def release_lease(self, name: str, *, holder: str) -> None:
         """See `VectorStore.release_lease`."""
         self._heads.release_lease(name, holder=holder)
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`. Replicas are compared, and mended, before anything else."""
+        differing = verify_replicas(self._collections, self._settings, repair=repair)
+        references, wrong = self._references.verify(repair=repair)
+        heads, torn = self._heads.verify(repair=repair)
+        return Verification(references, heads, [*differing, *wrong, *torn])
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`. Each shard is of one moment, one after another."""
+        write_backup(file, self._settings, self._fingerprint, list(self._collections.values()))

@@ -51,8 +51,12 @@ class MemoryQdrant(QdrantClient):
         super().__init__(":memory:")
         self.lock = threading.RLock()
         self._indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
+        self.strict: models.StrictModeConfig | None = None
+        """Of every collection: what it forbids is refused."""
         self._values: dict[tuple[str, str], set[str]] = {}
         """Every value that a keyword index ever held, by collection and key."""
+        self.snapshots: dict[str, bytes] = {}
+        """The one that was made of a collection and not removed yet."""
 
     def create_payload_index(
         self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any
@@ -67,6 +71,7 @@ class MemoryQdrant(QdrantClient):
     def get_collection(self, collection_name: str, **_: Any) -> models.CollectionInfo:
         """With the indexes that were made."""
         info = super().get_collection(collection_name)
+        info.config.strict_mode_config = self.strict
         info.payload_schema = dict(self._indexes.get(self._resolved(collection_name), {}))
         return info
 
@@ -97,12 +102,14 @@ class MemoryQdrant(QdrantClient):
         return super().delete(collection_name, selector, **options)
 
     def count(self, collection_name: str, **options: Any) -> models.CountResult:
-        """Select as a server does."""
+        """Select as a server does; exact unless told otherwise."""
+        self._allow(exact=options.get("exact", True))
         options["count_filter"] = _as_read(options.get("count_filter"))
         return super().count(collection_name, **options)
 
     def facet(self, collection_name: str, key: str, **options: Any) -> models.FacetResponse:
         """Demands a keyword index; without a filter, lists what it ever held."""
+        self._allow(limit=options.get("limit"), exact=options.get("exact"))
         self._demand(collection_name, key, models.PayloadSchemaType.KEYWORD)
         matching = options["facet_filter"] = _as_read(options.get("facet_filter"))
         hits = super().facet(collection_name, key, **options).hits
@@ -114,6 +121,7 @@ class MemoryQdrant(QdrantClient):
 
     def scroll(self, collection_name: str, **options: Any) -> Any:
         """Ordering demands an integer index."""
+        self._allow(limit=options.get("limit"))
         options["scroll_filter"] = _as_read(options.get("scroll_filter"))
         order = options.get("order_by")
         if order is not None:
@@ -126,6 +134,7 @@ class MemoryQdrant(QdrantClient):
     ) -> Any:
         """Filtering in a search demands an index (as a server in strict mode does)."""
         for request in requests:
+            self._allow(limit=request.limit, exact=request.params and request.params.exact)
             for condition in _conditions(request.filter):
                 self._demand(collection_name, condition.key, models.PayloadSchemaType.KEYWORD)
         # This engine always searches exactly, and warns of parameters that say how.
@@ -135,12 +144,30 @@ class MemoryQdrant(QdrantClient):
         ]
         return super().query_batch_points(collection_name, plain, **options)
 
+    def all_points(self, collection_name: str) -> list[models.Record]:
+        """Everything in a collection."""
+        records, _ = super().scroll(collection_name, limit=1_000_000, with_vectors=True)
+        return list(records)
+
+    def cluster_status(self) -> Any:
+        """A server that is no cluster."""
+        return models.ClusterStatusOneOf(status="disabled")
+
     def close(self, **_: Any) -> None:
         """Stays open: the data are needed by the next store of the same test."""
 
     def _resolved(self, name: str) -> str:
         aliases = {a.alias_name: a.collection_name for a in self.get_aliases().aliases}
         return aliases.get(name, name)
+
+    def _allow(self, *, limit: int | None = None, exact: bool | None = None) -> None:
+        strict = self.strict
+        if strict is None:
+            return
+        if exact and strict.search_allow_exact is False:
+            raise Refused(400, "Bad request: Exact search disabled!")
+        if limit and strict.max_query_limit and limit > strict.max_query_limit:
+            raise Refused(400, f"Bad request: Limit exceeded {limit} > {strict.max_query_limit}")
 
     def _remember(self, name: str) -> None:
         collection = self._resolved(name)
