@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=1, le=256)
     """Decoding threads; None: the number of cores."""
 
+    max_megapixels: int | None = Field(default=None, ge=1, le=10_000)
+    """Largest picture that is decoded, millions of pixels; None: 89. Of a JPEG, which is decoded at
+    a fraction of its size, those that are needed: one of four times as many is read."""
+
     # The store
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""

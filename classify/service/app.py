@@ -12,7 +12,7 @@ from classify.service import document, problems
 from classify.service.bounds import BodyLimit
 from classify.service.forms import Forms
 from classify.service.gate import Gate
-from classify.service.keys import Keyring, is_loopback
+from classify.service.keys import Keyring, Scope, is_loopback
 from classify.service.methods import HeadAsGet
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 API_VERSION = "1"
 """Of the paths under `/v1`: fields may be added, none changes its meaning."""
 
-UPLOADS = frozenset({"/v1/classify", "/v1/references"})
-"""Paths that take images."""
+UPLOADS = {"/v1/classify": Scope.READ, "/v1/references": Scope.WRITE}
+"""Paths that take images, and what a key must be good for there."""
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -68,7 +68,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
-    app.add_middleware(Forms, paths=UPLOADS)
+    app.add_middleware(Forms, takes=UPLOADS)
     app.add_middleware(
         BodyLimit,
         uploads=UPLOADS,
