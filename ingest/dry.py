@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage
@@ -24,8 +25,9 @@ class DryBackend:
     each, the one place of this package that grows with the run.
     """
 
-    def __init__(self, store: Gallery | None, *, workers: int) -> None:
+    def __init__(self, store: Gallery | None, *, workers: int, max_pixels: int) -> None:
         """Ask this store; None where the gallery does not exist yet."""
+        self._max_pixels = max_pixels
         self._store = store
         self._workers = workers
         self._would_have: dict[str, str] = {}
@@ -50,22 +52,23 @@ class DryBackend:
     def _read(self, chunks: Chunks) -> Chunks:
         with ThreadPoolExecutor(self._workers, "decode") as pool, closing(chunks):
             for chunk in chunks:
-                list(pool.map(_try_to_read, chunk))
+                list(pool.map(partial(_try_to_read, max_pixels=self._max_pixels), chunk))
                 for item in chunk:
                     if item.id and item.verdict and item.verdict.outcome is Outcome.WOULD_ADD:
                         self._would_have[item.id] = item.label
                 yield chunk
 
 
-def _try_to_read(item: Incoming) -> None:
+def _try_to_read(item: Incoming, max_pixels: int) -> None:
     from holotype.images.decode import decode
 
     if not item.needs_work:
         return
     assert item.data is not None
     try:
-        decode(item.data)
+        # Every byte is gone through at any size; the smallest one is the quickest.
+        decoded = decode(item.data, at_least=1, max_pixels=max_pixels)
     except BrokenImage as error:
         item.end(Outcome.BROKEN, error.reason)
     else:
-        item.end(Outcome.WOULD_ADD)
+        item.end(Outcome.WOULD_ADD, decoded.note)

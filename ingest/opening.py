@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,13 +75,20 @@ def open_dry(settings: Settings, *, command: str) -> Iterator[Backend]:
     Raises:
         StoreLocked: another process owns the embedded store.
     """
+    from holotype.images.cost import pixels_allowed
+
+    dry = partial(
+        DryBackend,
+        workers=worker_count(settings),
+        max_pixels=pixels_allowed(settings.max_megapixels),
+    )
     try:
         store = open_gallery(settings, command=command)
     except GalleryMissing:
-        yield DryBackend(None, workers=worker_count(settings))
+        yield dry(None)
         return
     with store:
-        yield DryBackend(store, workers=worker_count(settings))
+        yield dry(store)
 
 
 def hash_file(settings: Settings) -> Path:

@@ -71,7 +71,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
             else _on_images(request, images, store, classifier, settings, options)
         )
     figures = figures_of(evaluation)
-    for notice in evaluation.notices:
+    for notice in evaluation.remarks:
         console.say(f"notice: {notice}")
     for item in evaluation.unreadable:
         console.say(f"not classified: {item.name}: {item.reason}")

@@ -113,20 +113,28 @@ class Ledger:
         """So many are left at least when what comes is done. Durable when this returns."""
         self._write(_State(points, sealed=False), durably=True)
 
-    def seal(self, points: int) -> None:
+    def seal(self, points: int, *, written: bool) -> None:
         """The shard has been flushed and closed.
+
+        Args:
+            points: how many there are.
+            written: whether anything was; then every file is read, because not every file
+                system notes the time of a change that was made through shared memory.
 
         Raises:
             OSError: the disk is full: then only the number will be compared.
         """
-        self.known = _look(self._shard, self.known)
-        files = {
-            name: [entry.size, entry.modified_ns, entry.digest]
-            for name, entry in self.known.items()
-        }
-        text = json.dumps(files, sort_keys=True)
-        write_json(self._files, {"files": files, "check": zlib.crc32(text.encode())})
-        self._write(_State(points, sealed=True), durably=True)
+        before = self.known
+        self.known = _look(self._shard, {} if written else before)
+        if _contents(before) != _contents(self.known):
+            files = {
+                name: [entry.size, entry.modified_ns, entry.digest]
+                for name, entry in self.known.items()
+            }
+            text = json.dumps(files, sort_keys=True)
+            write_json(self._files, {"files": files, "check": zlib.crc32(text.encode())})
+        # Should this get lost, the number will be compared as after a crash.
+        self._write(_State(points, sealed=True), durably=False)
 
     def _compare(self, name: str, entry: Entry, *, thorough: bool) -> str | None:
         path = self._shard / name
@@ -186,7 +194,7 @@ def _check(state: _State) -> int:
 
 
 def _look(shard: Path, known: dict[str, Entry]) -> dict[str, Entry]:
-    """Every file of the shard; one that was not touched since is not read again."""
+    """Every file of the shard; one that is known and was not touched since is not read."""
     found = {}
     for path in sorted(shard.rglob("*")):
         if not path.is_file() or path.name in _NOT_OURS:
@@ -199,6 +207,10 @@ def _look(shard: Path, known: dict[str, Entry]) -> dict[str, Entry]:
                 before = Entry(*_mark(status), _digest(file.fileno()))
         found[name] = before
     return found
+
+
+def _contents(files: dict[str, Entry]) -> dict[str, tuple[int, str]]:
+    return {name: (entry.size, entry.digest) for name, entry in files.items()}
 
 
 def _mark(status: os.stat_result) -> tuple[int, int]:

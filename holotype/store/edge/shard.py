@@ -100,6 +100,8 @@ class Shard:
         self._log.make_room()
         self._flushed_log = self._log.size()
         self._unsynced = False
+        self._touched = False
+        """Something was written since it was opened."""
         self._pid = os.getpid()
 
     @classmethod
@@ -134,6 +136,7 @@ class Shard:
             raise StoreDamaged(f"files of the {layout.name} are damaged ({listed}{more}): {REMEDY}")
         ledger.begin(points)
         shard = cls.load_anyhow(folder, layout, index_from_kb=index_from_kb)
+        shard.ledger = ledger
         try:
             shard.compare(points, layout, exactly=sealed)
         except StoreError:
@@ -170,7 +173,7 @@ class Shard:
     def recover(self) -> None:
         """Make durable what the log brought back: from now on it is there, and reported so."""
         with self.writes:
-            self.unflushed = self._unsynced = True
+            self.unflushed = self._unsynced = self._touched = True
             self.sync()
             self.written.set()
 
@@ -223,6 +226,7 @@ class Shard:
     def build_index(self) -> None:
         """Index every vector. Freezes the whole process until it is done, for minutes."""
         with self.guard:
+            self._touched = True
             _translate(f"index {self._name}", self._open().optimize)
 
     def points(self) -> int:
@@ -254,7 +258,7 @@ class Shard:
                         "nothing was removed. Free some space, then try again"
                     )
                 self.ledger.lower_to(max(0, self.points() - removes))
-            self.unflushed = self._unsynced = True
+            self.unflushed = self._unsynced = self._touched = True
             _translate(f"write to {self._name}", engine.update, operation)
             self.written.set()
 
@@ -340,7 +344,7 @@ class Shard:
                 _translate(f"close {self._name}", engine.close)
             if points is not None:
                 with suppress(OSError):  # a full disk: then the number of points is compared
-                    self.ledger.seal(points)
+                    self.ledger.seal(points, written=self._touched)
 
     def _info(self) -> qe.ShardInfo:
         with self.guard:
