@@ -56,10 +56,10 @@ def uniform(text: str) -> str:
     emoji). Applying it twice is applying it once.
     """
     if text.isascii():
-        return _WHITE.sub(" ", text).strip(" ")
-    before, seen = None, _nfc(_WHITE.sub(" ", _IGNORABLE.sub("", text)).strip(" "))
+        return _spaced(text)
+    before, seen = None, _spaced(_IGNORABLE.sub("", text))
     while seen != before:  # a joiner that goes lets marks change places around the next one
-        before, seen = seen, _nfc(_JOINERS.sub(_joiner_that_shows, seen))
+        before, seen = seen, _spaced(_JOINERS.sub(_joiner_that_shows, seen))
     return seen
 
 
@@ -124,6 +124,10 @@ def _called(character: str | None) -> str:
         return "missing"
     name = unicodedata.name(character, "without a name")
     return f"U+{ord(character):04X} ({name})"
+
+
+def _spaced(text: str) -> str:
+    return _nfc(_WHITE.sub(" ", text).strip(" "))
 
 
 def _nfc(text: str) -> str:

@@ -62,6 +62,11 @@ _OPTIONS: dict[str, tuple[str, type, str]] = {
     "precision": (_ENCODER, str, "auto, fp32 or bf16 (default: auto; bf16 on CUDA only)."),
     "batch_size": (_ENCODER, int, "Images per forward pass (default: 32, on CUDA 128)."),
     "compile": (_ENCODER, bool, "Compile the network first: a minute, for long runs on CUDA."),
+    "max_megapixels": (
+        _ENCODER,
+        int,
+        "Largest picture that is read, at the size that is needed (default: 89).",
+    ),
     "workers": (_ENCODER, int, "Decoding threads (default: number of cores)."),
     "home": (_STORE, Path, "Where the embedded store lives."),
     "gallery": (_STORE, str, "Name of the gallery (default: default)."),

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=1, le=256)
     """Decoding threads; None: the number of cores."""
 
+    max_megapixels: int | None = Field(default=None, ge=1, le=10_000)
+    """Largest picture that is decoded, millions of pixels; None: 89. Of a JPEG, which is decoded at
+    a fraction of its size, those that are needed: one of four times as many is read."""
+
     # The store
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
@@ -111,6 +115,9 @@ class Settings(BaseSettings):
     """Port of gRPC on the host of `qdrant_url`."""
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds per request."""
+    qdrant_nodes: str | None = None
+    """URLs of all nodes of a cluster, with commas between them: to compare and back up replicas.
+    None: the hosts by which the nodes know each other, at the port of `qdrant_url`."""
     qdrant_proxy: bool = False
     """Ask the server through the proxies of the environment (HTTP_PROXY and the like)."""
     qdrant_shards: int = Field(default=1, ge=1)

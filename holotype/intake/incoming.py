@@ -73,6 +73,8 @@ class Incoming:
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None
     """From the step `decode`, until it is embedded."""
+    note: str | None = None
+    """What a person should know of the picture, from the step `decode`."""
     embedded: EmbeddedReference | None = None
     """From the step `embed`, until it is written."""
     verdict: Verdict | None = None

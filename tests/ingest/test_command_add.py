@@ -189,7 +189,7 @@ def test_add__a_locked_gallery_names_its_owner(
         (["{}", "--manifest", "m.csv"], 2, "a manifest names paths and labels itself"),
         (["--manifest", "{}/m.csv"], 2, "no such manifest"),
         (["{}", "--set", "site"], 2, "cannot read --set 'site': write key=value"),
-        (["{}", "--set", "a b=1"], 2, "metadata key 'a b' is malformed"),
+        (["{}", "--set", "a.b=1"], 2, "metadata key 'a.b' is malformed"),
         (["{}", "--group", "re:x"], 2, "exactly one (...) is needed"),
         (["{}", "--report", "{}/no/r.jsonl"], 2, "cannot write the report"),
         (["{}/bee", "--label", "x"], 1, "nothing to add: no images were found"),

@@ -13,8 +13,11 @@ from classify.service.models.references import MAX_PAGE, AddResponse, OutcomeMod
 from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
-from holotype.images.picture import make_thumbnail
+from holotype.images.picture import THUMBNAIL_SIDE, make_thumbnail
 from holotype.intake.incoming import Incoming
+
+SETTLE_S = 0.5
+"""How long a list waits for answers of just before to be looked at, at most, seconds."""
 
 
 def router() -> APIRouter:
@@ -33,6 +36,7 @@ def router() -> APIRouter:
         after: Annotated[int, Query(ge=0, lt=2**63)] | None = None,
     ) -> ReviewList:
         """A page at a time; kept only where the setting `keep_queries` allows it."""
+        service.doubts.wait(SETTLE_S)
         kept = service.review.page(limit=limit, after=after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),
@@ -62,7 +66,9 @@ def router() -> APIRouter:
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
         """At most 128 pixels on its longest side."""
         _, data = service.review.get(id)
-        return Response(make_thumbnail(decode(data).image), media_type="image/jpeg")
+        return Response(
+            make_thumbnail(decode(data, at_least=THUMBNAIL_SIDE).image), media_type="image/jpeg"
+        )
 
     @api.post(
         "/{id}",
