@@ -54,7 +54,7 @@ OTHER_SUFFIXES = frozenset(
 
 LEFTOVERS = frozenset(
     {"@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "$recycle.bin"}
-    | {"recycler", "recycled", "system volume information", "found.000", "lost+found"}
+    | {"system volume information", "found.000", "lost+found"}
     | {"__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"}
     | {"__pycache__", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"}
 )

@@ -55,7 +55,7 @@ class Folders:
         self.left_out.clear()
         for root in self.paths:
             by_class = self.label is None and os.path.isdir(root)  # noqa: PTH112  never raises
-            classes = dict.fromkeys(class_folders(root) if by_class else ())
+            classes = dict.fromkeys(self._classes_in(root) if by_class else ())
             for run in find_runs([root], self.left_out):
                 if isinstance(run, Refused):
                     yield _refused(run)
@@ -91,15 +91,16 @@ class Folders:
             yield Incoming(source, label, group, meta, file, status, looked_ns)
 
     def _check_classes(self, path: Path) -> None:
-        if not os.path.isdir(path):  # noqa: PTH112  never raises
-            if not self.may_be_empty:
-                raise UsageError(f"{path} is a file: name its label with --label")
-            return
+        if os.path.isdir(path):  # noqa: PTH112  never raises
+            names = self._classes_in(path)
+            problem = None if names else f"{path} has no folders of classes in it"
+        else:
+            problem = f"{path} is a file"
+        if problem and not self.may_be_empty:
+            raise UsageError(f"{problem}: name the label of its images with --label")
+
+    def _classes_in(self, path: Path) -> list[str]:
         names = class_folders(path)
-        if not names and not self.may_be_empty:
-            raise UsageError(
-                f"{path} has no folders of classes in it: name the label of its images with --label"
-            )
         splits = [name for name in names if _SPLIT.fullmatch(re.sub(r"[\W\d_]", "", name.lower()))]
         one_with_classes = len(splits) == len(names) == 1 and class_folders(path / splits[0])
         if not self.splits_are_classes and (len(splits) > 1 or one_with_classes):
@@ -108,6 +109,7 @@ class Folders:
                 f"set, not classes. Name one of them ({path / splits[0]}), or say "
                 "--splits-are-classes"
             )
+        return names
 
     def _group_of(self, path: Path, root: Path) -> str | None:
         return self.group(path, path.parent if path == root else root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,19 @@ def test_watch__waits_while_its_folder_is_away(watch: Watch) -> None:
     away.rename(watch.folder)
     assert watch.rounds() == [("00001.png", ADDED)]
     assert watch.remarks == [f"waiting: no such file or folder: {watch.folder}", "going on"]
+
+
+def test_watch__waits_where_parts_of_a_data_set_come(watch: Watch) -> None:
+    """Folders called train and val are no classes, whenever they come."""
+    make_tree(watch.folder, {"train/bee": [1], "val/bee": [2]})
+    assert watch.rounds() == []
+    [remark] = watch.remarks
+    assert remark.startswith("waiting: the folders in ")
+    assert "not classes. Name one of them" in remark
+    (watch.folder / "train" / "bee").rename(watch.folder / "bee")
+    shutil.rmtree(watch.folder / "train")
+    shutil.rmtree(watch.folder / "val")
+    assert watch.rounds() == [("00001.png", ADDED)]
 
 
 def test_watch__a_file_that_goes_away_is_forgotten(watch: Watch) -> None:

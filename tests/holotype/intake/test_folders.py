@@ -72,7 +72,7 @@ def test_folders__no_class_folders_is_a_usage_error(images: Path) -> None:
     make_tree(images, {"bee": [1]})
     with pytest.raises(UsageError, match="has no folders of classes in it: name the label"):
         Folders([images / "bee"])
-    with pytest.raises(UsageError, match="is a file: name its label with --label"):
+    with pytest.raises(UsageError, match="is a file: name the label of its images with --label"):
         Folders([images / "bee" / "00001.png"])
 
 
