@@ -4,12 +4,15 @@ HolotypeError                  exit code 1: nothing useful could be done
 ├── UsageError                 exit code 2: options that cannot be followed
 │   └── UnknownFilterKey       a --where key that no reference carries
 ├── BrokenImage                one picture cannot be read; never ends a run
+├── OutputError                standard output, a report or a page cannot be written
 ├── EncoderError
 │   ├── UnknownBackbone        timm has no network of that name
 │   └── WeightsUnavailable     the hub cannot be reached, or a checkpoint does not fit
 ├── StoreError
 │   ├── StoreLocked            another process owns the embedded store (carries the owner)
 │   ├── StoreUnavailable       the Qdrant server does not answer, after retries
+│   ├── StoreDamaged           files of the embedded store are not what they were
+│   ├── DiskFull               a write was refused while there is still room to remove something
 │   ├── StoreMoved             references changed while they were exported
 │   ├── GalleryMissing         the gallery does not exist yet
 │   ├── EmptyGallery           there is no reference to answer from, or none under the filter
@@ -64,6 +67,15 @@ class BrokenImage(HolotypeError):
         super().__init__(reason)
 
 
+class OutputError(HolotypeError):
+    """Standard output, a report or a page cannot be written: a full disk, a reader that left."""
+
+    def __init__(self, what: str, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {what} ({error.strerror or error}): what was done until then is kept"
+        )
+
+
 class EncoderError(HolotypeError):
     """The encoder cannot be built or used."""
 
@@ -90,6 +102,14 @@ class StoreLocked(StoreError):
 
 class StoreUnavailable(StoreError):
     """The Qdrant server does not answer or refuses, after the retries that are safe."""
+
+
+class StoreDamaged(StoreError):
+    """Files of the embedded store are not what they were: some of what was stored is gone."""
+
+
+class DiskFull(StoreError):
+    """There is too little space for a write; nothing was written. Reading and removing go on."""
 
 
 class StoreMoved(StoreError):

@@ -1,4 +1,4 @@
-"""The `ingest` command line: a thin skin over `ingest.adding` and `ingest.gallery`."""
+"""The `ingest` command line: a thin skin over the package's functions."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ _OnConflict = Annotated[
 ]
 
 
+_SplitsAreClasses = Annotated[
+    bool,
+    typer.Option("--splits-are-classes", help="Folders called train, val or test are classes."),
+]
+
+
 @app.command()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def add(
@@ -58,6 +64,7 @@ def add(
     ] = None,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     max_failures: Annotated[
@@ -77,6 +84,7 @@ def add(
         manifest=manifest,
         group=group,
         assignments=set_ or [],
+        splits_are_classes=splits_are_classes,
         max_meta_keys=settings.max_meta_keys,
     )
     options = AddOptions(
@@ -99,6 +107,7 @@ def watch(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 2.0,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     report: Annotated[
         Path | None, typer.Option(help="Keep one JSON line a file; a restart goes on with it.")
@@ -114,6 +123,7 @@ def watch(
         every_s=every,
         group=parse_group(group),
         meta=read_assignments(set_ or []),
+        splits_are_classes=splits_are_classes,
         on_conflict=on_conflict,
         report=report,
         as_json=as_json,
@@ -194,6 +204,50 @@ def optimize(settings: Settings, as_json: _Json = False) -> None:
     from ingest.optimize_command import run_optimize
 
     run_optimize(settings, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def verify(
+    settings: Settings,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be, remove what cannot; list both.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Read everything that is stored and say what is wrong with it (exit code 3)."""
+    from ingest.keeping_commands import run_verify
+
+    _exit(run_verify(settings, repair=repair, as_json=as_json))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def backup(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Replaced when it is complete.")],
+    as_json: _Json = False,
+) -> None:
+    """Write the whole gallery with its heads to one file, also while a service runs."""
+    from ingest.keeping_commands import run_backup
+
+    run_backup(settings, file, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def restore(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by `ingest backup`.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Over the gallery of that name, which is lost.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Make a gallery of a backup: in the store that it was made from, embedded or on a server."""
+    from ingest.keeping_commands import run_restore
+
+    run_restore(settings, file, replace=replace, as_json=as_json)
 
 
 def main() -> None:

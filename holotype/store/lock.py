@@ -14,6 +14,7 @@ share one use a Qdrant server.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -35,12 +36,8 @@ _TRIES, _PAUSE_S = 5, 0.02
 class OwnerLock:
     """Ownership of one gallery folder, from `acquire` to `release`."""
 
-    def __init__(
-        self, folder: Path, descriptors: list[int], owner: Owner, *, after_crash: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, descriptors: list[int], owner: Owner) -> None:
         self.owner = owner
-        self.after_crash = after_crash
-        """The last owner left its record: it was killed, or lost its machine."""
         self._folder = folder
         self._descriptors = descriptors
 
@@ -64,13 +61,13 @@ class OwnerLock:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             url=url,
         )
-        after_crash = (folder / OWNER_FILE).exists()
         try:
             write_json(folder / OWNER_FILE, owner.to_dict())
-        except OSError:
-            _close(descriptors)
-            raise
-        return cls(folder, descriptors, owner, after_crash=after_crash)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:  # on a full disk it is owned without a name
+                _close(descriptors)
+                raise
+        return cls(folder, descriptors, owner)
 
     def release(self) -> None:
         """Give the folder back; twice is fine. A forked child lets go, and its parent owns on."""
@@ -98,8 +95,8 @@ def read_owner(home: Path, gallery: str) -> Owner | None:
 def _is_held(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
+    except OSError:
+        return False  # it is not there, or not for us: opening the gallery says which
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -152,7 +149,7 @@ def _read_record(folder: Path) -> Owner | None:
     try:
         data = read_json(folder / OWNER_FILE)
         return Owner.from_dict(data) if data is not None else None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # unreadable: it names nobody, and the lock decides anyway
 
 

@@ -16,6 +16,9 @@ from holotype.images.decode import decode
 from holotype.images.picture import THUMBNAIL_SIDE, make_thumbnail
 from holotype.intake.incoming import Incoming
 
+SETTLE_S = 0.5
+"""How long a list waits for answers of just before to be looked at, at most, seconds."""
+
 
 def router() -> APIRouter:
     """The routes."""
@@ -33,6 +36,7 @@ def router() -> APIRouter:
         after: Annotated[int, Query(ge=0, lt=2**63)] | None = None,
     ) -> ReviewList:
         """A page at a time; kept only where the setting `keep_queries` allows it."""
+        service.doubts.wait(SETTLE_S)
         kept = service.review.page(limit=limit, after=after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),

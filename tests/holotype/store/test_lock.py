@@ -70,19 +70,6 @@ def test_release__nobody_owns(folder: Path) -> None:
     OwnerLock.acquire(folder, command="ingest add").release()
 
 
-def test_acquire__knows_of_a_crash(folder: Path) -> None:
-    """The next owner learns whether the last one gave the gallery back or was killed."""
-    OwnerLock.acquire(folder, command="ingest add").release()
-    orderly = OwnerLock.acquire(folder, command="ingest add")
-    record = (folder / OWNER_FILE).read_text()
-    orderly.release()
-    (folder / OWNER_FILE).write_text(record)
-    after_kill = OwnerLock.acquire(folder, command="ingest add")
-
-    assert (orderly.after_crash, after_kill.after_crash) == (False, True)
-    after_kill.release()
-
-
 def test_acquire__taken(folder: Path) -> None:
     """A second owner is turned away at once, told who the first is and what to do."""
     first = OwnerLock.acquire(folder, command="ingest add")
@@ -126,6 +113,12 @@ def test_read_owner__no_gallery(tmp_path: Path) -> None:
     """Asking who owns a gallery that is not there creates nothing."""
     assert read_owner(tmp_path / "home", "moths") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_read_owner__home_that_is_no_folder(tmp_path: Path) -> None:
+    """Nobody owns what is not there; opening it says what is wrong."""
+    (tmp_path / "home").write_bytes(b"x")
+    assert read_owner(tmp_path / "home", "moths") is None
 
 
 def test_read_owner__record_without_lock(folder: Path) -> None:
