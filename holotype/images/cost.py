@@ -41,6 +41,10 @@ GONE_OVER = 4
 """A JPEG that is decoded at a fraction of its size is gone over whole, at a fraction of the time
 and memory: it may have so many times the pixels. Telephones make 200 megapixels."""
 
+SAMPLES = 4
+"""A TIFF that is read by its tags may have so many times as many samples; of numbers that are
+stretched, which take 45 ns each and not 10, only as many as pixels."""
+
 MAX_SIDE = 100_000
 """Pixels. JPEG ends at 65,500."""
 
@@ -152,6 +156,13 @@ def check_layout(layout: Layout, container: Container, max_pixels: int) -> None:
     """
     size = layout.width, layout.height
     check_pixels(Format.TIFF, size, container, max_pixels)
+    numbers = math.prod(size) * (layout.used if layout.planar else layout.samples)
+    most = SAMPLES * max_pixels if layout.narrow else max_pixels
+    if numbers > most:
+        raise BrokenImage(
+            f"too costly: {size[0]} x {size[1]} pixels of {layout.samples} samples of "
+            f"{layout.bits} bits, at most {most // 10**6} million samples of this kind are read"
+        )
     peak = unpacked_bytes(layout) + max(8 * math.prod(size), len(container.data))
     _check_memory(Format.TIFF, size, peak, max_pixels)
 
