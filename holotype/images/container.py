@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from holotype.errors import BrokenImage
 from holotype.images.boxes import decoded_pixels
 from holotype.images.formats import Format
-from holotype.images.tags import Directory, first_directory, orientation
+from holotype.images.tags import Directory, orientation
 
 MAX_PARTS = 200_000
 """Segments, chunks or blocks of one file. A 1 GiB PNG in libpng's chunks of 8 KiB has 131,000."""
@@ -268,10 +268,10 @@ def _gif_colours(data: bytes, at: int) -> int:
 
 
 def _tiff(data: bytes) -> Container:
-    tags = first_directory(data)
+    tags = Directory(data)
     scans = 1
     if tags.first(_COMPRESSION, 1) in _JPEG_IN_TIFF:
-        starts, sizes = (tags.get(a, tags.all(b)) for a, b in ((273, 324), (279, 325)))
+        starts, sizes = (tags.all(a if a in tags else b) for a, b in ((273, 324), (279, 325)))
         _too_many(len(starts))
         pieces = [(int(at), int(at) + int(n)) for at, n in zip(starts, sizes, strict=False)]
         if sum(end - at for at, end in pieces) > 2 * len(data):

@@ -71,9 +71,14 @@ _PEAK = MappingProxyType(
         Format.TIFF: 13,
         Format.WEBP: 18,
         Format.HEIF: 11,
-        Format.AVIF: 15,
+        Format.AVIF: 17,
     }
 )
+
+
+def pixels_allowed(megapixels: int | None) -> int:
+    """Most pixels that are decoded of one picture, by the setting of that name."""
+    return MAX_PIXELS if megapixels is None else megapixels * 10**6
 
 
 def check_structure(kind: Format, container: Container, max_pixels: int) -> None:
@@ -147,7 +152,7 @@ def check_layout(layout: Layout, container: Container, max_pixels: int) -> None:
     """
     size = layout.width, layout.height
     check_pixels(Format.TIFF, size, container, max_pixels)
-    peak = unpacked_bytes(layout) + 4 * math.prod(size)
+    peak = unpacked_bytes(layout) + max(8 * math.prod(size), len(container.data))
     _check_memory(Format.TIFF, size, peak, max_pixels)
 
 

@@ -79,8 +79,8 @@ def _unpack_plane(data: bytes, layout: Layout, starts: Values, sizes: Values) ->
     else:
         fields |= {Tag.STRIP_ROWS: [layout.strip_rows]}
         fields |= {Tag.STRIPS: starts.tolist(), Tag.STRIP_SIZES: sizes.tolist()}
-    image = TiffImageFile(BytesIO(_with_directory(data, fields)))
-    with image:
+    with BytesIO(_with_directory(data, fields)) as file:  # closed, it holds no copy of the data
+        image = TiffImageFile(file)
         image.load()
     return image
 
@@ -99,7 +99,7 @@ def _with_directory(data: bytes, fields: dict[Tag, list[int]]) -> bytes:
             rest += len(packed)
     head = struct.pack("<2sHI", b"II", 42, at)
     directory = struct.pack("<H", len(fields)) + b"".join(entries) + bytes(4)
-    return b"".join([head, data[8:], bytes(at - len(data)), directory, *values])
+    return b"".join([head, memoryview(data)[8:], bytes(at - len(data)), directory, *values])
 
 
 def show(

@@ -226,6 +226,22 @@ def test_sources__folders_patterns_and_standard_input(
     ]
 
 
+def test_sources__what_a_folder_holds_besides(
+    gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """The walk of `ingest add`: oddly named pictures are taken, others counted, bad ones named."""
+    folder = tmp_path / "mixed"
+    (folder / "@eaDir").mkdir(parents=True)
+    (folder / "scan").write_bytes(picture("red", 3))
+    (folder / "notes.txt").write_bytes(b"x")
+    (folder / "loop").symlink_to("loop")
+    ran = run("query", folder, "--json")
+    assert [line["query"] for line in ran.lines] == [f"{folder}/loop", f"{folder}/scan"]
+    assert "notice: 2 left out: 1 @eaDir, 1 .txt\n" in ran.err
+    assert f"not classified: {folder}/loop: a link that leads back to itself" in ran.err
+    assert ran.code == 3
+
+
 def test_sources__standard_input_once(gallery: ColourGallery, run: Run) -> None:
     """A stream can be read once; asking twice is a usage error."""
     ran = run("query", "-", "-")

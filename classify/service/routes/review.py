@@ -13,7 +13,7 @@ from classify.service.models.references import MAX_PAGE, AddResponse, OutcomeMod
 from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
-from holotype.images.picture import make_thumbnail
+from holotype.images.picture import THUMBNAIL_SIDE, make_thumbnail
 from holotype.intake.incoming import Incoming
 
 SETTLE_S = 0.5
@@ -66,7 +66,9 @@ def router() -> APIRouter:
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
         """At most 128 pixels on its longest side."""
         _, data = service.review.get(id)
-        return Response(make_thumbnail(decode(data).image), media_type="image/jpeg")
+        return Response(
+            make_thumbnail(decode(data, at_least=THUMBNAIL_SIDE).image), media_type="image/jpeg"
+        )
 
     @api.post(
         "/{id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -125,6 +126,26 @@ def test_json__shows_the_right_call(
         """-d '{"where": ["label=wasp"], "label": "hornet"}' """
         f"{reading.url}/v1/references/relabel"
     )
+
+
+def test_json__every_operation_shows_its_call(reading: Running) -> None:
+    """Whatever takes JSON says how, with the example of its own document."""
+    document = reading.http.get("/openapi.json").json()
+    asked = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "application/json" not in operation.get("requestBody", {}).get("content", {}):
+                continue
+            asked += 1
+            url = re.sub(r"\{\w+\}", "9a7e4f0b-6f1d-5b58-8d0e-0f2f4c1b7a33", path)
+            response = reading.http.request(
+                method, url, content=b"\0", headers={"Content-Type": "application/json"}
+            )
+            assert response.status_code == 422, f"{method} {path}: {response.text}"
+            call = f"Send it as curl -X {method.upper()} -H 'Content-Type: application/json' -d '{{"
+            assert call in response.json()["detail"]
+            assert response.json()["detail"].endswith(f"}}' {reading.url}{url}")
+    assert asked > 6
 
 
 def test_json__optional_body(reading: Running) -> None:
