@@ -64,6 +64,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
     """Evaluate, print, write the page; returns the exit code."""
     images = _images(request)
     with open_store(settings, fingerprint=None, command="classify eval") as store:
+        options = replace(options, where=options.where.among(store.known_counts()))
         classifier = Classifier(store)
         classifier.candidates(options)
         evaluation = (
