@@ -149,7 +149,7 @@ def run(app: typer.Typer) -> None:
 
     `--debug` anywhere on the line shows the traceback instead.
     """
-    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    arguments = [_expanded(a) for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         with _standard_output():
@@ -162,6 +162,14 @@ def run(app: typer.Typer) -> None:
     except KeyboardInterrupt:
         say("interrupted: everything reported as done is kept; the same command goes on from there")
         sys.exit(130)
+
+
+def _expanded(argument: str) -> str:
+    """Shells take the tilde of `--to ~/heads` for the home, and leave that of `--to=~/heads`."""
+    option, equals, value = argument.partition("=")
+    if not equals or not option.startswith("--") or not value.startswith("~/"):
+        return argument
+    return f"{option}={os.path.expanduser(value)}"  # noqa: PTH111  without a home it stays
 
 
 class _Output(io.TextIOWrapper):

@@ -144,6 +144,19 @@ def test_export__writes_two_files_and_names_them(retrain: Retrain, tmp_path: Pat
     assert (tmp_path / "out" / "head.safetensors").stat().st_size > 0
 
 
+@pytest.mark.usefixtures("filled")
+def test_export__tilde_that_no_shell_expands(
+    retrain: Retrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--to=~/heads` is in the home, not in a folder called `~`."""
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.chdir(tmp_path)
+    version = retrain("--json").json["version"]
+    done = retrain("export", version, "--to=~/heads")
+    assert done.out.splitlines()[0] == str(tmp_path / "user" / "heads" / "head.safetensors")
+    assert not (tmp_path / "~").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
