@@ -36,7 +36,10 @@ def check_it_answers() -> None:
 
     Raises:
         httpx.HTTPError: there is no hub to be had from here.
+        OSError: there is no place to keep weights in.
     """
+    if constants.HF_HUB_CACHE.startswith("~"):  # it would be a folder of that name, right here
+        raise OSError("this user has no home to keep weights in: name a folder with HF_HOME")
     import httpx  # only here and where it failed: 60 ms
 
     if not constants.HF_HUB_OFFLINE:  # else the library refuses by itself, at once

@@ -85,6 +85,19 @@ def test_hub__proxies_that_cannot_be_used(
         load(backbone="resnet10t")
 
 
+def test_hub__nowhere_to_keep_weights(
+    unreachable_hub: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a home the hub library would make a folder called `~`: the setting is named."""
+    from huggingface_hub import constants
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    with pytest.raises(WeightsUnavailable, match=r"no home to keep weights in.*HF_HOME"):
+        load(backbone="resnet10t")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_hub__offline_mode(unreachable_hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub library's own offline switch leads to the same message."""
     from huggingface_hub import constants
