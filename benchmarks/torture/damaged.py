@@ -71,6 +71,29 @@ def sound_files() -> dict[str, bytes]:
     return files | {f"tiff-{how}": _file(photo, "TIFF", compression=how) for how in IN_TIFF}
 
 
+def noise_files() -> dict[str, bytes]:
+    """3 megapixels of noise in each format."""
+    values = np.random.default_rng(0).integers(0, 2**16, (1500, 2000, 3), dtype=np.uint16)
+    noise = Image.fromarray((values >> 8).astype(np.uint8))
+    return {
+        "jpeg": _file(noise, "JPEG", quality=95, subsampling=0),
+        "jpeg, 10 scans": _file(noise, "JPEG", quality=60, progressive=True),
+        "png": _file(noise, "PNG", compress_level=1),
+        "webp": _file(noise, "WEBP", method=0),
+        "webp, lossless": _file(noise, "WEBP", lossless=True, method=0, quality=0),
+        "gif": _file(noise.quantize(256), "GIF"),
+        "bmp": _file(noise, "BMP"),
+        "heic": _heic(noise),
+        "avif": _file(noise, "AVIF", speed=10),
+        "tiff": _file(noise, "TIFF"),
+        "tiff, lzw": _file(noise, "TIFF", compression="tiff_lzw"),
+        "tiff, 16 bits": _tiff_of_others(values, photometric="rgb", compression="zlib"),
+        "tiff, floats": _tiff_of_others(
+            values.astype(np.float32), photometric="rgb", compression="zlib"
+        ),
+    }
+
+
 def costly() -> Iterator[tuple[str, bytes]]:
     """Small files that cost seconds or gigabytes where nobody counts first."""
     yield "costly-jpeg-400-scans", _scans(6000, 4000, 390)

@@ -132,12 +132,13 @@ def _jpeg(data: bytes) -> Container:
         return Container(_joined(data, spans))  # no scan: the parser says what is missing
     scans = _count_scans(data, start, frame)
     lean = _joined(data, spans)
+    has_end = data.rfind(b"\xff\xd9") > start
     return Container(
         lean,
         orientation=orientation(exif, xmp),
-        scans=scans,
+        scans=scans if has_end else 3 * scans,  # twice more to see whether it is whole
         samples=_samples(frame) if scans > 1 else 0.0,
-        unended=len(lean) - len(data) + start if data.rfind(b"\xff\xd9") < start else None,
+        unended=None if has_end else len(lean) - len(data) + start,
     )
 
 

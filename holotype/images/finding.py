@@ -66,6 +66,8 @@ _HEAD = 64
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 """Lengths of the second header of a BMP, whose signature alone is two common letters."""
 
+_WHY = "skipped: no pictures, by their names or first bytes"
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,12}")
 _NAME = attrgetter("name")
 
@@ -105,11 +107,11 @@ class LeftOut:
         self.empty.clear()
 
     def __str__(self) -> str:
-        """Like `18 left out: 12 .txt, 6 without suffix`; empty where nothing was."""
+        """Like `18 left out: 12 .txt, 6 without suffix (...)`; empty where nothing was."""
         if not self.kinds:
             return ""
         by_kind = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
-        return f"{self.kinds.total()} left out: {by_kind}"
+        return f"{self.kinds.total()} left out: {by_kind} ({_WHY})"
 
     def lines(self) -> list[str]:
         """For people: what was left out, and which classes came to nothing."""

@@ -97,7 +97,7 @@ def test_add__accounts_for_everything(ingest: Ingest, images: Path) -> None:
     assert last["counts"]["added"] == last["total"] == 1
     assert last["left_out"] == {"@eaDir": 1, ".txt": 1, ".jp2": 1}
     assert last["empty_classes"] == [str(images / "wasp")]
-    assert "3 left out: 1 @eaDir, 1 .txt, 1 .jp2\n" in done.stderr
+    assert "3 left out: 1 @eaDir, 1 .txt, 1 .jp2 (skipped:" in done.stderr
     assert f"nothing came of the class folder {images}/wasp: no picture was found" in done.stderr
     assert done.returncode == 3
 
@@ -107,7 +107,7 @@ def test_add__only_what_is_left_out(ingest: Ingest, images: Path) -> None:
     (images / "bee").mkdir()
     (images / "bee" / "x.jp2").write_bytes(b"x")
     done = ingest("add", images)
-    assert "1 left out: 1 .jp2\n" in done.stderr
+    assert "1 left out: 1 .jp2 (skipped:" in done.stderr
     assert "error: nothing to add: no images were found" in done.stderr
     assert done.returncode == 1
 

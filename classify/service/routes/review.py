@@ -8,8 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from classify.service.dependencies import READ, WRITE, ServiceDep
-from classify.service.models.heads import ReviewItem, ReviewLabel, ReviewLabels, ReviewList
-from classify.service.models.references import MAX_PAGE, AddResponse, OutcomeModel
+from classify.service.models.heads import (
+    ReviewItem,
+    ReviewLabel,
+    ReviewLabels,
+    ReviewList,
+    ReviewListing,
+)
+from classify.service.models.references import AddResponse, OutcomeModel
 from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
@@ -30,14 +36,10 @@ def router() -> APIRouter:
         dependencies=[READ],
         responses=responses(422, 503),
     )
-    def list_kept(
-        service: ServiceDep,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-        after: Annotated[int, Query(ge=0, lt=2**63)] | None = None,
-    ) -> ReviewList:
+    def list_kept(service: ServiceDep, asked: Annotated[ReviewListing, Query()]) -> ReviewList:
         """A page at a time; kept only where the setting `keep_queries` allows it."""
         service.doubts.wait(SETTLE_S)
-        kept = service.review.page(limit=limit, after=after)
+        kept = service.review.page(limit=asked.limit, after=asked.after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),
             limit=service.review.limit,

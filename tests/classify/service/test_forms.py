@@ -190,3 +190,11 @@ def test_head__of_a_thumbnail_and_of_what_is_not_there(reading: Running) -> None
 def test_address__with_a_slash_too_many_is_not_redirected(reading: Running) -> None:
     """A redirection would name an address that the proxy does not have."""
     assert reading.http.get("/v1/gallery/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/references", "/v1/classes", "/v1/review"])
+def test_query__parameters_that_nobody_knows(reading: Running, path: str) -> None:
+    """A filter that is misspelt would otherwise list everything."""
+    response = reading.http.get(path, params={"wher": "label=red"})
+    assert response.status_code == 422
+    assert response.json()["detail"] == "query.wher: there is no such field"

@@ -194,8 +194,8 @@ def test_find__folders_nested_beyond_all_measure(
 
 def test_find__strange_suffix_or_none_is_recognised_by_its_bytes(tmp_path: Path) -> None:
     """What a browser or an export named oddly is a picture; what is none is left out."""
-    taken = ["IMG_0", "p.jpg_large", "w.jpg?w=800", "scan.0001"]
-    for name, kind in zip(taken, ["JPEG", "PNG", "WebP", "TIFF"], strict=True):
+    taken = ["IMG_0", "p.jpg_large", "w.jpg?w=800", "scan.0001", "x.avif_"]
+    for name, kind in zip(taken, ["JPEG", "PNG", "WebP", "TIFF", "AVIF"], strict=True):
         (tmp_path / name).write_bytes(picture(1, kind=kind))
     (tmp_path / "b.dat").write_bytes(picture(1, kind="BMP"))
     (tmp_path / "BMW.data").write_bytes(b"BMW, a name that begins as a BMP does, and is none")
