@@ -110,6 +110,11 @@ def printable_json(data: object) -> str:
     return "".join(c if _is_harmless(c) else json.dumps(c)[1:-1] for c in text)
 
 
+def printable_ascii_json(data: object) -> str:
+    """The same in ASCII alone."""
+    return json.dumps(data).replace("\x7f", r"\u007f")
+
+
 def _look(text: str) -> str:
     return unicodedata.normalize("NFKD", uniform(text)).translate(_LOOK_ALIKE)
 

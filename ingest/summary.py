@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holotype.console import EXIT_DONE, EXIT_NOTHING_DONE, EXIT_SOME_FAILED
+from holotype.images.finding import LeftOut
+from holotype.intake.words import readable
 from holotype.outcomes import FileOutcome, Outcome
 
 
@@ -20,6 +22,8 @@ class Summary:
     seconds: float = 0.0
     stopped: str | None = None
     """Why the run was given up before the last file; None where it was not."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What was found and not taken."""
 
     def count(self, outcome: FileOutcome) -> None:
         """One more file has its outcome."""
@@ -39,10 +43,10 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done; 3 done, but some files failed; 1 all failed, or the run was given up."""
+        """0 all done; 3 done, but some files or whole classes failed; 1 all failed, or given up."""
         if self.stopped is not None or (self.total and self.failures == self.total):
             return EXIT_NOTHING_DONE
-        return EXIT_SOME_FAILED if self.failures else EXIT_DONE
+        return EXIT_SOME_FAILED if self.failures or self.left_out.empty else EXIT_DONE
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; every outcome is there, also at 0."""
@@ -53,11 +57,14 @@ class Summary:
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
             "notes": dict(self.notes),
+            "left_out": dict(self.left_out.kinds),
+            "empty_classes": [readable(folder) for folder in self.left_out.empty],
         }
 
     def lines(self) -> list[str]:
-        """A small table for people: one line an outcome that occurred, one a note."""
+        """A small table for people: one line an outcome that occurred, one a note, the left out."""
         words = [(outcome.value.replace("_", " "), self.counts[outcome]) for outcome in Outcome]
         width = max(len(str(self.total)), 1)
-        lines = [f"{n:>{width}}  {word}" for word, n in words if n]
-        return lines + [f"{n:>{width}}  of these: {note}" for note, n in self.notes.items()]
+        outcomes = [f"{n:>{width}}  {word}" for word, n in words if n]
+        notes = [f"{n:>{width}}  of these: {note}" for note, n in self.notes.items()]
+        return [*outcomes, *notes, *self.left_out.lines()]

@@ -168,7 +168,7 @@ def _read_unended(data: bytes, container: Container, need: _Need) -> DecodedImag
     """A JPEG without an end marker, if it lacks nothing else."""
     assert container.unended is not None
     with _parsing(Format.JPEG, data):
-        ended = with_end(container.data, container.unended)
+        ended = with_end(container.data, container.unended, need.at_least)
     if ended is None:
         raise BrokenImage(_truncated(Format.JPEG))
     return _parsed(Format.JPEG, data, replace(container, data=ended, unended=None), need)

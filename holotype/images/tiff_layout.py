@@ -177,7 +177,7 @@ def _all(tags: Directory, tag: Tag, default: int, what: str) -> int:
     """The one value of all samples."""
     values = {int(value) for value in tags.all(tag)} or {default}
     if len(values) > 1:
-        listed = ", ".join(map(str, tags[tag][:8].tolist()))
+        listed = ", ".join(map(str, tags.all(tag)[:8].tolist()))
         raise BrokenImage(f"a TIFF of different {what} ({listed}) is not read")
     return values.pop()
 

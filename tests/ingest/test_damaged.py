@@ -23,12 +23,15 @@ def settings(lite0_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")
-def test_damaged__every_file_has_an_outcome(ingest: Ingest, images: Path, tmp_path: Path) -> None:
+def test_damaged__every_file_has_an_outcome(
+    ingest: Ingest, images: Path, tmp_path: Path, lite0_checkpoint: Path
+) -> None:
     """Whatever two hundred files hold, the run ends, and each is taken or named with its reason."""
     for name, data in damaged(200, seed=2):
         (images / f"{name}.png").write_bytes(data)
     report = tmp_path / "report.jsonl"
-    done = ingest("add", images, "--label", "any", "--dry-run", "--report", report)
+    encoder = ("--backbone", "tf_efficientnet_lite0", "--checkpoint", lite0_checkpoint)
+    done = ingest("add", images, "--label", "any", "--dry-run", "--report", report, *encoder)
     assert done.returncode == 3
     told = [json.loads(line) for line in report.read_text().splitlines()]
     assert {Path(line["source"]).name for line in told} == {file.name for file in images.iterdir()}
