@@ -127,8 +127,8 @@ class Settings(BaseSettings):
     server: str | None = None
     """URL of a running service that commands should talk to."""
     server_timeout: float = Field(default=600.0, gt=0)
-    """Seconds that commands wait for an answer of a service: 64 images at 518 pixels may take minutes
-    on a processor, and others may be before them."""
+    """Seconds that commands wait for an answer of a service: 64 large images may take minutes on a
+    processor, and others may be before them."""
     api_key: SecretStr | None = None
     """Key that commands send to a service."""
 
