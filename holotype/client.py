@@ -30,7 +30,7 @@ from holotype.store.port import Damage, Page, Verification
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
 
-CONNECT_S, ANSWER_S = 5.0, 300.0
+CONNECT_S, ANSWER_S = 5.0, 600.0
 """Seconds: a service on this machine or network connects at once, but may be given a batch
 that takes minutes on a slow processor."""
 

@@ -126,8 +126,9 @@ class Settings(BaseSettings):
     # The service, seen by a command
     server: str | None = None
     """URL of a running service that commands should talk to."""
-    server_timeout: float = Field(default=300.0, gt=0)
-    """Seconds that commands wait for an answer of a service, such as one to 64 images."""
+    server_timeout: float = Field(default=600.0, gt=0)
+    """Seconds that commands wait for an answer of a service: 64 large images may take minutes on a
+    processor, and others may be before them."""
     api_key: SecretStr | None = None
     """Key that commands send to a service."""
 
