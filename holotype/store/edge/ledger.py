@@ -119,7 +119,8 @@ class Ledger:
         Args:
             points: how many there are.
             written: whether anything was; then every file is read, because not every file
-                system notes the time of a change that was made through shared memory.
+                system notes the time of a change that was made through shared memory. The small
+                ones always are: the engine completes some when it opens a shard.
 
         Raises:
             OSError: the disk is full: then only the number will be compared.
@@ -194,7 +195,7 @@ def _check(state: _State) -> int:
 
 
 def _look(shard: Path, known: dict[str, Entry]) -> dict[str, Entry]:
-    """Every file of the shard; one that is known and was not touched since is not read."""
+    """Every file of the shard; a large one that is known and was not touched is not read."""
     found = {}
     for path in sorted(shard.rglob("*")):
         if not path.is_file() or path.name in _NOT_OURS:
@@ -202,9 +203,10 @@ def _look(shard: Path, known: dict[str, Entry]) -> dict[str, Entry]:
         name = path.relative_to(shard).as_posix()
         status = path.stat()
         before = known.get(name)
-        if before is None or (before.size, before.modified_ns) != _mark(status):
-            with path.open("rb", buffering=0) as file:
-                before = Entry(*_mark(status), _digest(file.fileno()))
+        with path.open("rb", buffering=0) as file:
+            untouched = before is not None and _may_be_trusted(file.fileno(), status, before)
+            if before is None or not untouched:
+                before = Entry(status.st_size, status.st_mtime_ns, _digest(file.fileno()))
         found[name] = before
     return found
 
@@ -213,12 +215,9 @@ def _contents(files: dict[str, Entry]) -> dict[str, tuple[int, str]]:
     return {name: (entry.size, entry.digest) for name, entry in files.items()}
 
 
-def _mark(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
-
-
 def _may_be_trusted(descriptor: int, status: os.stat_result, entry: Entry) -> bool:
-    return status.st_mtime_ns == entry.modified_ns and data_end(descriptor) > ALWAYS_READ
+    same = (status.st_size, status.st_mtime_ns) == (entry.size, entry.modified_ns)
+    return same and data_end(descriptor) > ALWAYS_READ
 
 
 def _digest(descriptor: int) -> str:
