@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 
-.PHONY: setup demo test lint bench bench-accuracy serve browser clean
+.PHONY: setup demo test fuzz lint bench bench-accuracy serve browser clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -22,6 +22,15 @@ demo: $(READY)        ## the main job, on real images
 test: export TMPDIR := $(shell [ -w /dev/shm ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
 test: $(READY) browser  ## every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Half of them valid, half not; all of schemathesis' checks. Other ones each time: what is found is
+# printed with the request that shows it.
+EXAMPLES ?= 2000
+
+fuzz: export TMPDIR := $(shell [ -w /dev/shm ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
+fuzz: $(READY)        ## requests made from the OpenAPI document: 2,000 an operation, half an hour
+	HOLOTYPE_TEST_EXAMPLES=$$(($(EXAMPLES) / 2)) $(BIN)/python -m pytest -n 2 --timeout 7200 \
+	  -k schemathesis tests/classify/service/test_openapi.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

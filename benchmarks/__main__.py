@@ -29,6 +29,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
      "--out", str(OUT / "ingest_overhead_lite0.json")),
     ("known",),
     ("service_load",),
+    ("under_writes",),
     ("growth",),
 )  # fmt: skip
 """What `make bench` runs. Memory of ingest takes 100,000 files: run `ingest_memory` by itself."""

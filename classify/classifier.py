@@ -13,12 +13,13 @@ import numpy as np
 
 from classify import knn, linear, trust
 from classify.answers import Answer, Part
+from classify.basis import Basis, Standing
 from classify.knn import Classes, Neighbourhood
 from classify.modes import MetricName, Mode
 from classify.opinion import Opinion
 from classify.options import QueryOptions, Voting
 from classify.pooling import pooled
-from holotype.errors import EmptyGallery, NoActiveHead
+from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from head.calibration import Calibration
     from head.metric import Metric
     from head.model import Head
-    from holotype.store.port import GalleryState, VectorStore
+    from holotype.store.port import VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Candidates:
     def counts(self) -> Mapping[str, int]:
         """References per label, under the filter."""
         return self.classes.counts
+
+    counted: bool = True
+    """Whether that is known; else only neighbours say what can be answered."""
 
     @property
     def total(self) -> int:
@@ -71,17 +75,23 @@ class _Asked:
 
 
 class Classifier:
-    """Classifies vectors against one store.
+    """Classifies vectors against one store. Safe for several threads.
 
-    Labels are read from the store at every call, so that added, renamed and removed classes
-    are honoured at once. The active head is loaded when its version changes.
+    Classes and head are those of `classify.basis`: what was changed through this store is
+    honoured at once, what others changed soon. Neighbours are searched for at every call.
     """
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._counted: Candidates | None = None
-        self._loaded: Head | None = None
-        self._extended: tuple[str, GalleryState, Head] | None = None
+        self._standing = Standing(store)
+
+    def basis(self) -> Basis:
+        """The classes and the head that answers are given from now.
+
+        Raises:
+            HolotypeError: the store cannot be read.
+        """
+        return self._standing.basis()
 
     def candidates(self, options: QueryOptions) -> Candidates:
         """What these options can answer; cheap, so it is also the check before a long run.
@@ -117,18 +127,23 @@ class Classifier:
         if len(vectors) == 0:
             return []
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
-        candidates, head = self._answerable(options)
-        asked = _Asked(vectors, own, options, candidates, self._of_today(head, candidates, options))
+        asked = _Asked(vectors, own, options, *self._answerable(options))
         return {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
             options.mode
         ](asked)
 
     def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
-        """See `candidates`; and the active head, as it was trained."""
-        counts = self._store.counts("label", where=options.where)
-        if not counts:
-            raise EmptyGallery(_why_empty(self._store, options.where))
-        head = self._active_head()
+        """See `candidates`; and the active head."""
+        basis = self._standing.basis()
+        try:
+            candidates = Candidates(self._standing.classes(options.where))
+        except StoreError:
+            if options.mode is Mode.LINEAR:
+                raise
+            candidates = Candidates(Classes.of({}), counted=False)
+        if candidates.counted and not candidates.counts:
+            raise EmptyGallery(_why_empty(self._store.gallery, basis, options.where))
+        head = basis.head
         if options.mode is Mode.LINEAR and head is None:
             raise NoActiveHead(
                 f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
@@ -136,9 +151,7 @@ class Classifier:
             )
         if options.mode is not Mode.LINEAR:
             self._metric(head, options.metric)
-        if self._counted is None or self._counted.counts != counts:
-            self._counted = Candidates(Classes.of(counts))
-        return self._counted, head
+        return candidates, head
 
     def _knn(self, asked: _Asked) -> list[Answer]:
         around, opinion = self._by_neighbours(asked)
@@ -198,6 +211,8 @@ class Classifier:
                 for found, id_ in zip(neighbours, asked.own_ids, strict=True)
             ]
         neighbours = [found[: voting.candidates] for found in neighbours]
+        if not asked.candidates.counted and not any(neighbours):
+            raise EmptyGallery(_why_empty(self._store.gallery, None, options.where))
         ranked = (
             knn.by_metric(asked.vectors, neighbours, metric)
             if metric
@@ -205,36 +220,6 @@ class Classifier:
         )
         around = knn.vote(ranked, voting, classes=asked.candidates.classes)
         return around, around.opinion(calibration)
-
-    def _active_head(self) -> Head | None:
-        """Loaded again only when another version became active."""
-        pointer = self._store.active_head()
-        if pointer is None:
-            return None
-        if self._loaded is None or self._loaded.version != pointer.version:
-            from head import registry
-
-            self._loaded = registry.load(self._store, pointer.version)
-        return self._loaded
-
-    def _of_today(
-        self, head: Head | None, candidates: Candidates, options: QueryOptions
-    ) -> Head | None:
-        """The active head with a row for every label of the gallery, and for no other.
-
-        Provisional rows are derived again only when references changed.
-        """
-        if head is None:
-            return None
-        counts = self._store.counts("label") if options.where else candidates.counts
-        if counts.keys() == set(head.labels):
-            return head
-        from head.provisional import extend
-
-        state = self._store.state()
-        if self._extended is None or self._extended[:2] != (head.version, state):
-            self._extended = head.version, state, extend(head, self._store)
-        return self._extended[2]
 
     def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
         """The metric to rank by; None for plain cosine."""
@@ -305,23 +290,18 @@ def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:
         notice = "the only reference to compare with is this very picture"
     elif k is not None and answer.voted < k:
         matching = "match the filter" if asked.options.where else "are in the gallery"
-        notice = (
-            f"k = {k}, but only {asked.candidates.total} references {matching}: "
-            f"{answer.voted} voted"
-        )
+        total = asked.candidates.total
+        few = f"only {total} references {matching}" if total < k else "the store gives no more"
+        notice = f"k = {k}, but {few}: {answer.voted} voted"
     else:
         return answer
     return replace(answer, notices=(*answer.notices, notice))
 
 
-def _why_empty(store: VectorStore, where: Where) -> str:
-    if not where or not (total := store.count()):
-        return (
-            f"gallery {store.gallery!r} holds no reference: add some with "
-            "`ingest add PATH --label X`"
-        )
+def _why_empty(gallery: str, basis: Basis | None, where: Where) -> str:
+    total = sum(basis.classes.counts.values()) if basis and basis.classes else None
+    if not where or total == 0:
+        return f"gallery {gallery!r} holds no reference: add some with `ingest add PATH --label X`"
     conditions = ", ".join(f"{c.key}{c.op}{c.value}" for c in where.conditions)
-    return (
-        f"none of the {total} references in gallery {store.gallery!r} matches {conditions}: "
-        "`ingest classes` shows what there is"
-    )
+    of = "no reference" if total is None else f"none of the {total} references"
+    return f"{of} in gallery {gallery!r} matches {conditions}: `ingest classes` shows what there is"

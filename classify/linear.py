@@ -12,6 +12,7 @@ import numpy as np
 
 from classify.modes import Mode
 from classify.opinion import Opinion
+from classify.pooling import shared
 from holotype.errors import NoActiveHead
 from holotype.references import Vectors
 
@@ -38,8 +39,7 @@ def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opin
             f"head {head.version} was trained on none of the labels that can be answered now "
             f"({spelled(sorted(labels))}): run `retrain`"
         )
-    said = head.probabilities(vectors)[:, [column[label] for label in known]]
-    said /= np.maximum(said.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    said = shared(head.probabilities(vectors)[:, [column[label] for label in known]])
     scores = np.zeros((len(vectors), len(labels)))
     place = {label: c for c, label in enumerate(labels)}
     scores[:, [place[label] for label in known]] = said

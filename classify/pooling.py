@@ -35,13 +35,13 @@ def pooled(
     assert linear.labels == knn.labels
     known = np.array([label not in newer for label in knn.labels])
     scores = knn.scores.copy()
-    both = pooled_scores(_shared(linear.scores[:, known]), _shared(knn.scores[:, known]))
-    together = calibration.probabilities(both) if calibration else _shared(np.exp(both))
+    both = pooled_scores(shared(linear.scores[:, known]), shared(knn.scores[:, known]))
+    together = calibration.probabilities(both) if calibration else shared(np.exp(both))
     scores[:, known] = together * (1 - scores[:, ~known].sum(axis=1, keepdims=True))
     return Opinion.by_score(Mode.AUTO, knn.labels, scores, calibration=calibration)
 
 
-def _shared(scores: Floats) -> Floats:
+def shared(scores: Floats) -> Floats:
     """Rows that sum to 1; the same for all where nothing is known."""
     total = scores.sum(axis=1, keepdims=True)
     shared: Floats = np.where(

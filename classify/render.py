@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from classify.modes import MODE_NAMES, MetricName, Mode
+from holotype import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ class Renderer:
     """Writes results to standard output; long lines are left to the terminal to wrap."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = console.for_people()
 
     def show(self, result: QueryResult) -> None:
         """One query and its answer; nothing for a query without one."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from head.options import RetrainOptions
 from holotype.errors import HolotypeError
 from holotype.fingerprint import Fingerprint
 from holotype.relay.borrowed import BorrowedStore
-from holotype.relay.frames import Message, receive, send
+from holotype.relay.frames import Message, StreamEnded, receive, send
 from holotype.store.port import VectorStore
 
 NICENESS = 10
@@ -32,7 +33,8 @@ def main() -> None:
         calls=calls,
         answers=answers,
     )
-    send(calls, _retrained(store, RetrainOptions(**start["options"])))
+    with suppress(StreamEnded):  # nobody is left to be told
+        send(calls, _retrained(store, RetrainOptions(**start["options"])))
 
 
 def _retrained(store: BorrowedStore, options: RetrainOptions) -> Message:

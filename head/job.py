@@ -17,9 +17,11 @@ from head import registry
 from head.lease import HeldLease, only_retrain
 from head.need import need_of
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
+from holotype.errors import HeadBusy, UnknownHead
 
 if TYPE_CHECKING:
     from head.champion import Verdict
+    from head.model import Head
     from holotype.store.port import VectorStore
 
 KEPT_VERSIONS = 10
@@ -40,9 +42,8 @@ def retrain(
         say: told what is being done, one line at a time.
 
     Raises:
-        HeadBusy: another retrain is running on this gallery.
+        HeadBusy: another retrain is running on this gallery, or ran when this one stood still.
         TooFewReferences: the gallery holds fewer than two classes.
-        StoreMoved: references kept changing while they were exported.
     """
     options = options or RetrainOptions()
     if options.if_needed:
@@ -68,14 +69,14 @@ def _retrain(
     from head.training_set import export_training_set
 
     started, started_at = time.monotonic(), datetime.now(UTC)
+    before = {record.version for record in store.heads()}
     training = export_training_set(store)
     say(f"exported {len(training)} references of {len(training.labels)} classes")
-    lease.renew()
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
-    runtime = Runtime(device=options.device, say=say, on_pass=lease.renew)
+    runtime = Runtime(device=options.device, say=say, on_pass=lease.check)
     compared = compare(training, seed=options.seed, runtime=runtime)
-    champion = registry.active(store)
+    champion = _champion(store)
     verdict = None if champion is None else judge(training, compared, champion)
     held = verdict is not None and verdict.worse and not options.force
     answers = answering(training, compared, runtime=runtime)
@@ -98,8 +99,9 @@ def _retrain(
         status="held" if held else "ready",
         report=report,
     )
-    store.save_head(head.to_stored())
     lease.renew()
+    store.save_head(head.to_stored())
+    _only_one_finished(store, lease, {*before, head.version})
     if not held:
         registry.promote(store, head.version)
     _forget_old_versions(store)
@@ -109,6 +111,25 @@ def _retrain(
         version=head.version,
         report=head.record.report,
     )
+
+
+def _champion(store: VectorStore) -> Head | None:
+    """None where no head answers, one that is damaged included: the run is to mend that."""
+    try:
+        return registry.active(store)
+    except UnknownHead:
+        return None
+
+
+def _only_one_finished(store: VectorStore, lease: HeldLease, versions: set[str]) -> None:
+    """The lease may have lapsed and come back: nobody else may have trained in between."""
+    lease.renew()
+    others = sorted({record.version for record in store.heads()} - versions)
+    if others:
+        raise HeadBusy(
+            f"this retrain stood still, and another one made head {others[-1]} meanwhile: this "
+            "one made no head active"
+        )
 
 
 def _reason(version: str, against: Verdict | None) -> str:

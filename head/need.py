@@ -1,7 +1,10 @@
 """Whether a retrain is needed: the gallery now against the gallery of the newest head.
 
 Reads counts and one time stamp; no vector, no torch. The newest head counts whether it is
-active or held: references that made a head which was held would make the same one again.
+active or held: references that made a head which was held would make the same one again. It
+does not count where its run was killed before it could be made active, nor where no head
+answers: such a gallery needs a retrain, whatever changed. A head from which somebody went back
+was decided on, and stays away.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holotype.heads import HeadRecord
+    from collections.abc import Sequence
+
+    from holotype.heads import ActiveHead, HeadRecord
     from holotype.store.port import GalleryState, VectorStore
 
 
@@ -21,10 +26,10 @@ class Need:
     changed: int
     """References added, relabelled or removed, at least."""
     since: str | None
-    """The newest head's version; None where there is none."""
+    """The newest head's version; None where there is none that counts."""
 
     def is_met(self, min_new: int) -> bool:
-        """Whether enough changed to train; without any head everything is new."""
+        """Whether enough changed to train; without a head that counts everything is new."""
         return self.since is None or (self.changed > 0 and self.changed >= min_new)
 
     def describe(self, min_new: int) -> str:
@@ -37,11 +42,21 @@ class Need:
 
 def need_of(store: VectorStore) -> Need:
     """Compare the gallery with the newest head."""
-    records = store.heads()
-    if not records:
+    records, pointer = store.heads(), store.active_head()
+    if pointer is None or _left_behind(records, pointer):
         return Need(changed=store.state().total, since=None)
     newest = records[-1]
     return Need(changed=_changed(store, newest), since=newest.version)
+
+
+def _left_behind(records: Sequence[HeadRecord], pointer: ActiveHead) -> bool:
+    """Whether the active head is gone, or a kill came between a head and its becoming active."""
+    if all(record.version != pointer.version for record in records):
+        return True
+    newest = records[-1]
+    return (
+        newest.status == "ready" and pointer.newest is not None and newest.version > pointer.newest
+    )
 
 
 def gallery_state(state: GalleryState) -> dict[str, object]:

@@ -24,17 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from head.lda import discriminant_rows
 from head.model import ClassMeans, Head, Newcomers
-from holotype.references import Where
-
-if TYPE_CHECKING:
-    from holotype.store.port import VectorStore
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,19 +46,30 @@ class NewClass:
     """(D,) after the head's feature map."""
     count: int
 
+    @property
+    def key(self) -> tuple[str, int, float]:
+        """Differs where anything does."""
+        return self.label, self.count, float(self.mean @ np.arange(1, len(self.mean) + 1))
 
-def extend(head: Head, store: VectorStore) -> Head:
+
+def newer(head: Head, counts: Mapping[str, int]) -> dict[str, int]:
+    """Those of a gallery's classes that the head can take in, though it has no row for them.
+
+    A head without a metric cannot answer new classes.
+    """
+    if head.metric is None or head.class_means is None:
+        return {}
+    return {label: n for label, n in counts.items() if label not in head.trained_labels}
+
+
+def extend(head: Head, counts: Mapping[str, int], new: Sequence[NewClass]) -> Head:
     """The head for the labels that the gallery holds now, and no other.
 
-    Cheap where labels are the head's own. Otherwise the vectors of the new ones are read, so
-    keep the result until `store.state()` differs. A head without a metric cannot answer new
-    classes: it is only relieved of labels that are gone.
+    Args:
+        head: the active one.
+        counts: the gallery's references per label.
+        new: what is known of those that are `newer` (see `head.newer`).
     """
-    counts = store.counts("label")
-    unknown = sorted(set(counts) - set(head.trained_labels))
-    if head.metric is None or head.class_means is None:
-        unknown = []
-    new = [new_class(head, store, label) for label in unknown]
     return with_classes(keep(_renamed(head, new, counts), counts), new)
 
 
@@ -85,15 +91,6 @@ def keep(head: Head, labels: Collection[str]) -> Head:
         novelty=novelty,
         newcomers=None,
     )
-
-
-def new_class(head: Head, store: VectorStore, label: str) -> NewClass:
-    """Mean and count of a label's references, read from the store in batches."""
-    total, count = np.zeros(head.dimension), 0
-    for batch in store.export(where=Where.equal("label", label)):
-        total += head.features.of(batch.vectors).sum(axis=0, dtype=np.float64)
-        count += len(batch)
-    return NewClass(label=label, mean=total / max(count, 1), count=count)
 
 
 def with_classes(head: Head, new: Sequence[NewClass]) -> Head:

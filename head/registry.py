@@ -58,11 +58,12 @@ def promote(store: VectorStore, version: str) -> ActiveHead:
     """
     record_of(store, version)
     pointer = store.active_head()
-    if pointer is not None and pointer.version == version:
-        return pointer
-    history = () if pointer is None else (*pointer.history, pointer.version)
-    moved = ActiveHead(version=version, history=history[-HISTORY:])
-    store.set_active_head(moved)
+    history = () if pointer is None else pointer.history
+    if pointer is not None and pointer.version != version:
+        history = (*history, pointer.version)
+    moved = ActiveHead(version, history[-HISTORY:], newest=store.heads()[-1].version)
+    if moved != pointer:
+        store.set_active_head(moved)
     return moved
 
 
@@ -76,13 +77,13 @@ def rollback(store: VectorStore) -> ActiveHead:
     pointer = store.active_head()
     if pointer is None:
         raise NoActiveHead(f"gallery {store.gallery!r} has no trained head: run `retrain`")
-    there = {record.version for record in store.heads()}
+    there = [record.version for record in store.heads()]
     earlier = [version for version in pointer.history if version in there]
     if not earlier:
         raise HeadError(
             f"head {pointer.version} has no earlier version to go back to: "
             "`retrain list` shows what can be promoted"
         )
-    moved = ActiveHead(version=earlier[-1], history=tuple(earlier[:-1]))
+    moved = ActiveHead(earlier[-1], tuple(earlier[:-1]), newest=there[-1])
     store.set_active_head(moved)
     return moved

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from head import report_tables
 from head.report_tables import NOT_MEASURED, share
+from holotype import console
 
 if TYPE_CHECKING:
     from head.options import RetrainResult
@@ -65,31 +65,31 @@ def show_versions(records: Sequence[HeadRecord], *, active: str | None) -> None:
             line["winner"] or NOT_MEASURED,
             style="bold" if is_active else None,
         )
-    _console().print(table)
+    console.for_people().print(table)
 
 
 def show_report(record: HeadRecord, *, active: str | None) -> None:
     """A version with figures, candidates, calibration, comparison and classes."""
-    console, report = _console(), record.report
+    page, report = console.for_people(), record.report
     status = "active" if record.version == active else record.status
-    console.print(Text.assemble((f"head {record.version}", "bold"), f"  {status}"))
+    page.print(Text.assemble((f"head {record.version}", "bold"), f"  {status}"))
     for line in _summary_lines(report):
-        console.print(line)
+        page.print(line)
     calibration = report_tables.calibration(report)
-    console.print(report_tables.candidates(report))
+    page.print(report_tables.candidates(report))
     if calibration is not None:
-        console.print(calibration)
+        page.print(calibration)
     for part in report_tables.comparison(report):
-        console.print(part)
-    console.print(report_tables.classes(report))
+        page.print(part)
+    page.print(report_tables.classes(report))
 
 
 def show_summary(result: RetrainResult) -> None:
     """What a run that trained did."""
-    console = _console()
-    console.print(Text(result.reason, "bold"))
+    page = console.for_people()
+    page.print(Text(result.reason, "bold"))
     for line in _summary_lines(result.report):
-        console.print(line)
+        page.print(line)
 
 
 def _summary_lines(report: Mapping[str, Any]) -> list[Text]:
@@ -115,7 +115,3 @@ def _summary_lines(report: Mapping[str, Any]) -> list[Text]:
             "trained on, but never scored"
         )
     return [Text(line) for line in lines]
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)

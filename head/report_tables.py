@@ -102,7 +102,7 @@ def classes(report: Mapping[str, Any]) -> Table:
     """Every class with its cross-validated recall."""
     table = Table("label", "references", "recall")
     for line in report["classes"]:
-        table.add_row(Text(line["label"]), str(line["references"]), share(line["recall"]))
+        table.add_row(line["label"], str(line["references"]), share(line["recall"]))
     return table
 
 
@@ -132,7 +132,7 @@ def _regressions(verdict: Mapping[str, Any]) -> Table:
     table = Table("recognised less often", "references", "former head", "this head")
     for line in verdict["regressions"]:
         table.add_row(
-            Text(line["label"]),
+            line["label"],
             str(line["references"]),
             share(line["champion"]),
             share(line["challenger"]),

@@ -11,7 +11,7 @@ def _silent(_: str) -> None:
 
 
 def _unwatched() -> None:
-    """Nobody looks for a sign of life."""
+    """Nobody ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +23,4 @@ class Runtime:
     say: Callable[[str], None] = _silent
     """Told what is done now, one line at a time."""
     on_pass: Callable[[], None] = _unwatched
-    """A sign of life, at least once per pass over the vectors."""
+    """Called at least once per pass over the vectors; what it raises ends the run."""

@@ -5,6 +5,7 @@ Shapes: N references, D dimensions, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from holotype.errors import StoreMoved, TooFewReferences
 from holotype.references import VectorBatch, Vectors
-from holotype.store.port import GalleryState
+from holotype.store.port import WHENEVER, GalleryState
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
@@ -64,25 +65,32 @@ class TrainingSet:
 def export_training_set(store: VectorStore) -> TrainingSet:
     """Export the whole gallery; starts again when it moved, a few times.
 
+    Where it never stands still, every reference is taken as it was when its page was read: what
+    changed after the state that was read first counts as new to the next run.
+
     Raises:
         TooFewReferences: the gallery is empty or has a single class.
-        StoreMoved: it moved during every attempt.
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return _export(store)
+            return _export(store, store.export())
         except StoreMoved:
             continue
-    return _export(store)
+    return _export(store, store.export(changed_until=WHENEVER))
 
 
-def _export(store: VectorStore) -> TrainingSet:
+def _export(store: VectorStore, batches: Iterable[VectorBatch]) -> TrainingSet:
     state = store.state()
     _require_two_classes(store.gallery, state)
     rows = _Rows(state.total, store.fingerprint.dimension)
-    for batch in store.export():
+    for batch in batches:
         rows.add(batch)
-    return rows.finish(state)
+    found = rows.finish(state)
+    if len(found.labels) < 2:
+        raise TooFewReferences(
+            f"gallery {store.gallery!r} lost its classes while it was exported: run it again"
+        )
+    return found
 
 
 def _require_two_classes(gallery: str, state: GalleryState) -> None:
@@ -111,8 +119,10 @@ class _Rows:
     def add(self, batch: VectorBatch) -> None:
         start = len(self._labels)
         end = start + len(batch)
-        if end > len(self._vectors):
-            raise StoreMoved("references were added while the gallery was exported: run it again")
+        if end > len(self._vectors):  # some were added meanwhile
+            more = end + end // 8
+            self._vectors = np.resize(self._vectors, (more, self._vectors.shape[1]))
+            self._groups = np.resize(self._groups, more)
         self._vectors[start:end] = batch.vectors
         self._groups[start:end] = [
             -1 - (start + i)
@@ -124,15 +134,14 @@ class _Rows:
         self._marks += [mark_of(id_) for id_ in batch.ids]
 
     def finish(self, state: GalleryState) -> TrainingSet:
-        if len(self._labels) != len(self._vectors):
-            raise StoreMoved("references were removed while the gallery was exported: run it again")
+        n = len(self._labels)
         labels = tuple(sorted(set(self._labels)))
         code = {label: i for i, label in enumerate(labels)}
         return TrainingSet(
             labels=labels,
-            vectors=self._vectors,
+            vectors=self._vectors[:n],
             codes=np.array([code[label] for label in self._labels], dtype=np.int64),
-            groups=np.unique(self._groups, return_inverse=True)[1].astype(np.int64),
+            groups=np.unique(self._groups[:n], return_inverse=True)[1].astype(np.int64),
             marks=np.array(self._marks, dtype=np.int64),
             state=state,
         )

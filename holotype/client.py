@@ -8,9 +8,11 @@ its warm encoder, and run the retrain job.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -22,17 +24,23 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, Where
+from holotype.retry_after import retry_after_s
 from holotype.store.port import Page
 
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
 
-CONNECT_S, ANSWER_S = 5.0, 600.0
+CONNECT_S, ANSWER_S = 5.0, 300.0
 """Seconds: a service on this machine or network connects at once, but may be given a batch
 that takes minutes on a slow processor."""
 
+SILENCE_S = 5.0
+"""After so many seconds without an answer, people are told whom they wait for."""
+
 PATIENCE_S = 120.0
 """How long a busy service (503) is asked again before that is an error, seconds."""
+
+_log = logging.getLogger(__name__)
 
 IDS_PER_CALL = 5_000
 PAGE = 1_000
@@ -62,7 +70,12 @@ class ServiceClient:
     """Talks to one service. Safe for use by several threads."""
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, patience_s: float = PATIENCE_S
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        patience_s: float = PATIENCE_S,
+        answer_s: float = ANSWER_S,
     ) -> None:
         """Point at a service; nothing is sent yet.
 
@@ -70,17 +83,20 @@ class ServiceClient:
             url: where it serves, such as `http://127.0.0.1:8000`.
             api_key: where it takes one.
             patience_s: how long a busy service is asked again.
+            answer_s: how long an answer is waited for.
 
         Raises:
             UsageError: this is no address.
         """
         self.url = _address(url)
         self._patience_s = patience_s
+        self._answer_s = answer_s
+        self._told = threading.Event()
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
-            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            timeout=httpx.Timeout(answer_s, connect=min(CONNECT_S, answer_s)),
             # A service on this machine is not to be looked for behind a proxy.
             trust_env=False,
         )
@@ -154,7 +170,7 @@ class ServiceClient:
                 params["after"] = after
             page = self._json("GET", "/v1/references", params=params)
             references += [Reference(**found) for found in page["references"]]
-            after = page["next_after"]
+            after = page.get("next_after")
             if after is None:
                 break
         return Page(references, after)
@@ -185,7 +201,7 @@ class ServiceClient:
     def active_head(self) -> ActiveHead | None:
         """See `VectorStore.active_head`."""
         found = self._json("GET", "/v1/heads")
-        if found["active"] is None:
+        if found.get("active") is None:
             return None
         return ActiveHead(found["active"], tuple(found["history"]))
 
@@ -211,13 +227,11 @@ class ServiceClient:
         Raises:
             HeadBusy: it is running already.
         """
-        state: Mapping[str, Any] = self._json("POST", "/v1/retrain", json=dict(options))
-        return state
+        return dict(self._json("POST", "/v1/retrain", json=dict(options)))
 
     def retrain_state(self) -> Mapping[str, Any]:
         """How far the retrain job is."""
-        state: Mapping[str, Any] = self._json("GET", "/v1/retrain")
-        return state
+        return dict(self._json("GET", "/v1/retrain"))
 
     # -- pictures -------------------------------------------------------------------
 
@@ -257,12 +271,12 @@ class ServiceClient:
         body = {"ids": list(ids), "where": where.expressions(), **more}
         return int(self._json("POST", path, json=body)["changed"])
 
-    def _json(self, method: str, path: str, **request: Any) -> Any:
+    def _json(self, method: str, path: str, **request: Any) -> _Answer:
         """Send a request, again while the service is busy, and read its answer."""
         give_up_at = time.monotonic() + self._patience_s
         while True:
             response = self._send(method, path, **request)
-            wait_s = float(response.headers.get("retry-after", 1))
+            wait_s = retry_after_s(response.headers.get("retry-after"), default=1)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             if time.monotonic() + wait_s > give_up_at:
@@ -270,19 +284,66 @@ class ServiceClient:
             time.sleep(wait_s)
         if not response.is_success:
             raise _error_of(response)
-        try:
-            return response.json()
-        except ValueError as error:
-            raise _not_a_service(response) from error
+        return _Answer(response)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            return self._http.request(method, path, **request)
+            with self._saying_so():
+                return self._http.request(method, path, **request)
+        except httpx.ReadTimeout as error:
+            raise ServiceError(
+                f"the service at {self.url} has not answered for {self._answer_s:g} s: is it "
+                "overloaded, or stopped? HOLOTYPE_SERVER_TIMEOUT says how long it is waited for"
+            ) from error
         except httpx.HTTPError as error:
             raise ServiceError(
                 f"the service at {self.url} does not answer ({error or type(error).__name__}): "
                 "is it running, and is this its address?"
             ) from error
+
+    @contextmanager
+    def _saying_so(self) -> Iterator[None]:
+        """Tell people, once, whom they wait for."""
+
+        def tell() -> None:
+            if not self._told.is_set():
+                self._told.set()
+                _log.warning(
+                    "waiting for the service at %s: no answer for %g s, giving up after %g s "
+                    "(HOLOTYPE_SERVER_TIMEOUT)",
+                    self.url,
+                    SILENCE_S,
+                    self._answer_s,
+                )
+
+        timer = threading.Timer(SILENCE_S, tell)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+class _Answer(dict[str, Any]):
+    """The JSON object that a service answers with. What it must hold, it holds.
+
+    Raises:
+        ServiceError: the answer is no JSON object, or what is asked of it is missing or null.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        try:
+            super().__init__(response.json())
+        except (ValueError, TypeError) as error:
+            raise _not_a_service(response) from error
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.get(key)
+        if value is None:
+            raise _not_a_service(self._response)
+        return value
 
 
 def _address(url: str) -> str:

@@ -3,24 +3,33 @@
 Data goes to standard output, everything else to standard error. A command's exit code is
 0 (all done), 3 (done, but some items failed), 2 (wrong usage) or 1 (nothing useful could
 be done).
+
+Nothing that somebody else named reaches a terminal raw: `say`, `out`, `confirmed`,
+`for_people` and `LogLine` show everything as `holotype.characters.printable` has it; what it
+says of wrong usage, typer escapes by itself. JSON stays exact.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import json
+import itertools
+import logging
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from holotype.characters import printable, printable_json
 from holotype.errors import HolotypeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
 
@@ -119,6 +128,14 @@ def _parameter(name: str) -> inspect.Parameter:
     )
 
 
+class LogLine(logging.Formatter):
+    """A log entry is one line, whatever was asked by whom; tracebacks follow it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  its name in logging
+        """The line itself."""
+        return printable(super().formatMessage(record))
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line; errors become one message and an exit code.
 
@@ -140,18 +157,51 @@ def run(app: typer.Typer) -> None:
 
 def say(message: str) -> None:
     """One line for people, on standard error."""
-    sys.stderr.write(message + "\n")
+    sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
 
 
 def out(text: str) -> None:
     """One line of data, on standard output."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def out_json(data: Any) -> None:
-    """One line of JSON on standard output."""
-    out(json.dumps(data, ensure_ascii=False))
+    """One line of JSON on standard output, exact."""
+    sys.stdout.write(printable_json(data) + "\n")
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; no unless the answer is yes."""
+    return typer.confirm(printable(question), err=True)
+
+
+def for_people(*, soft_wrap: bool = True) -> Console:
+    """Tables and styled text on standard output: nothing in them is markup, or acts.
+
+    Args:
+        soft_wrap: leave long lines to the terminal to wrap.
+    """
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Span, Text
+
+    class Careful(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(printable(text), **how)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            if isinstance(renderable, Text):
+                shown = [printable(character) for character in renderable.plain]
+                at = list(itertools.accumulate(map(len, shown), initial=0))
+                spans = [Span(at[s.start], at[s.end], s.style) for s in renderable.spans]
+                renderable = renderable.blank_copy("".join(shown))
+                renderable.spans = spans
+            return super().render(renderable, options)
+
+    return Careful(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
 
 
 class Progress:

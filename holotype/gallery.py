@@ -68,7 +68,11 @@ def connect(settings: Settings) -> ServiceClient | None:
     from holotype.client import ServiceClient
 
     key = settings.api_key
-    client = ServiceClient(url, api_key=None if key is None else key.get_secret_value())
+    client = ServiceClient(
+        url,
+        api_key=None if key is None else key.get_secret_value(),
+        answer_s=settings.server_timeout,
+    )
     if "gallery" in settings.model_fields_set and client.gallery != settings.gallery:
         raise UsageError(
             f"the service at {client.url} serves gallery {client.gallery!r}, "

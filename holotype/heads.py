@@ -47,6 +47,9 @@ class ActiveHead:
     version: str
     history: tuple[str, ...] = ()
     """Versions that were active before, the most recent last; rollback pops it."""
+    newest: str | None = None
+    """The newest version there was when the pointer was moved: what to do with it, and with all
+    before it, was decided then. None in pointers of earlier releases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,6 @@ class Lease:
 
     name: str
     holder: str
-    """Who: host, process id and a random part."""
+    """Who: any text that no other holder has."""
     expires_at: float
     """Seconds since the epoch, UTC: a dead holder is overruled after this."""

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from holotype.errors import UsageError
+from holotype.references import MAX_META_KEYS
 
 DEFAULT_BACKBONE = "vit_small_patch14_dinov2.lvd142m"
 GALLERY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -86,6 +87,8 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
     gallery: str = "default"
+    max_meta_keys: int = Field(default=MAX_META_KEYS, ge=1, le=1000)
+    """Metadata keys of one gallery; what would bring more is refused."""
     qdrant_url: str | None = None
     """A Qdrant server instead of the embedded store."""
     qdrant_api_key: SecretStr | None = None
@@ -101,6 +104,8 @@ class Settings(BaseSettings):
     # The service, seen by a command
     server: str | None = None
     """URL of a running service that commands should talk to."""
+    server_timeout: float = Field(default=300.0, gt=0)
+    """Seconds that commands wait for an answer of a service, such as one to 64 images."""
     api_key: SecretStr | None = None
     """Key that commands send to a service."""
 
@@ -109,10 +114,17 @@ class Settings(BaseSettings):
     """Address to listen on. Anything but loopback takes keys."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0: any free port."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$")
+    """How browsers address the service, where that is through a proxy: `https://HOST/PREFIX`."""
     api_keys: SecretStr | None = None
     """`read:KEY,write:KEY,...`; who writes may also read (see `classify.service.keys`)."""
     max_body_mb: int = Field(default=64, ge=1, le=4096)
     """Largest request body, MiB."""
+    max_connections: int = Field(default=512, ge=2, le=100_000)
+    """Connections at a time: beyond, those that ask nothing are closed, then requests refused."""
+    client_timeout: float = Field(default=15.0, gt=0, le=3600)
+    """Seconds that a client may keep the service waiting: for the head of a request, for each
+    next 16 KiB of its body, for taking an answer, and for the next request on a connection."""
     max_images: int = Field(default=64, ge=1, le=1000)
     """Images in one request."""
     queue_length: int = Field(default=256, ge=1, le=100_000)

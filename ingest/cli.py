@@ -72,7 +72,12 @@ def add(
     from ingest.commands import AddOptions, read_source, run_add
 
     found = read_source(
-        paths or [], label=label, manifest=manifest, group=group, assignments=set_ or []
+        paths or [],
+        label=label,
+        manifest=manifest,
+        group=group,
+        assignments=set_ or [],
+        max_meta_keys=settings.max_meta_keys,
     )
     options = AddOptions(
         dry_run=dry_run,

@@ -18,6 +18,7 @@ from holotype.intake.incoming import Source
 from holotype.intake.manifest import Manifest
 from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
+from holotype.references import MAX_META_KEYS
 from ingest import opening
 from ingest.adding import add
 from ingest.hash_cache import open_hashes
@@ -47,6 +48,7 @@ def read_source(
     manifest: Path | None,
     group: str | None,
     assignments: Sequence[str],
+    max_meta_keys: int = MAX_META_KEYS,
 ) -> Source:
     """The pictures that the command line names.
 
@@ -61,7 +63,7 @@ def read_source(
         return Folders(paths, label=chosen, group=rule, meta=meta)
     if paths or label is not None:
         raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
-    return Manifest(manifest, group=rule, meta=meta)
+    return Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
 
 
 def read_assignments(assignments: Sequence[str]) -> dict[str, str]:

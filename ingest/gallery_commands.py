@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
 from holotype import console
 from holotype.errors import HolotypeError, UsageError
 from holotype.gallery import open_gallery
@@ -96,7 +94,7 @@ def run_remove(
     with open_gallery(settings, command="ingest remove") as store:
         count = gallery.count_chosen(store, ids=ids, label=chosen)
         question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
-        if not yes and not typer.confirm(question, err=True):
+        if not yes and not console.confirmed(question):
             raise HolotypeError("nothing was removed")
         changed = gallery.remove(store, ids=ids, label=chosen)
     return _say_changed(changed, "removed", as_json=as_json)

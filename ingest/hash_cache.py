@@ -26,7 +26,10 @@ then still is, under that label. Rules:
   what the file system says of them, which takes a third of the time of looking each up. It
   belongs to the epoch as well.
 
-Whatever is wrong with the cache, it is started anew: it is only ever a shortcut.
+Whatever is damaged in the cache, at its start or later, it is started anew: it is only ever a
+shortcut. What SQLite does not notice is noticed here: an id must follow from its hash, and a digest
+covers what it stands for. A cache that another process is at, or that cannot be written, is left
+as it is, and files are read.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ from typing import Self
 
 from holotype.intake.incoming import KNOWN, Incoming, mark_of
 from holotype.outcomes import Outcome
-from ingest.hash_rows import Row, Run, connect, find, key_of, runs_of
+from holotype.references import reference_id
+from ingest.hash_rows import Row, Run, find, is_damage, key_of, open_or_start, runs_of, start
 from ingest.hashes import Hashes, NoHashes
 
 RACY_NS = 2_000_000_000
@@ -51,6 +55,10 @@ RACY_NS = 2_000_000_000
 
 _PRESENT = frozenset({Outcome.ADDED, Outcome.ALREADY_PRESENT})
 """Outcomes that say: it is in the gallery, under the label that was asked for."""
+
+
+class _Damaged(Exception):
+    """SQLite gave something that was never kept."""
 
 
 class HashCache:
@@ -66,19 +74,16 @@ class HashCache:
         Raises:
             OSError, sqlite3.Error: it cannot be kept there.
         """
+        self._file = file
         self._clock = clock
         self._guard = threading.Lock()
         self._epoch: int | None = None
         self._state: str | None = None
         """As it is recorded now."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._rows = connect(file)
-        except sqlite3.DatabaseError:
-            for part in ("", "-wal", "-shm"):
-                file.with_name(file.name + part).unlink(missing_ok=True)
-            self._rows = connect(file)
-        self._empty_after_a_step()
+        self._rows = open_or_start(file)
+        with self._shortcut():
+            self._empty_after_a_step()
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +104,9 @@ class HashCache:
             return
         with self._shortcut():
             self._empty_after_a_step()
-            found = self._rows.execute("SELECT epoch, state FROM gallery").fetchone()
+            found = self._rows.execute(
+                "SELECT CAST(epoch AS INTEGER), state FROM gallery"
+            ).fetchone()
             epoch, recorded = found or (0, None)
             if recorded != state:
                 epoch += 1
@@ -179,7 +186,7 @@ class HashCache:
         if row is None:
             return False
         digest, ids, label = row
-        if run.digest() != digest or {item.label for item in run.items} != {label}:
+        if {item.label for item in run.items} != {label} or run.digest(ids, label) != digest:
             return False
         for item, id_ in zip(run.items, ids.split(), strict=True):
             item.id, item.verdict = id_, KNOWN
@@ -189,29 +196,42 @@ class HashCache:
         rows = find(self._rows, run.folder, run.names, epoch=self._epoch)
         for name, mark, item in zip(run.names, run.marks, run.items, strict=True):
             row = rows.get(name)
-            if row is not None and row[1] == mark:
-                _recall(item, row)
+            if row is not None and row[1] == mark and not _recall(item, row):
+                raise _Damaged
 
     def _keep_run(self, run: Run) -> None:
         labels = {item.label for item in run.items}
         if len(labels) == 1 and all(item.verdict is KNOWN for item in run.items):
-            ids = " ".join(item.id for item in run.items if item.id)
-            row = (run.folder, run.names[0], run.digest(), ids, *labels, self._epoch)
+            ids, label = " ".join(item.id for item in run.items if item.id), *labels
+            digest = run.digest(ids, label)
+            row = (run.folder, run.names[0], digest, ids, label, self._epoch)
             self._rows.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)", row)
             self._commit()
 
     @contextmanager
     def _shortcut(self) -> Iterator[None]:
         """A full disk or a lock that stays must not end a run: the file is just read."""
-        with self._guard, suppress(sqlite3.Error):
-            yield
+        with self._guard:
+            try:
+                yield
+            except _Damaged:
+                self._start_anew()
+            except sqlite3.Error as error:
+                if is_damage(error):
+                    self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._epoch = self._state = None
+        self._rows.close()
+        with suppress(OSError, sqlite3.Error):  # closed, it is a shortcut that leads nowhere
+            self._rows = start(self._file)
 
     def _commit(self) -> None:
         self._rows.execute("INSERT OR REPLACE INTO written VALUES (0, ?)", (self._clock(),))
         self._rows.commit()
 
     def _empty_after_a_step(self) -> None:
-        row = self._rows.execute("SELECT at_ns FROM written").fetchone()
+        row = self._rows.execute("SELECT CAST(at_ns AS INTEGER) FROM written").fetchone()
         if row is not None and row[0] > self._clock():
             self._epoch = None
             self._rows.execute("DELETE FROM files")
@@ -233,11 +253,15 @@ def open_hashes(file: Path) -> Iterator[Hashes]:
         yield cache
 
 
-def _recall(item: Incoming, row: Row) -> None:
-    _, _, item.id, sha256, label = row
-    item.sha256 = sha256.hex()
+def _recall(item: Incoming, row: Row) -> bool:
+    """Whether what is kept of the file is whole; taken over if so."""
+    _, _, id_, sha256, label = row
+    if not isinstance(sha256, bytes) or reference_id(sha256.hex()) != id_:
+        return False
+    item.id, item.sha256 = id_, sha256.hex()
     if label == item.label:
         item.verdict = KNOWN
+    return True
 
 
 def _has_settled(item: Incoming, status: os.stat_result) -> bool:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from holotype.intake.incoming import Incoming, mark_of
 
-_FORMAT = 2
+_FORMAT = 3
+
+_PATIENCE_S = 5.0
+"""For another process that writes."""
 
 _TABLES = f"""
 DROP TABLE IF EXISTS files;
@@ -51,19 +54,51 @@ class Run:
     """What the file system says of each."""
     items: list[Incoming] = field(default_factory=list)
 
-    def digest(self) -> bytes:
-        """The same where no name and no mark has changed."""
-        # No name holds a zero byte, and every mark is equally long.
-        return hashlib.sha256(b"\0".join(self.names) + b"\0\0" + b"".join(self.marks)).digest()
+    def digest(self, ids: str, label: str) -> bytes:
+        """The same where no name, no mark and nothing that is kept of them has changed."""
+        # No name and no label holds a zero byte, and every mark is equally long.
+        names = b"\0".join(self.names) + b"\0\0" + b"".join(self.marks)
+        kept = f"{ids}\0{label}\0".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(kept + names).digest()
 
 
-def connect(file: Path) -> sqlite3.Connection:
-    """Open the database, and make its tables where they are missing or of another format.
+def open_or_start(file: Path) -> sqlite3.Connection:
+    """Open the database, or start it where it is missing or damaged.
 
     Raises:
-        sqlite3.Error: this is no database, or cannot be one.
+        OSError, sqlite3.Error: it cannot be kept there, or somebody else is at it.
     """
-    rows = sqlite3.connect(file, timeout=5, check_same_thread=False)
+    try:
+        return _connect(file)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+    return start(file)
+
+
+def start(file: Path) -> sqlite3.Connection:
+    """A new database in place of what is there.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be kept there.
+    """
+    for part in ("", "-wal", "-shm"):
+        file.with_name(file.name + part).unlink(missing_ok=True)
+    return _connect(file)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is to blame, rather than its place, a full disk or another process."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # from the module, not from SQLite: a text that is none
+        return isinstance(error, sqlite3.OperationalError)
+    # The low byte: extended codes say more of the same. A plain error is a table that is gone.
+    return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Open the database, and make its tables where they are missing or of another format."""
+    rows = sqlite3.connect(file, timeout=_PATIENCE_S, check_same_thread=False)
     try:
         # The log is written without waiting for the disk: a power cut costs hashes, not sense.
         rows.execute("PRAGMA journal_mode = WAL")

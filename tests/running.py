@@ -14,6 +14,7 @@ import uvicorn
 
 from classify.service.app import create_app
 from classify.service.command import bind, url_of
+from classify.service.connections import make_server
 from classify.service.keys import Keyring
 from classify.service.retraining import Job, Say
 from classify.service.service import Service
@@ -90,16 +91,12 @@ def running(
         settings: of the service.
     """
     job = job or (TrainingProcess(store) if in_process else TrainingHere(store))
-    service = Service(
-        store=store,
-        encoder=encoder or ColourEncoder(),
-        settings=Settings.load(**settings),
-        retrain=job,
-    )
+    chosen = Settings.load(**settings)
+    service = Service(store=store, encoder=encoder or ColourEncoder(), settings=chosen, retrain=job)
     app = create_app(service, keyring=Keyring.parse(keys))
     listener = listener or bind("127.0.0.1", 0)
     url = url_of(listener)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = make_server(app, chosen)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True
     )

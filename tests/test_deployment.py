@@ -19,6 +19,8 @@ import yaml
 from compose_spec import ComposeSpecification
 from pydantic import ValidationError
 
+from classify.service.connections import GRACE_S
+
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 GPU = ROOT / "docker-compose.gpu.yml"
@@ -122,6 +124,55 @@ def test_compose__ports_and_health_check_agree() -> None:
     assert service["ports"][0].endswith(f":{port}")
     assert f"127.0.0.1:{port}/readyz" in " ".join(service["healthcheck"]["test"])
     assert f"EXPOSE {port}" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", _services())
+def test_compose__a_service_that_is_taken_over_can_do_little(name: str) -> None:
+    """No capability, no way to gain one, nothing of its image to change; its time to end."""
+    service = _services()[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert "privileged" not in service
+    assert "cap_add" not in service
+
+
+def test_compose__writes_only_into_volumes_and_tmp() -> None:
+    """Every folder that a service is told to write to is one that it can write to."""
+    image = (ROOT / "Dockerfile").read_text()
+    for name in ("classify", "ingest", "retrain"):
+        written = {v.split(":")[1] for v in _services()[name]["volumes"] if not v.endswith(":ro")}
+        assert set(re.findall(r"HF_HOME=(\S+)", image)) <= written
+    report = _services()["ingest"]["command"][-1]
+    assert str(Path(report).parent) in {v.split(":")[1] for v in _services()["ingest"]["volumes"]}
+
+
+def test_compose__the_port_is_on_this_machine_unless_told() -> None:
+    """Only one service has a port at all, and a newcomer's is not reached from elsewhere."""
+    ports = {name: service.get("ports", []) for name, service in _services().items()}
+    (published,) = ports.pop("classify")
+    assert published.startswith("${HOLOTYPE_LISTEN:-127.0.0.1}:")
+    assert not any(ports.values())
+
+
+def test_compose__ends_later_than_the_service_does() -> None:
+    """A container is killed only after the time that the service takes for its clients."""
+    given = int(_services()["classify"]["stop_grace_period"].removesuffix("s"))
+    assert given > 2 * GRACE_S
+
+
+def test_kubernetes__the_job_can_do_little_either() -> None:
+    """As in the compose file."""
+    pod = _cronjob()["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [m["mountPath"] for m in container["volumeMounts"]] == ["/tmp"]
 
 
 def test_compose__volumes_are_where_the_image_expects_them() -> None:

@@ -66,7 +66,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         classifier = Classifier(store)
         classifier.candidates(options)
         evaluation = (
-            _leave_one_out(request, store, options)
+            _leave_one_out(request, store, classifier, options)
             if images is None
             else _on_images(request, images, store, classifier, settings, options)
         )
@@ -107,7 +107,7 @@ def _on_images(
     options: QueryOptions,
 ) -> Evaluation:
     modes = {Mode.KNN: options}
-    if store.active_head() is not None:
+    if classifier.basis().head is not None:
         modes |= {mode: replace(options, mode=mode) for mode in (Mode.LINEAR, Mode.AUTO)}
     encoder = open_encoder(settings, store)
     with console.progress("evaluated", "images") as progress:
@@ -117,7 +117,7 @@ def _on_images(
             classifier=classifier,
             encoder=encoder,
             modes=modes,
-            subject=_subject(request, store, options, head=Mode.LINEAR in modes),
+            subject=_subject(request, store, classifier, options, head=Mode.LINEAR in modes),
             batch_size=encoder.batch_size,
             workers=settings.workers or os.cpu_count() or 1,
             progress=progress,
@@ -128,12 +128,14 @@ def _on_images(
     return replace(evaluation, settings=_settings(options, request))
 
 
-def _leave_one_out(request: EvalRequest, store: VectorStore, options: QueryOptions) -> Evaluation:
+def _leave_one_out(
+    request: EvalRequest, store: VectorStore, classifier: Classifier, options: QueryOptions
+) -> Evaluation:
     evaluation, gallery = evaluate_leave_one_out(
         store,
         options=options,
         near_duplicate=request.near_duplicate,
-        subject=_subject(request, store, options, head=False),
+        subject=_subject(request, store, classifier, options, head=False),
         say=console.say,
     )
     curve = _learning(gallery, options) if request.learning_curve else None
@@ -155,10 +157,15 @@ def _learning(gallery: GalleryArrays, options: QueryOptions) -> LearningCurve | 
 
 
 def _subject(
-    request: EvalRequest, store: VectorStore, options: QueryOptions, *, head: bool
+    request: EvalRequest,
+    store: VectorStore,
+    classifier: Classifier,
+    options: QueryOptions,
+    *,
+    head: bool,
 ) -> Subject:
-    counts = store.counts("label", where=options.where)
-    active = store.active_head() if head else None
+    candidates = classifier.candidates(options)
+    active = classifier.basis().head if head else None
     how = (
         "every reference classified from the others, never from its own group or near-duplicates"
         if request.leave_one_out
@@ -168,8 +175,8 @@ def _subject(
         gallery=store.gallery,
         fingerprint=store.fingerprint.id,
         backbone=f"{store.fingerprint.backbone}, {store.fingerprint.image_size} px",
-        references=sum(counts.values()),
-        classes=len(counts),
+        references=candidates.total,
+        classes=len(candidates.counts),
         head=active.version if active else None,
         source="leave-one-out"
         if request.leave_one_out

@@ -14,7 +14,8 @@ from classify.evaluation.predictions import codes_of
 from head.duplicates import join_near_duplicates
 from holotype.errors import StoreMoved
 from holotype.independence import group_codes
-from holotype.references import EVERYTHING, Vectors, Where
+from holotype.references import EVERYTHING, VectorBatch, Vectors, Where
+from holotype.store.port import WHENEVER
 from holotype.votes import Codes
 
 if TYPE_CHECKING:
@@ -55,19 +56,10 @@ def export_gallery(
 ) -> GalleryArrays:
     """All references that the filter leaves.
 
-    Raises:
-        StoreMoved: the gallery changed during each of a few exports.
+    Where the gallery does not stand still for any of a few exports, each is as it was when it
+    was read.
     """
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return _export(store, where, near_duplicate)
-        except StoreMoved:
-            continue
-    return _export(store, where, near_duplicate)
-
-
-def _export(store: VectorStore, where: Where, near_duplicate: float) -> GalleryArrays:
-    batches = list(store.export(where=where))
+    batches = _steady(store, where) or list(store.export(where=where, changed_until=WHENEVER))
     labels = [label for batch in batches for label in batch.labels]
     names = tuple(sorted(set(labels)))
     given = group_codes([group for batch in batches for group in batch.groups])
@@ -85,3 +77,12 @@ def _export(store: VectorStore, where: Where, near_duplicate: float) -> GalleryA
         else groups,
         vectors=vectors,
     )
+
+
+def _steady(store: VectorStore, where: Where) -> list[VectorBatch] | None:
+    for _ in range(ATTEMPTS):
+        try:
+            return list(store.export(where=where))
+        except StoreMoved:
+            continue
+    return None

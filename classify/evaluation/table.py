@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from classify.modes import MODE_NAMES, Mode
+from holotype import console
 
 if TYPE_CHECKING:
     from classify.evaluation.evaluation import Evaluation
@@ -39,17 +40,17 @@ ROWS: Sequence[Row] = (
 
 def show(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> None:
     """Print the figures, the weakest classes, the commonest confusions and the curve."""
-    console = Console(highlight=False)
+    page = console.for_people(soft_wrap=False)
     subject = evaluation.subject
-    console.print(f"[bold]{subject.source}[/bold]: {subject.method}", soft_wrap=True)
-    console.print(_overview(figures))
+    page.print(Text.assemble((subject.source, "bold"), f": {subject.method}"), soft_wrap=True)
+    page.print(_overview(figures))
     for mode, mode_figures in figures.items():
         weakest = sorted(mode_figures.classes, key=lambda c: (c.accuracy, -c.queries))[:LINES]
-        console.print(_classes(mode, [(c.label, c.queries, c.accuracy, c.f1) for c in weakest]))
+        page.print(_classes(mode, [(c.label, c.queries, c.accuracy, c.f1) for c in weakest]))
         pairs = mode_figures.confusions[:LINES]
-        console.print(_confusions(mode, [(p.truth, p.answered, p.count) for p in pairs]))
+        page.print(_confusions(mode, [(p.truth, p.answered, p.count) for p in pairs]))
     if evaluation.learning:
-        console.print(_learning(evaluation))
+        page.print(_learning(evaluation))
 
 
 def _overview(figures: Mapping[Mode, Figures]) -> Table:

@@ -63,7 +63,12 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
-    app.add_middleware(BodyLimit, uploads=UPLOADS, max_upload=settings.max_body_mb << 20)
-    app.add_middleware(Gate, keyring=keyring, hosts=names)
+    app.add_middleware(
+        BodyLimit,
+        uploads=UPLOADS,
+        max_upload=settings.max_body_mb << 20,
+        places=service.places,
+    )
+    app.add_middleware(Gate, keyring=keyring, hosts=names, public_url=settings.public_url)
     app.add_middleware(Timing, metrics=service.metrics)
     return app

@@ -86,10 +86,16 @@ class Batcher(Generic[T, R]):
         with self._changed:
             return sum(not w.future.cancelled() for w in self._waiting)
 
-    def close(self) -> None:
-        """Finish what was submitted, then stop; calling it twice is fine."""
+    def close(self, *, drop: bool = False) -> None:
+        """Finish what was submitted, then stop; calling it twice is fine.
+
+        Args:
+            drop: cancel what has not begun.
+        """
         with self._changed:
             self._closing = True
+            for waiting in self._waiting if drop else ():
+                waiting.future.cancel()
             self._changed.notify()
         self._loop.join()
         self._worker.shutdown()

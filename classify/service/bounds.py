@@ -1,52 +1,87 @@
-"""Request bodies are bounded before anything is done with them.
+"""Request bodies are bounded, in size and in number, before anything is done with them.
 
-The framework has such a limit too, but answers in plain text, and only once it reads.
+The framework has a limit of size too, but answers in plain text, and only once it reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from classify.service.places import Places, QueueFull
 from classify.service.problems import TooLarge, problem_of, response_of
 
 JSON_BODY = 1 << 20
 """Largest body of a request without images, bytes: 10,000 ids take 400 kB."""
 
+BYTES_PER_PLACE = 1 << 20
+"""How much of an upload is taken for an image until its images have been counted."""
+
 
 class BodyLimit:
-    """ASGI middleware: refuses a body that is too large, announced or not."""
+    """ASGI middleware: refuses a body that is too large, announced or not, or one too many.
 
-    def __init__(self, app: ASGIApp, *, uploads: Collection[str], max_upload: int) -> None:
+    An upload has its places before it is read: as many as it may hold images by its size.
+    They are given back once it has been read; whoever then works on its images takes theirs.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, uploads: Collection[str], max_upload: int, places: Places
+    ) -> None:
         """Guard `app`.
 
         Args:
             app: what reads the bodies.
             uploads: paths that take images.
             max_upload: their limit, bytes; others take `JSON_BODY`.
+            places: of the images under way.
         """
         self._app = app
         self._uploads = uploads
         self._max_upload = max_upload
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 at once where the length says so, or as soon as it shows."""
+        """Answer 413 at once where the length says so, or as soon as it shows; 503 when full."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._max_upload if scope["path"] in self._uploads else JSON_BODY
+        uploads = scope["method"] == "POST" and scope["path"] in self._uploads
+        limit = self._max_upload if uploads else JSON_BODY
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > limit:
+        size = int(announced) if announced.isdigit() else limit
+        if size > limit:
             await response_of(problem_of(TooLarge(limit)))(scope, receive, send)
             return
-        await self._app(scope, _counting(receive, limit), send)
+        try:
+            held = _Held(self._places, -(-size // BYTES_PER_PLACE) if uploads else 0)
+        except QueueFull as refusal:
+            await response_of(problem_of(refusal))(scope, receive, send)
+            return
+        try:
+            await self._app(scope, _counting(receive, limit, held.give_back), send)
+        finally:
+            held.give_back()
 
 
-def _counting(receive: Receive, limit: int) -> Receive:
+class _Held:
+    """Places of one body. At most all there are: the largest body can be read, alone."""
+
+    def __init__(self, places: Places, n: int) -> None:
+        self._places = places
+        self._n = min(n, places.limit)
+        places.take(self._n)
+
+    def give_back(self) -> None:
+        self._places.give_back(self._n)
+        self._n = 0
+
+
+def _counting(receive: Receive, limit: int, at_end: Callable[[], None]) -> Receive:
     received = 0
 
     async def count() -> Message:
@@ -57,6 +92,8 @@ def _counting(receive: Receive, limit: int) -> Receive:
             # The form parser lets only this class of error through unchanged.
             detail = str(TooLarge(limit))
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        if not message.get("more_body", False):
+            at_end()
         return message
 
     return count

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from classify.service.keys import Keyring
     from holotype.settings import Settings
 
-GRACE_S = 60
-"""How long a shutdown waits for requests that are under way."""
-
 # Everything on standard error: standard output is for data.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": console.LogLine,
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "WARNING", "handlers": ["stderr"]},
 }
@@ -101,13 +103,12 @@ def url_of(listener: socket.socket) -> str:
 def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> None:
     from logging.config import dictConfig
 
-    import uvicorn
-
     from classify.service.linear_algebra import hold_to_one_thread
 
     hold_to_one_thread()  # first of all: what is imported below brings torch
 
     from classify.service.app import create_app
+    from classify.service.connections import make_server
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
     from holotype.encoder import load_encoder
@@ -123,12 +124,9 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
-        )
-        server = uvicorn.Server(config)
+        server = make_server(app, settings)
         _end_by_signal(server)
-        listener.listen(config.backlog)  # whoever connects from now on is waited for
+        listener.listen(server.config.backlog)  # whoever connects from now on is waited for
         console.say(f"serving gallery {store.gallery!r} at {url} (Ctrl-C ends it)")
         server.run(sockets=[listener])
     console.say("stopped serving: what was accepted is done")

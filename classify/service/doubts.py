@@ -1,34 +1,67 @@
-"""Which queries are in doubt: unknown, or named differently by k-NN and by the head."""
+"""Which queries are in doubt: unknown, or named differently by k-NN and by the head.
+
+They are looked at behind the back of the answers, which wait for nothing here and fail for
+nothing here: where too many wait already, or the disk is full, a query is not kept, and that
+is counted.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from classify.answers import Answer, Part
 from classify.modes import Mode
-from classify.service.queries import Search, Upload
-from classify.service.review import ReviewQueue
+
+if TYPE_CHECKING:
+    from classify.service.metrics import Metrics
+    from classify.service.queries import Search, Upload
+    from classify.service.review import ReviewQueue
 
 ABSTAINED, DISAGREE = "abstained", "modes disagree"
 
-Classify = Callable[[Search], Awaitable[list[Answer]]]
+WAITING_REQUESTS = 256
+"""Requests that wait to be looked at, at most."""
+
+WAITING_BYTES = 64 << 20
+"""Bytes of their pictures, at most; a single larger request is taken all the same."""
+
+CLOSE_S = 5.0
+"""How long an ending service goes on with those that wait, seconds."""
+
+_log = logging.getLogger(__name__)
+
+Classify = Callable[["Search"], "Future[list[Answer]]"]
 
 
 class Doubts:
-    """Keeps queries in doubt for review, where that is allowed."""
+    """Keeps queries in doubt for review, where that is allowed, in a thread of its own."""
 
-    def __init__(self, queue: ReviewQueue, classify: Classify) -> None:
-        """Keep in `queue`; `classify` gives the second opinion."""
+    def __init__(self, queue: ReviewQueue, classify: Classify, metrics: Metrics) -> None:
+        """Start, with what an earlier service kept.
+
+        Args:
+            queue: where they are kept.
+            classify: gives the second opinion.
+            metrics: told what became of them.
+        """
         self._queue = queue
         self._classify = classify
+        self._metrics = metrics
+        self._guard = threading.Lock()
+        self._waiting: dict[Future[Any], int] = {}
+        self._is_failing = self._is_closed = False
+        # One thread: whatever it does, answers share the machine with no more than that.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="doubts")
+        self._submit(queue.settle, size=0)
 
-    async def examine(
-        self, uploads: Sequence[Upload], search: Search, answers: Sequence[Answer]
-    ) -> None:
-        """Ask the other mode, and keep the queries in doubt.
+    def examine(self, uploads: Sequence[Upload], search: Search, answers: Sequence[Answer]) -> None:
+        """Have another mode asked, and queries in doubt kept, soon; never waits.
 
         Args:
             uploads: Q files, those of `search`.
@@ -37,24 +70,63 @@ class Doubts:
         """
         if not self._queue.limit:
             return
-        opinions = await self._of_both_modes(search, answers)
+        size = sum(len(upload.data) for upload in uploads)
+        if not self._submit(partial(self._keep, uploads, search, answers), size=size):
+            self._metrics.doubted("dropped")
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until all that were shown so far have been looked at, at most so long."""
+        with self._guard:
+            waiting = list(self._waiting)
+        wait(waiting, timeout=timeout_s)
+
+    def close(self) -> None:
+        """Go on for a few seconds with those that wait, then stop."""
+        with self._guard:
+            self._is_closed = True
+        self.wait(CLOSE_S)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], object], *, size: int) -> bool:
+        """Have it done, unless too much waits already or this was closed."""
+        with self._guard:
+            held = sum(self._waiting.values())
+            is_full = len(self._waiting) >= WAITING_REQUESTS or held + size > WAITING_BYTES
+            if self._is_closed or (self._waiting and is_full):
+                return False
+            # The executor's future carries whatever goes wrong: no error ends the thread.
+            future: Future[Any] = self._worker.submit(work)
+            self._waiting[future] = size
+        future.add_done_callback(self._ended)
+        return True
+
+    def _keep(self, uploads: Sequence[Upload], search: Search, answers: Sequence[Answer]) -> None:
+        opinions = self._of_both_modes(search, answers)
         for upload, answer, both in zip(uploads, answers, opinions, strict=True):
             reason = _doubt(answer, both)
             if reason is not None:
-                await asyncio.to_thread(
-                    self._queue.keep,
-                    upload.data,
-                    query=upload.name,
-                    reason=reason,
-                    answers=_said(both),
-                )
+                self._queue.keep(upload.data, query=upload.name, reason=reason, answers=_said(both))
+                self._metrics.doubted("kept")
 
-    async def _of_both_modes(self, search: Search, answers: Sequence[Answer]) -> Sequence[Answer]:
+    def _of_both_modes(self, search: Search, answers: Sequence[Answer]) -> Sequence[Answer]:
         options = search.options
         if options.mode is Mode.AUTO:
             return answers
         both = replace(options, mode=Mode.AUTO, abstain_at=None, coverage=None)
-        return await self._classify(replace(search, options=both))
+        return self._classify(replace(search, options=both)).result()
+
+    def _ended(self, future: Future[Any]) -> None:
+        with self._guard:
+            del self._waiting[future]
+        if future.cancelled():
+            self._metrics.doubted("dropped")
+            return
+        error = future.exception()
+        if error is not None:
+            self._metrics.doubted("failed")
+            if not self._is_failing:  # a full disk is said once, not for every query
+                _log.warning("queries in doubt are not kept for review: %s", error)
+        self._is_failing = error is not None
 
 
 def _doubt(answer: Answer, both: Answer) -> str | None:

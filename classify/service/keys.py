@@ -100,6 +100,10 @@ def _parse(entry: str, position: int) -> _Key:
     scope, colon, key = entry.partition(":")
     if not colon or scope not in set(Scope):
         raise UsageError(f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY or write:KEY")
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            f"HOLOTYPE_API_KEYS: key {position} holds characters that a header cannot: use ASCII"
+        )
     if len(key) < SHORTEST_KEY:
         raise UsageError(
             f"HOLOTYPE_API_KEYS: key {position} has {len(key)} characters, at least "

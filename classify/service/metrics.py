@@ -7,7 +7,7 @@ Buckets are seconds from a vote (under a millisecond) to a large batch on a slow
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -62,6 +62,12 @@ class Metrics:
         )
         self._outcomes = Counter(
             "holotype_outcomes", "Images sent to be added.", ["outcome"], registry=registry
+        )
+        self._doubts = Counter(
+            "holotype_doubts",
+            "Queries kept for review, and requests that could not be looked at for it.",
+            ["outcome"],
+            registry=registry,
         )
         self._refused = Counter(
             "holotype_refused", "Requests refused because the queue was full.", registry=registry
@@ -119,6 +125,10 @@ class Metrics:
         for outcome in outcomes:
             self._outcomes.labels(outcome.outcome.value).inc()
 
+    def doubted(self, outcome: str) -> None:
+        """A query was kept for review, or a request was dropped or failed on its way there."""
+        self._doubts.labels(outcome).inc()
+
     def refused(self) -> None:
         """The queue was full."""
         self._refused.inc()
@@ -130,7 +140,7 @@ class Metrics:
     # -- the page that Prometheus reads ---------------------------------------------
 
     def page(
-        self, *, queue: int, queue_limit: int, counts: dict[str, int], head: str | None
+        self, *, queue: int, queue_limit: int, counts: Mapping[str, int], head: str | None
     ) -> bytes:
         """All of it as text, with what is true at this moment."""
         self._queue.set(queue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from holotype.errors import ServiceError
 
@@ -24,8 +25,15 @@ class QueueFull(ServiceError):
 class Places:
     """A fixed number of places. Taken all or none, given back whatever happens."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, refused: Callable[[], None] = lambda: None) -> None:
+        """Nothing is under way yet.
+
+        Args:
+            limit: how many there are.
+            refused: told whenever there were too few.
+        """
         self.limit = limit
+        self._refused = refused
         self._taken = 0
         self._guard = threading.Lock()
 
@@ -41,9 +49,12 @@ class Places:
             QueueFull: fewer are free.
         """
         with self._guard:
-            if self._taken + n > self.limit:
-                raise QueueFull(wanted=n, taken=self._taken, limit=self.limit)
-            self._taken += n
+            if self._taken + n <= self.limit:
+                self._taken += n
+                return
+            taken = self._taken
+        self._refused()
+        raise QueueFull(wanted=n, taken=taken, limit=self.limit)
 
     def give_back(self, n: int) -> None:
         """Give n places back."""

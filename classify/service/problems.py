@@ -5,9 +5,10 @@ A problem's type is the name of its error: `UnknownHead` is `urn:holotype:proble
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 from classify.service.models.common import Problem
 from classify.service.places import RETRY_AFTER_S
 from holotype import errors
+from holotype.references import too_many_keys
 
 PREFIX = "urn:holotype:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -55,8 +57,25 @@ class TooLarge(errors.ServiceError):
         )
 
 
+class TooManyKeys(errors.ServiceError):
+    """A request with more metadata keys than a gallery may have."""
+
+    def __init__(self, keys: Collection[str], limit: int) -> None:
+        super().__init__(too_many_keys(keys, limit), status=HTTPStatus.BAD_REQUEST)
+
+
 class Refused(errors.ServiceError):
     """No key, a key that is not known, or one whose scope does not reach so far."""
+
+
+class ProblemResponse(JSONResponse):
+    """A problem. In ASCII: it may quote text that has no other encoding."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """As JSON."""
+        return json.dumps(content).encode()
 
 
 def problem_of(error: errors.HolotypeError) -> Problem:
@@ -78,7 +97,7 @@ def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> J
     if problem.status == HTTPStatus.UNAUTHORIZED:
         told["WWW-Authenticate"] = "Bearer"
     content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, problem.status, told, media_type=MEDIA_TYPE)
+    return ProblemResponse(content, problem.status, told)
 
 
 def install(app: FastAPI) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,10 +22,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from classify.answers import Answer, QueryResult
+from classify.basis import Basis
 from classify.classifier import Classifier
 from classify.service.batcher import Batcher
 from classify.service.timed import TimedSearch
-from holotype.errors import BrokenImage
+from holotype.errors import BrokenImage, HolotypeError
 from holotype.images.picture import read_picture, read_pixels
 from holotype.images.square import Pixels
 from holotype.references import Vectors, reference_id
@@ -70,7 +72,7 @@ class Search:
     options: QueryOptions
 
 
-Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], Awaitable[None]]
+Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], None]
 
 
 class Searching:
@@ -80,6 +82,8 @@ class Searching:
         self._store = TimedSearch(store)
         self._classifier = Classifier(cast("VectorStore", self._store))
         self._metrics = metrics
+        with suppress(HolotypeError):  # who asks is told
+            self._classifier.basis()  # the first answer need not wait for it
         self._batcher: Batcher[Search, list[Answer]] = Batcher(
             self._classify,
             name="search",
@@ -89,8 +93,16 @@ class Searching:
 
     async def classify(self, search: Search) -> list[Answer]:
         """The answers to one request, in order."""
+        return await asyncio.wrap_future(self.submit(search))
+
+    def submit(self, search: Search) -> Future[list[Answer]]:
+        """The same for threads."""
         # Requests with other options are another call of the classifier.
-        return await asyncio.wrap_future(self._batcher.submit(search, key=search.options))
+        return self._batcher.submit(search, key=search.options)
+
+    def basis(self) -> Basis:
+        """What answers are given from now."""
+        return self._classifier.basis()
 
     def close(self) -> None:
         """Finish what was submitted."""
@@ -128,7 +140,7 @@ class Classification:
             searching: vectors in, answers out.
             decoders: threads that read pictures.
             metrics: told what happens.
-            examine: shown every answer with its query.
+            examine: shown every answer with its query; may not wait.
         """
         self._recipe = recipe
         self._encoding = encoding
@@ -193,5 +205,5 @@ class Classification:
         search = Search(np.stack(vectors), own_ids, options)
         answers = await self._searching.classify(search)
         self._metrics.answered(answers)
-        await self._examine([query.upload for query in queries], search, answers)
+        self._examine([query.upload for query in queries], search, answers)
         return answers

@@ -1,25 +1,66 @@
 """Queries in doubt, kept for a person to look at.
 
-They are files beside the gallery, `HOME/<gallery>/review/<sha256>.image` and `.json`,
-because they are not references: nobody has said yet what they are. Kept only where the
-setting `keep_queries` allows it, and no more than it says. Each replica of a service keeps
-its own.
+They lie beside the gallery, in `HOME/<gallery>/review/`, because they are not references:
+nobody has said yet what they are. A picture is a file there, `<sha256>.image`; what is known
+of it is a row of `index.sqlite`. Kept only where the setting `keep_queries` allows it, and no
+more than it says. Each replica of a service keeps its own.
+
+Everything here touches the disk: it belongs into threads, never on the way of an answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-import threading
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from classify.service.problems import NotFound
-from holotype.store.files import read_json, write_json
+from holotype.errors import ServiceError
+from holotype.intake.words import readable
+from holotype.store.files import read_json
+
+LOST = "description lost"
+"""The reason of a picture of which only its bytes are left."""
+
+PATIENCE_S = 10.0
+"""How long one call waits for another process that writes the index."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
+_IMAGE, _SCRATCH, _DESCRIPTION = ".image", ".new", ".json"
+
+# `place` orders by when a query was kept, and never comes back: pages go on from it.
+_TABLE = """
+CREATE TABLE IF NOT EXISTS kept (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE, query TEXT, kept_at TEXT, reason TEXT, answers TEXT
+)
+"""
+_PUT = """
+INSERT OR REPLACE INTO kept (id, query, kept_at, reason, answers) VALUES (?, ?, ?, ?, ?)
+"""
+_PAGE = "SELECT * FROM kept WHERE place < ? ORDER BY place DESC LIMIT ?"
+_ONE = "SELECT * FROM kept WHERE id = ?"
+_COUNT = "SELECT COUNT(*) FROM kept"
+_OLDEST = "SELECT id FROM kept ORDER BY place LIMIT ?"
+_LAST_PLACE = 2**63 - 1
+
+
+class ReviewUnusable(ServiceError):
+    """The queue's folder or its index cannot be read or written."""
+
+    def __init__(self, folder: Path, error: Exception) -> None:
+        super().__init__(
+            f"the queries kept for review in {folder} cannot be used: {error}. Make room on "
+            "that disk, or restart the service, which makes a damaged index anew",
+            status=503,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +80,22 @@ class Kept:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return {
-            "id": self.id,
-            "query": self.query,
-            "kept_at": self.kept_at,
-            "reason": self.reason,
-            "answers": self.answers,
-        }
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """Some kept queries, the newest first."""
+
+    items: Sequence[Kept]
+    total: int
+    """All that are kept."""
+    next_after: int | None
+    """Where the next page begins; None at the end."""
 
 
 class ReviewQueue:
-    """The kept queries of one gallery. Safe for use by several threads."""
+    """The kept queries of one gallery. Safe for use by several threads and processes."""
 
     def __init__(self, folder: Path, *, limit: int) -> None:
         """Use a folder, made when the first query is kept.
@@ -60,7 +106,7 @@ class ReviewQueue:
         """
         self.limit = limit
         self._folder = folder
-        self._guard = threading.Lock()
+        self._index = folder / "index.sqlite"
 
     def keep(
         self,
@@ -70,66 +116,199 @@ class ReviewQueue:
         reason: str,
         answers: dict[str, list[dict[str, Any]]],
     ) -> None:
-        """Keep a query; the same picture again replaces what was known of it."""
+        """Keep a query; the same picture again replaces what was known of it.
+
+        Raises:
+            ReviewUnusable: there is no room for it, or the index is damaged.
+        """
         if not self.limit:
             return
         kept = Kept(
             id=hashlib.sha256(data).hexdigest(),
-            query=query,
-            kept_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            query=readable(query),
+            kept_at=_iso(datetime.now(UTC)),
             reason=reason,
             answers=answers,
         )
-        with self._guard:
+        with self._translated():
             self._folder.mkdir(parents=True, exist_ok=True)
-            # The description is written last: without it, the bytes are nobody's.
-            self._image(kept.id).write_bytes(data)
-            write_json(self._description(kept.id), kept.to_dict())
-            for old in self._all()[self.limit :]:
-                self._forget(old.id)
+            self._write_image(kept.id, data)
+        with self._rows() as rows:
+            rows.execute(_PUT, _row(kept))
+            beyond = max(rows.execute(_COUNT).fetchone()[0] - self.limit, 0)
+            self._drop(rows, [id_ for (id_,) in rows.execute(_OLDEST, (beyond,))])
 
-    def all(self) -> list[Kept]:
-        """The kept queries, the newest first."""
-        with self._guard:
-            return self._all()
+    def page(self, *, limit: int, after: int | None = None) -> KeptPage:
+        """Some of the kept queries, the newest first.
+
+        Args:
+            limit: queries on the page.
+            after: `next_after` of the page before.
+
+        Raises:
+            ReviewUnusable: the index cannot be read.
+        """
+        if not self._index.exists():
+            return KeptPage((), 0, None)
+        with self._rows() as rows:
+            below = _LAST_PLACE if after is None else after
+            found = rows.execute(_PAGE, (below, limit + 1)).fetchall()
+            total = rows.execute(_COUNT).fetchone()[0]
+        shown = found[:limit]
+        more = len(found) > limit
+        return KeptPage([_kept(*row) for row in shown], total, shown[-1][0] if more else None)
 
     def get(self, id_: str) -> tuple[Kept, bytes]:
         """A kept query and its bytes.
 
         Raises:
             NotFound: it is not kept, or no longer.
+            ReviewUnusable: the folder cannot be read.
         """
-        with self._guard:
-            kept = self._read(id_) if _ID.fullmatch(id_) else None
-            if kept is None:
-                raise NotFound(f"no query {id_!r} is kept for review (any more)")
-            return kept, self._image(id_).read_bytes()
+        kept = self._find(id_)
+        if kept is not None:
+            try:
+                with self._translated():
+                    return kept, self._image(id_).read_bytes()
+            except FileNotFoundError:
+                self.forget([id_])  # its picture was removed by hand, or by a run that was killed
+        raise NotFound(f"no query {id_!r} is kept for review (any more)")
 
-    def forget(self, id_: str) -> None:
-        """Drop a kept query.
+    def forget(self, ids: Iterable[str]) -> int:
+        """Drop kept queries; those that are not kept are passed over. How many there were.
 
         Raises:
-            NotFound: it is not kept.
+            ReviewUnusable: the folder cannot be written.
         """
-        self.get(id_)
-        with self._guard:
-            self._forget(id_)
+        if not self._index.exists():
+            return 0
+        with self._rows() as rows:
+            known = [id_ for id_ in ids if rows.execute(_ONE, (id_,)).fetchone()]
+            self._drop(rows, known)
+        return len(known)
 
-    def _all(self) -> list[Kept]:
-        found = (self._read(path.stem) for path in self._folder.glob("*.json"))
-        kept = [query for query in found if query is not None]
-        return sorted(kept, key=lambda query: (query.kept_at, query.id), reverse=True)
+    def settle(self) -> None:
+        """Bring folder and index together: to be called once, before anything is kept.
 
-    def _read(self, id_: str) -> Kept | None:
-        data = read_json(self._description(id_))
-        return None if data is None else Kept(**data)
+        An index that is damaged is set aside and made anew. A picture without a row is taken in:
+        with the description that earlier versions wrote beside it, or with none.
 
-    def _forget(self, id_: str) -> None:
-        self._description(id_).unlink(missing_ok=True)
-        self._image(id_).unlink(missing_ok=True)
+        Raises:
+            ReviewUnusable: the folder cannot be read or written.
+        """
+        if not self._folder.exists():
+            return
+        try:
+            self._take_in()
+        except ReviewUnusable as error:
+            if not _is_damage(error.__cause__):
+                raise
+            with self._translated():
+                self._index.replace(self._index.with_suffix(".damaged"))
+                for log in ("-wal", "-shm"):
+                    self._index.with_name(self._index.name + log).unlink(missing_ok=True)
+            self._take_in()
+
+    def _take_in(self) -> None:
+        with self._rows() as rows:
+            known = {id_ for (id_,) in rows.execute("SELECT id FROM kept")}
+            found = [self._described(id_) for id_ in self._stems(_IMAGE) if id_ not in known]
+            found.sort(key=lambda kept: kept.kept_at)
+            rows.executemany(_PUT, [_row(kept) for kept in found])
+        with self._translated():
+            for id_ in self._stems(_DESCRIPTION):
+                self._description(id_).unlink(missing_ok=True)
+            for id_ in self._stems(_SCRATCH):
+                (self._folder / f"{id_}{_SCRATCH}").unlink(missing_ok=True)
+
+    def _stems(self, suffix: str) -> list[str]:
+        with self._translated():
+            names = [file.name for file in self._folder.iterdir()]
+        stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+        return [stem for stem in stems if _ID.fullmatch(stem)]
+
+    def _described(self, id_: str) -> Kept:
+        """What an earlier version wrote of a picture, as far as it can be read."""
+        try:
+            data = read_json(self._description(id_)) or {}
+        except ValueError:
+            data = {}
+        written = datetime.fromtimestamp(self._image(id_).stat().st_mtime, UTC)
+        return Kept(
+            id=id_,
+            query=str(data.get("query", id_[:12])),
+            kept_at=str(data.get("kept_at", _iso(written))),
+            reason=str(data.get("reason", LOST)),
+            answers=data.get("answers", {}),
+        )
+
+    def _find(self, id_: str) -> Kept | None:
+        if not self._index.exists():
+            return None
+        with self._rows() as rows:
+            row = rows.execute(_ONE, (id_,)).fetchone()
+        return None if row is None else _kept(*row)
+
+    def _drop(self, rows: sqlite3.Connection, ids: Sequence[str]) -> None:
+        # The pictures first: that makes the room which a full disk lacks for the rows.
+        for id_ in ids:
+            self._image(id_).unlink(missing_ok=True)
+        rows.executemany("DELETE FROM kept WHERE id = ?", [(id_,) for id_ in ids])
+
+    @contextmanager
+    def _rows(self) -> Iterator[sqlite3.Connection]:
+        """The index, in a transaction of its own; opening it takes a fraction of a millisecond."""
+        with self._translated():
+            rows = sqlite3.connect(self._index, timeout=PATIENCE_S)
+            try:
+                rows.execute("PRAGMA journal_mode = WAL")
+                rows.execute("PRAGMA synchronous = NORMAL")
+                with rows:
+                    rows.execute(_TABLE)
+                    yield rows
+            finally:
+                rows.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            raise ReviewUnusable(self._folder, error) from error
+
+    def _write_image(self, id_: str, data: bytes) -> None:
+        """Whole or not at all."""
+        scratch = self._image(id_).with_suffix(_SCRATCH)
+        try:
+            scratch.write_bytes(data)
+            scratch.replace(self._image(id_))
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise
 
     def _image(self, id_: str) -> Path:
-        return self._folder / f"{id_}.image"
+        return self._folder / f"{id_}{_IMAGE}"
 
     def _description(self, id_: str) -> Path:
-        return self._folder / f"{id_}.json"
+        return self._folder / f"{id_}{_DESCRIPTION}"
+
+
+def _row(kept: Kept) -> tuple[str, str, str, str, str]:
+    return kept.id, kept.query, kept.kept_at, kept.reason, json.dumps(kept.answers)
+
+
+def _kept(_place: int, id_: str, query: str, kept_at: str, reason: str, answers: str) -> Kept:
+    return Kept(id_, query, kept_at, reason, json.loads(answers))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether an index is no database, in contrast to one that is locked or lacks room."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )

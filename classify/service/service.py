@@ -16,7 +16,7 @@ from classify.answers import QueryResult
 from classify.service.doubts import Doubts
 from classify.service.encoding import SharedEncoder, encoding_batches
 from classify.service.metrics import Metrics
-from classify.service.places import Places, QueueFull
+from classify.service.places import Places
 from classify.service.queries import Classification, Searching, Upload
 from classify.service.retraining import Job, Retraining
 from classify.service.review import ReviewQueue
@@ -45,7 +45,7 @@ class Service:
     """One gallery, one encoder, and everything that requests do with them.
 
     Blocking methods are called from threads; those that wait for the encoder are
-    coroutines. `close` finishes what was accepted; the store is closed by who opened it.
+    coroutines. `close` finishes what has begun; the store is closed by who opened it.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Service:
         self.store = store
         self.settings = settings
         self.metrics = Metrics()
-        self.places = Places(settings.queue_length)
+        self.places = Places(settings.queue_length, refused=self.metrics.refused)
         self.retraining = Retraining(retrain)
         self.review = ReviewQueue(
             settings.home / settings.gallery / "review", limit=settings.keep_queries
@@ -81,6 +81,7 @@ class Service:
             beat=self._beat,
         )
         self._searching = Searching(store, self.metrics)
+        self.doubts = Doubts(self.review, self._searching.submit, self.metrics)
         self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
         self._classification = Classification(
             recipe=encoder.recipe,
@@ -88,7 +89,7 @@ class Service:
             searching=self._searching,
             decoders=self._decoders,
             metrics=self.metrics,
-            examine=Doubts(self.review, self._searching.classify).examine,
+            examine=self.doubts.examine,
         )
 
     async def classify(
@@ -106,14 +107,15 @@ class Service:
     async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
         """Add labelled images; one outcome each, in order.
 
-        Once it has begun it is finished, whether or not the client still waits for it.
+        Once it has begun it is finished, whether or not the client still waits for it, unless
+        the service ends.
 
         Raises:
             QueueFull: there is no place for so many images now.
             StoreError: the store cannot be used.
         """
         places = len(items)
-        self._take(places)
+        self.places.take(places)
         adding = self._adding.submit(self._intake.add, items, on_conflict=on_conflict)
         adding.add_done_callback(lambda _: self.places.give_back(places))
         outcomes = await asyncio.wrap_future(adding)
@@ -137,19 +139,25 @@ class Service:
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
-        active = self.store.active_head()
+        basis = self._searching.basis()
         return self.metrics.page(
             queue=self.places.taken,
             queue_limit=self.places.limit,
-            counts=self.store.counts(),
-            head=None if active is None else active.version,
+            counts=basis.classes.counts if basis.classes else {},
+            head=None if basis.head is None else basis.head.version,
         )
 
     def close(self) -> None:
-        """Finish what was accepted, from the front to the back."""
-        self._decoders.shutdown()
+        """Finish what has begun, from the front to the back.
+
+        Who was accepted and still waits has been answered before this: what is left has nobody
+        who waits for it.
+        """
+        self._decoders.shutdown(cancel_futures=True)
+        self._adding.shutdown(wait=False, cancel_futures=True)
+        self._encoding.close(drop=True)
         self._adding.shutdown()
-        self._encoding.close()
+        self.doubts.close()
         self._searching.close()
         self.retraining.close()
 
@@ -158,15 +166,8 @@ class Service:
 
     @contextmanager
     def _held(self, n: int) -> Iterator[None]:
-        self._take(n)
+        self.places.take(n)
         try:
             yield
         finally:
             self.places.give_back(n)
-
-    def _take(self, n: int) -> None:
-        try:
-            self.places.take(n)
-        except QueueFull:
-            self.metrics.refused()
-            raise

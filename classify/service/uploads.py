@@ -8,6 +8,7 @@ from fastapi import UploadFile
 from pydantic import TypeAdapter, ValidationError
 
 from classify.service.models.references import AddForm, Item
+from classify.service.problems import TooManyKeys
 from classify.service.queries import Upload
 from holotype.errors import UsageError
 from holotype.intake.incoming import Incoming
@@ -24,18 +25,23 @@ async def read_uploads(files: Sequence[UploadFile]) -> list[Upload]:
     return [Upload(file.filename or UNNAMED, await file.read()) for file in files]
 
 
-async def read_incoming(form: AddForm) -> list[Incoming]:
+async def read_incoming(form: AddForm, *, max_meta_keys: int) -> list[Incoming]:
     """What the form asks to add, one record per image.
 
     Raises:
         UsageError: an image has no label, or `items` or `set` cannot be read.
+        TooManyKeys: there are more metadata keys than a gallery may have.
     """
     shared = clean_meta(dict(_assignment(text) for text in form.set))
     uploads = await read_uploads(form.images)
-    return [
+    incoming = [
         _incoming(upload, item, form, shared)
         for upload, item in zip(uploads, _items(form, len(uploads)), strict=True)
     ]
+    keys = {key for item in incoming for key in item.meta}
+    if len(keys) > max_meta_keys:
+        raise TooManyKeys(sorted(keys)[max_meta_keys:], max_meta_keys)
+    return incoming
 
 
 def _incoming(upload: Upload, item: Item, form: AddForm, shared: dict[str, str]) -> Incoming:

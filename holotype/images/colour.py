@@ -14,12 +14,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from holotype.errors import BrokenImage
 
+_BAND_PIXELS = 2**20
 _WHITE = (255, 255, 255, 255)
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
@@ -40,10 +43,20 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
-    if rgba.getchannel("A").getextrema() == (255, 255):  # opaque after all
-        return rgba.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB")
+    rgb = Image.new("RGB", image.size)
+    for box in _bands(image.size):
+        rgba = image.crop(box).convert("RGBA")
+        if rgba.getchannel("A").getextrema() != (255, 255):  # else opaque after all
+            rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba)
+        rgb.paste(rgba.convert("RGB"), box)
+    return rgb
+
+
+def _bands(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes from top to bottom, so that what is only passed through never exists whole."""
+    width, height = size
+    rows = max(1, _BAND_PIXELS // width)
+    return ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _high_byte(image: Image.Image) -> Image.Image:
@@ -52,14 +65,26 @@ def _high_byte(image: Image.Image) -> Image.Image:
 
 
 def _from_wide(values: npt.NDArray[np.float32] | npt.NDArray[np.int32]) -> Image.Image:
-    finite = np.isfinite(values)
-    if not finite.any():
-        raise BrokenImage("no finite pixel value")
-    known = values[finite].astype(np.float64)
-    low, high = float(known.min()), float(known.max())
+    low, high = _range(values)
     if values.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
         low, high = 0.0, 1.0
     scaled = np.zeros(values.shape, np.uint8)
     if high > low:
-        scaled[finite] = np.rint((known - low) * (255.0 / (high - low))).astype(np.uint8)
+        for _, top, _, bottom in _bands((values.shape[1], values.shape[0])):
+            band = values[top:bottom].astype(np.float64)
+            finite = np.isfinite(band)
+            scaled[top:bottom][finite] = np.rint((band[finite] - low) * (255.0 / (high - low)))
     return Image.fromarray(scaled)
+
+
+def _range(values: npt.NDArray[np.float32] | npt.NDArray[np.int32]) -> tuple[float, float]:
+    """The least and the greatest finite value."""
+    ranges = []
+    for _, top, _, bottom in _bands((values.shape[1], values.shape[0])):
+        band = values[top:bottom]
+        known = band[np.isfinite(band)]
+        if known.size:
+            ranges.append((float(known.min()), float(known.max())))
+    if not ranges:
+        raise BrokenImage("no finite pixel value")
+    return min(low for low, _ in ranges), max(high for _, high in ranges)

@@ -6,7 +6,9 @@ Rules (their version is `recipe.DECODER_RULES`):
   a file name. Of several frames or pages the first one counts.
 - The EXIF (or XMP) orientation is applied; width and height are those of the upright picture.
 - Colour follows `holotype.images.colour`.
-- A picture of more than `MAX_PIXELS` is refused from its header, before any pixel is decoded.
+- A picture that would cost too much time or memory is refused from its header and structure,
+  before any pixel is decoded: `holotype.images.cost` has the bounds.
+- What is not pixels never reaches a parser: `holotype.images.container`.
 - A file that ends early is refused, even where a part of the picture could be shown: half a
   specimen is not the specimen.
 - A JPEG may be decoded at 1/2, 1/4 or 1/8 where the caller says which side suffices.
@@ -20,18 +22,18 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from io import BytesIO
 
-from PIL import ExifTags
 from PIL.Image import DecompressionBombError, Image, Transpose
 
 from holotype.errors import BrokenImage
 from holotype.images.colour import to_rgb
+from holotype.images.container import Container, examine
+from holotype.images.cost import check_pixels, check_structure
 from holotype.images.formats import Format, ends_early, open_lazily, sniff
-
-MAX_PIXELS = 89_478_485
-"""Width times height. Pillow warns of a decompression bomb above this; here it is an error."""
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -46,7 +48,8 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 # What parsers raise on bytes that are not what they claim to be. Pillow's plugins mean OSError
 # and SyntaxError; the others are what their arithmetic and unpacking run into when fields lie,
-# the set that `PIL.Image.open` forgives and what mutated files were seen to end in.
+# the set that `PIL.Image.open` forgives and what mutated files were seen to end in. They are
+# damage only where a parser is at work: anywhere else they are mistakes of ours, and stay so.
 # Pillow warns of lesser damage; where the process turns warnings into errors, that is damage too.
 _DAMAGED = (
     OSError,
@@ -59,7 +62,6 @@ _DAMAGED = (
     OverflowError,
     ZeroDivisionError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
     DecompressionBombError,
@@ -95,37 +97,45 @@ def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
     kind = sniff(data)
     try:
         return _decode(kind, data, at_least)
-    except BrokenImage:
-        raise
-    except _DAMAGED as error:
-        raise BrokenImage(_reason(kind, data, error)) from error
+    except MemoryError as error:
+        raise BrokenImage("too costly: there is not enough memory to decode it now") from error
 
 
 def _decode(kind: Format, data: bytes, at_least: int | None) -> DecodedImage:
-    with open_lazily(kind, BytesIO(data)) as image:
-        width, height = image.size
-        _check_size(width, height)
-        reduction = _reduce(kind, image, at_least)
-        image.load()
-        # The TIFF reader has turned the picture itself by now, the HEIF reader when it opened.
-        orientation = _orientation(image) if kind not in {Format.TIFF, Format.HEIF} else 1
-        if kind is Format.TIFF:
-            width, height = image.size
-        rgb = to_rgb(image)
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-    if orientation in _SIDEWAYS:
+    container = examine(kind, data)
+    check_structure(kind, container)
+    decoded = _parsed(kind, data, container, at_least)
+    turn = _UPRIGHT.get(container.orientation)
+    if turn is None:
+        return decoded
+    width, height = decoded.width, decoded.height
+    if container.orientation in _SIDEWAYS:
         width, height = height, width
-    return DecodedImage(rgb, width, height, reduction)
+    return replace(decoded, image=decoded.image.transpose(turn), width=width, height=height)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise BrokenImage(f"damaged: the header says {width} x {height} pixels")
-    if width * height > MAX_PIXELS:
-        raise BrokenImage(
-            f"too large: {width} x {height} pixels, at most {MAX_PIXELS // 10**6} million are read"
-        )
+def _parsed(kind: Format, data: bytes, container: Container, at_least: int | None) -> DecodedImage:
+    """The picture as it lies in the file; a TIFF and a HEIC are turned by their readers."""
+    with _parsing(kind, data):
+        image = open_lazily(kind, BytesIO(container.data))
+    with image:
+        size = image.size
+        check_pixels(kind, size, container)
+        reduction = _reduce(kind, image, at_least)
+        with _parsing(kind, data):
+            image.load()
+        if kind is Format.TIFF:
+            size = image.size
+        return DecodedImage(to_rgb(image), *size, reduction)
+
+
+@contextmanager
+def _parsing(kind: Format, data: bytes) -> Iterator[None]:
+    """While a parser is at work, what it raises is said of the file."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise BrokenImage(_reason(kind, data, error)) from error
 
 
 def _reduce(kind: Format, image: Image, at_least: int | None) -> int:
@@ -140,17 +150,9 @@ def _reduce(kind: Format, image: Image, at_least: int | None) -> int:
     return round(before / right)
 
 
-def _orientation(image: Image) -> int:
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DAMAGED:
-        return 1  # unreadable metadata does not make the pixels unreadable
-    return value if isinstance(value, int) else 1
-
-
 def _reason(kind: Format, data: bytes, error: BaseException) -> str:
     if isinstance(error, DecompressionBombError):
-        return "too large: it would unpack to more pixels than are read"
+        return "too costly: it would unpack to more pixels than are read"
     if "truncated" in str(error).lower() or ends_early(kind, data):
         return f"truncated {kind}: the file ends before the picture does"
     detail = str(error).strip().splitlines()

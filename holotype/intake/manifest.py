@@ -25,6 +25,7 @@ from holotype.errors import UsageError
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_group, clean_label, clean_meta, clean_meta_key, readable
+from holotype.references import MAX_META_KEYS, too_many_keys
 
 REQUIRED = ("path", "label")
 _OWN = (*REQUIRED, "group")
@@ -57,13 +58,17 @@ class Manifest:
     """For rows without a group of their own."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """For every row; a row's own value of the same key counts more."""
+    max_meta_keys: int = MAX_META_KEYS
+    """Columns that are metadata; each would be an index."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
             raise UsageError(f"no such manifest: {self.file}")
         if self.file.suffix.lower() not in _READERS:
             raise UsageError(f"{self.file}: a manifest is a .csv, .jsonl or .parquet file")
-        next(self._rows(), None)  # its columns are checked before anything is done
+        first = next(self._rows(), None)  # its columns are checked before anything is done
+        if first is not None and not isinstance(first[1], _BadRow):
+            self._check_meta(first[1])
 
     def __iter__(self) -> Iterator[Incoming]:
         """Every row as a picture; a row that cannot be used comes out as failed."""
@@ -87,7 +92,16 @@ class Manifest:
             source = readable(self.file.parent / text) if text else readable(self.file)
             return Incoming.refused(source, f"{place} of {self.file.name}: {error}")
 
+    def _check_meta(self, row: Row) -> None:
+        own = [column for column in row if column not in _OWN]
+        if len(own) > self.max_meta_keys:
+            raise UsageError(
+                f"{self.file} has {len(own)} columns of metadata: "
+                f"{too_many_keys(own[self.max_meta_keys :], self.max_meta_keys)}"
+            )
+
     def _of(self, row: Row) -> Incoming:
+        self._check_meta(row)
         texts = {key: _text(key, value) for key, value in row.items()}
         for column in REQUIRED:
             if not texts.get(column):

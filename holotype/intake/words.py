@@ -1,7 +1,7 @@
 """What a label, a group and metadata may look like, and how they are made uniform.
 
-Text that looks the same must be the same: file systems differ in how they spell an
-accented letter (composed or decomposed), so everything is normalised to Unicode NFC.
+Text that looks the same must be the same (`holotype.characters.uniform`): file systems differ
+in how they spell an accented letter, spreadsheets in which space they put between words.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
+from holotype.characters import OVERRULING, TAGS, printable, uniform
 from holotype.errors import UsageError
 from holotype.references import META_KEY
 
@@ -22,8 +23,9 @@ def clean_label(text: str) -> str:
     """The label in its one spelling, to give to references.
 
     Raises:
-        UsageError: it is empty, longer than 200 characters, holds control characters, or is a
-            way through folders: whoever reads `/v1/classes/a/../b` takes it for class `b`.
+        UsageError: it is empty or shows nothing, is longer than 200 characters, holds control
+            characters or characters that overrule the direction of text, or is a way through
+            folders: whoever reads `/v1/classes/a/../b` takes it for class `b`.
     """
     label = _clean("label", text)
     if not {".", ".."}.isdisjoint(label.split("/")):
@@ -40,7 +42,9 @@ def label_sought(text: str) -> str:
     Raises:
         UsageError: no label could ever look like this.
     """
-    return _clean("label", text)
+    if not text.strip():
+        raise UsageError("the label is empty")
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def clean_group(text: str) -> str:
@@ -59,9 +63,7 @@ def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
         UsageError: a key is not up to 64 letters, digits, '_' and '-'.
     """
     return {
-        clean_meta_key(key): unicodedata.normalize("NFC", value)
-        for key, value in meta.items()
-        if value
+        clean_meta_key(key): spelled for key, value in meta.items() if (spelled := uniform(value))
     }
 
 
@@ -94,11 +96,17 @@ def readable(path: Path | str) -> str:
 
 
 def _clean(what: str, text: str) -> str:
-    cleaned = unicodedata.normalize("NFC", text.strip())
+    cleaned = uniform(text)
     if not cleaned:
-        raise UsageError(f"the {what} is empty")
+        shown = f" {printable(text)!r} shows nothing" if text.strip() else " is empty"
+        raise UsageError(f"the {what}{shown}")
     if len(cleaned) > MAX_LABEL:
         raise UsageError(f"the {what} {cleaned[:40]!r}... is longer than {MAX_LABEL} characters")
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in cleaned):
         raise UsageError(f"the {what} {cleaned!r} holds characters that cannot be printed")
+    if OVERRULING.search(cleaned) or TAGS.search(cleaned):
+        raise UsageError(
+            f"the {what} {cleaned!r} holds characters that do not show, or change the order of "
+            "those that do: write it without them"
+        )
     return cleaned

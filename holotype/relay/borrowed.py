@@ -5,20 +5,21 @@ It has what the retrain job takes of a `VectorStore`, and no more.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import IO, Any
 
-from holotype.errors import by_name
+from holotype.errors import StoreUnavailable, by_name
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
 from holotype.references import VectorBatch
 from holotype.relay import codec
-from holotype.relay.frames import Message, receive, send
+from holotype.relay.frames import Message, StreamEnded, receive, send
 from holotype.store.port import GalleryState
 
 
 class BorrowedStore:
-    """The parent's store, for one thread."""
+    """The parent's store. Calls of several threads are taken one at a time."""
 
     def __init__(
         self, *, gallery: str, fingerprint: Fingerprint, calls: IO[bytes], answers: IO[bytes]
@@ -28,6 +29,7 @@ class BorrowedStore:
         self.fingerprint = fingerprint
         self._calls = calls
         self._answers = answers
+        self._guard = threading.Lock()
 
     def state(self) -> GalleryState:
         """See `VectorStore.state`."""
@@ -41,9 +43,11 @@ class BorrowedStore:
         """See `VectorStore.counts`, of labels."""
         return dict(self._ask("counts"))
 
-    def export(self, *, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self, *, batch_size: int = 4096, changed_until: int | None = None
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
-        self._ask("export", batch_size=batch_size)
+        self._ask("export", batch_size=batch_size, changed_until=changed_until)
         while True:
             message = self._call("next_batch")
             found = message.data["result"]
@@ -106,8 +110,12 @@ class BorrowedStore:
         return self._speak(Message({"call": call, **arguments}))
 
     def _speak(self, message: Message) -> Message:
-        send(self._calls, message)
-        answer = receive(self._answers)
+        try:
+            with self._guard:
+                send(self._calls, message)
+                answer = receive(self._answers)
+        except StreamEnded as error:
+            raise StoreUnavailable("the process that owns the gallery is gone") from error
         if "error" in answer.data:
             raise by_name(answer.data["error"], answer.data["message"])
         return answer

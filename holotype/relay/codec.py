@@ -27,7 +27,7 @@ def active_to(active: ActiveHead | None) -> dict[str, Any] | None:
 
 def active_from(data: Mapping[str, Any] | None) -> ActiveHead | None:
     """Inverse of `active_to`."""
-    return None if data is None else ActiveHead(data["version"], tuple(data["history"]))
+    return None if data is None else ActiveHead(**{**data, "history": tuple(data["history"])})
 
 
 def state_to(state: GalleryState) -> dict[str, Any]:

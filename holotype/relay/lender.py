@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from holotype.errors import HolotypeError, StoreError, by_name
-from holotype.heads import ActiveHead, StoredHead
+from holotype.heads import StoredHead
 from holotype.references import VectorBatch
 from holotype.relay import codec
 from holotype.relay.frames import Message, StreamEnded, receive, send
@@ -83,7 +83,9 @@ class Lender:
             return Message({"error": type(error).__name__, "message": str(error)})
 
     def _export(self, message: Message) -> Message:
-        self._batches = self._store.export(batch_size=message.data["batch_size"])
+        self._batches = self._store.export(
+            batch_size=message.data["batch_size"], changed_until=message.data["changed_until"]
+        )
         return _result(None)
 
     def _next_batch(self, _message: Message) -> Message:
@@ -110,8 +112,9 @@ class Lender:
         return _result(None)
 
     def _set_active_head(self, message: Message) -> Message:
-        active = message.data["active"]
-        self._store.set_active_head(ActiveHead(active["version"], tuple(active["history"])))
+        active = codec.active_from(message.data["active"])
+        assert active is not None
+        self._store.set_active_head(active)
         return _result(None)
 
     def _acquire_lease(self, message: Message) -> Message:

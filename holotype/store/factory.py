@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from holotype.fingerprint import Fingerprint
-from holotype.store.port import VectorStore
+from holotype.store.port import VectorStore, Verification
 
 if TYPE_CHECKING:
     from holotype.settings import Settings
@@ -49,4 +49,45 @@ def open_store(
         command=command,
         create=create,
         url=url,
+        max_meta_keys=settings.max_meta_keys,
     )
+
+
+def verify_store(settings: Settings, *, repair: bool, command: str) -> Verification:
+    """`VectorStore.verify`, of a gallery that may be too damaged to be opened.
+
+    Raises:
+        GalleryMissing, StoreLocked, StoreUnavailable: see `open_store`.
+        StoreError: it cannot be read at all; the message says what to do.
+    """
+    if settings.qdrant_url is not None:
+        with open_store(settings, fingerprint=None, command=command) as store:
+            return store.verify(repair=repair)
+    from holotype.store.edge.repair import verify_gallery
+
+    return verify_gallery(settings.home, settings.gallery, repair=repair, command=command)
+
+
+def restore_store(
+    settings: Settings, file: BinaryIO, *, command: str, replace: bool = False
+) -> None:
+    """Make the gallery that the settings name of a backup.
+
+    Args:
+        settings: the engine, and the name that the gallery gets.
+        file: what `VectorStore.backup` wrote.
+        command: see `open_store`.
+        replace: a gallery of that name may be there, and is lost; otherwise that is an error.
+
+    Raises:
+        StoreError: the file is damaged, is of the other engine, or there is such a gallery.
+        StoreLocked, StoreUnavailable: see `open_store`.
+    """
+    if settings.qdrant_url is not None:
+        from holotype.store.server.restoring import restore_server
+
+        restore_server(settings, file, replace=replace)
+        return
+    from holotype.store.edge.restoring import restore_gallery
+
+    restore_gallery(settings.home, settings.gallery, file, command=command, replace=replace)

@@ -5,7 +5,8 @@ Four kinds of points lie in the heads' space, told apart by the payload key `kin
 - `row`: one row of a block, its numbers as the vector (D + 1, Dot: stored as they are);
 - `head`: the record of a version, written after its rows;
 - `active`: the one pointer;
-- `lease`: who holds a named right, until when.
+- `lease`: who holds a named right, until when (on a server; an embedded gallery has one owner,
+  who keeps them in memory).
 
 Only rows carry numbers; the others have a zero vector. Every id follows from what the
 point is, so writing a thing twice is writing it once.
@@ -105,12 +106,21 @@ def record_from(payload: Mapping[str, Any]) -> HeadRecord:
 
 def active_payload(active: ActiveHead) -> dict[str, Any]:
     """The pointer's payload. Not under `version`: that key selects a version's points."""
-    return {KIND: ACTIVE, "points_to": active.version, "history": list(active.history)}
+    return {
+        KIND: ACTIVE,
+        "points_to": active.version,
+        "history": list(active.history),
+        "newest": active.newest,
+    }
 
 
 def active_from(payload: Mapping[str, Any]) -> ActiveHead:
     """Inverse of `active_payload`."""
-    return ActiveHead(version=payload["points_to"], history=tuple(payload["history"]))
+    return ActiveHead(
+        version=payload["points_to"],
+        history=tuple(payload["history"]),
+        newest=payload.get("newest"),
+    )
 
 
 def lease_payload(lease: Lease) -> dict[str, Any]:

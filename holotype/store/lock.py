@@ -2,8 +2,10 @@
 
 The lock is `flock` on `HOME/<gallery>/owner.lock`, taken before the engine is touched: a
 second process that gets as far as the engine's own lock is refused there too, but breaks
-the owner's next flush. Beside it lies `owner.json`, which says who the owner is. The lock
-decides, never the record: a record that a dead process left behind means nothing.
+the owner's next flush. The folder itself is locked as well, where its file system can, so that
+an `owner.lock` that somebody deletes lets nobody in. Beside it lies `owner.json`, which says who
+the owner is. The lock decides, never the record: a record that a dead process left behind means
+nothing.
 
 `flock` is local to a machine on some network file systems (NFS before Linux 2.6.12, or
 mounted with `local_lock`), so an embedded gallery belongs on a local disk; machines that
@@ -15,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import stat
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,13 +36,13 @@ class OwnerLock:
     """Ownership of one gallery folder, from `acquire` to `release`."""
 
     def __init__(
-        self, folder: Path, descriptor: int, owner: Owner, *, after_crash: bool = False
+        self, folder: Path, descriptors: list[int], owner: Owner, *, after_crash: bool = False
     ) -> None:
         self.owner = owner
         self.after_crash = after_crash
         """The last owner left its record: it was killed, or lost its machine."""
         self._folder = folder
-        self._descriptor: int | None = descriptor
+        self._descriptors = descriptors
 
     @classmethod
     def acquire(cls, folder: Path, *, command: str, url: str | None = None) -> OwnerLock:
@@ -53,12 +56,7 @@ class OwnerLock:
         Raises:
             StoreLocked: another process, or another store in this one, owns it.
         """
-        # Opened close-on-exec (PEP 446): programs that the owner starts do not inherit it.
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _try_exclusive(descriptor):
-            os.close(descriptor)
-            owner = _read_record(folder)
-            raise StoreLocked(_locked_message(folder, owner), owner)
+        descriptors = _lock(folder)
         owner = Owner(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -70,19 +68,18 @@ class OwnerLock:
         try:
             write_json(folder / OWNER_FILE, owner.to_dict())
         except OSError:
-            os.close(descriptor)
+            _close(descriptors)
             raise
-        return cls(folder, descriptor, owner, after_crash=after_crash)
+        return cls(folder, descriptors, owner, after_crash=after_crash)
 
     def release(self) -> None:
-        """Give the folder back; calling it twice is fine."""
-        if self._descriptor is None:
-            return
-        (self._folder / OWNER_FILE).unlink(missing_ok=True)
-        # Closing alone would leave the lock with a forked child that inherited the descriptor.
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        os.close(self._descriptor)
-        self._descriptor = None
+        """Give the folder back; twice is fine. A forked child lets go, and its parent owns on."""
+        if self._descriptors and os.getpid() == self.owner.pid:
+            (self._folder / OWNER_FILE).unlink(missing_ok=True)
+            # Closing alone would leave the lock with a forked child that inherited it.
+            for descriptor in self._descriptors:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        _close(self._descriptors)
 
 
 def read_owner(home: Path, gallery: str) -> Owner | None:
@@ -94,18 +91,45 @@ def read_owner(home: Path, gallery: str) -> Owner | None:
     record = _read_record(folder)
     if record is None:
         return None
+    held = any(_is_held(path) for path in (folder / LOCK_FILE, folder))
+    return record if held else None  # nobody holds it: the record is a dead process's
+
+
+def _is_held(path: Path) -> bool:
     try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return None
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return record
-    else:
-        return None  # nobody holds it: the record is a dead process's
+        return True
+    except OSError:
+        return False  # a file system that locks no folders: nobody can hold it
     finally:
         os.close(descriptor)
+    return False
+
+
+def _lock(folder: Path) -> list[int]:
+    """Descriptors that hold the lock.
+
+    Raises:
+        StoreLocked: another owner holds it.
+    """
+    # Opened close-on-exec (PEP 446): programs that the owner starts do not inherit them.
+    descriptors = [os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)]
+    descriptors.append(os.open(folder, os.O_RDONLY))
+    if not all(_try_exclusive(descriptor) for descriptor in descriptors):
+        _close(descriptors)
+        owner = _read_record(folder)
+        raise StoreLocked(_locked_message(folder, owner), owner)
+    return descriptors
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _try_exclusive(descriptor: int) -> bool:
@@ -116,6 +140,10 @@ def _try_exclusive(descriptor: int) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
+        except OSError:
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise
+            return True  # a file system that locks no folders: the file must do
         return True
     return False
 

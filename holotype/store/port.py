@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Final, Protocol
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
@@ -30,6 +30,10 @@ from holotype.references import (
     Vectors,
     Where,
 )
+from holotype.store.watchers import Watcher
+
+WHENEVER: Final = 2**53
+"""As `changed_until` of an export: each reference as it is when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,34 @@ class Page:
     """Pass it as `after` for the next page; None at the end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is wrong with what is stored."""
+
+    item: str
+    """A reference's id, a head's version, or the name of what both lie in."""
+    problem: str
+    """What is wrong with it, for people."""
+    mended: str | None = None
+    """What was done about it; None where nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What looking at everything that is stored came to."""
+
+    references: int
+    """Those that are whole."""
+    heads: int
+    """Versions that are whole."""
+    damages: list[Damage]
+
+    @property
+    def mended(self) -> bool:
+        """Whether all that was wrong is so no longer."""
+        return all(damage.mended is not None for damage in self.damages)
+
+
 class VectorStore(Protocol):
     """References and heads of one gallery in one embedding space.
 
@@ -77,10 +109,19 @@ class VectorStore(Protocol):
         """The embedding space, as stored with the gallery."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may change it too, and not through this object."""
+        ...
+
     def __enter__(self) -> VectorStore: ...
     def __exit__(self, *_: object) -> None: ...
     def close(self) -> None:
         """Flush and let go; calling it twice is fine."""
+        ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of every change that is made through this object from now on."""
         ...
 
     # -- references -----------------------------------------------------------------
@@ -129,12 +170,26 @@ class VectorStore(Protocol):
         """
         ...
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """All vectors with their labels, in batches, in id order.
 
+        Args:
+            where: only references that match.
+            batch_size: rows of a batch, at most.
+            changed_after: only those with a larger `changed_at`.
+            changed_until: only those with no larger one: for who comes back for what changes
+                meanwhile. Whatever is written beside it, nothing is raised.
+
         Raises:
-            StoreMoved: the count before and after differ; what was yielded is not a
-                consistent picture.
+            StoreMoved: without `changed_until`, the count before and after differ; what was
+                yielded is not a consistent picture.
         """
         ...
 
@@ -148,12 +203,24 @@ class VectorStore(Protocol):
         """References per value of an indexed key, exact, by descending count then value."""
         ...
 
+    def known_counts(self) -> dict[str, int]:
+        """References per label as far as this object knows, without asking the engine.
+
+        Counted when it is first asked, and moved by every write through this object. What
+        others write to a shared store is in it after the next `counts()`.
+        """
+        ...
+
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """Exact number of references, optionally only those changed after a `changed_at`."""
         ...
 
     def state(self) -> GalleryState:
         """What a retrain compares with (see `GalleryState`)."""
+        ...
+
+    def last_change(self) -> int:
+        """Largest `changed_at` of a reference; 0 for an empty gallery."""
         ...
 
     def filter_keys(self) -> list[str]:
@@ -226,10 +293,29 @@ class VectorStore(Protocol):
         """Take a lease, or renew one that `holder` has; returns who holds it now.
 
         The caller compares `lease.holder` with its own: another name means that the lease
-        is taken. A lease past `expires_at` is free.
+        is taken. A lease past `expires_at` is free; on the embedded engine one is free, too,
+        when the process that owned the gallery is gone.
         """
         ...
 
     def release_lease(self, name: str, *, holder: str) -> None:
         """Give a lease back; somebody else's lease is left alone."""
+        ...
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """Read everything that is stored and say what is wrong with it.
+
+        Args:
+            repair: mend what can be, and remove what cannot; both are listed.
+        """
+        ...
+
+    def backup(self, file: BinaryIO) -> None:
+        """Write the whole gallery, as it is at one moment, to a file (see `holotype.store.backup`).
+
+        Answers go on meanwhile; writes may wait. `holotype.store.factory.restore_store` is the
+        way back.
+        """
         ...

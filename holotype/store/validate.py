@@ -22,6 +22,7 @@ from holotype.references import (
     Vectors,
     Where,
     reference_id,
+    too_many_keys,
 )
 
 UNIT_TOLERANCE = 1e-3
@@ -54,6 +55,27 @@ def check_references(
     if references:
         _check_lengths(references)
     return list({item.reference.id: item for item in references}.values())
+
+
+def check_meta_keys(
+    references: Sequence[EmbeddedReference], known: Collection[str], *, limit: int
+) -> None:
+    """Refuse metadata keys that would be too many for one gallery, before any gets its index.
+
+    Args:
+        references: as given to `add`.
+        known: filter keys of the gallery.
+        limit: metadata keys that it may have.
+
+    Raises:
+        InvalidReference: names the reference that is one key too much.
+    """
+    keys = {key.removeprefix("meta.") for key in known if key.startswith("meta.")}
+    for item in references:
+        new = item.reference.meta.keys() - keys
+        keys |= new
+        if new and len(keys) > limit:
+            raise _invalid(item.reference, too_many_keys(new, limit))
 
 
 def check_label(label: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,24 @@ def test_help__imports_nothing_heavy() -> None:
         [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_names__of_queries_and_their_evidence_reach_no_terminal_raw(
+    own_gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """What is shown of an answer is escaped, whatever files and labels are called."""
+    evil = "x\x1b[2J\n\u202e"
+    reference = own_gallery.reference(picture("red", 77), f"old {evil}")
+    nearest = own_gallery.embed(picture("red", 78))
+    described = replace(reference.reference, source=evil)
+    own_gallery.fill(replace(reference, reference=described, vector=nearest))
+    query = tmp_path / f"{evil}.png"
+    query.write_bytes(picture("red", 78))
+    broken = tmp_path / f"{evil}.jpg"
+    broken.write_bytes(b"nothing")
+    ran = run("query", query, broken, "-k", "1")
+    shown = r"x\x1b[2J\n\u202e"
+    assert f"{shown}.png  old {shown}" in ran.out
+    assert f"old {shown}  {shown}\n" in ran.out
+    assert f"{shown}.jpg: " in ran.err
+    assert {c for c in ran.out + ran.err if not c.isprintable()} == {"\n"}

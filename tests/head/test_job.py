@@ -167,19 +167,6 @@ def test_retrain__gives_its_lease_back(gallery: VectorStore) -> None:
     assert gallery.acquire_lease("retrain", holder="other", seconds=1).holder == "other"
 
 
-def test_retrain__lease_of_a_dead_process_of_this_machine_is_overruled(
-    gallery: VectorStore,
-) -> None:
-    """A run that was killed here does not block the next one."""
-    import platform
-
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    holder = f"{platform.node()} pid {process.pid} since 2026-11-01T12:00:00Z #0badcafe"
-    gallery.acquire_lease("retrain", holder=holder, seconds=600)
-    assert retrain(gallery).status is RetrainStatus.ACTIVATED
-
-
 def test_if_needed__does_nothing_until_references_change(
     gallery: VectorStore, clouds: Clouds, pictures: Pictures
 ) -> None:

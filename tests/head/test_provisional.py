@@ -13,7 +13,8 @@ from head.job import retrain
 from head.lda import discriminants
 from head.metric import Metric
 from head.model import ClassMeans, Head
-from head.provisional import NewClass, extend, keep, with_classes
+from head.newer import NewerClasses
+from head.provisional import NewClass, extend, keep, newer, with_classes
 from head.search import within_everything
 from head.training_set import TrainingSet
 from holotype.heads import HeadRecord
@@ -36,6 +37,13 @@ def active(store: VectorStore) -> Head:
     head = registry.active(store)
     assert head is not None
     return head
+
+
+def today(head: Head, store: VectorStore) -> Head:
+    """The head for the labels of today."""
+    counts = store.counts()
+    new = NewerClasses(store, head).read(newer(head, counts), seconds=30)
+    return extend(head, counts, new)
 
 
 def lda_head(data: TrainingSet) -> Head:
@@ -81,7 +89,7 @@ def test_extend__new_class_is_answered_at_once(
 ) -> None:
     """Queries of a class added after training get its label, the others keep theirs."""
     trained.add(clouds.references({"moth": 8}, pictures))
-    head = extend(active(trained), trained)
+    head = today(active(trained), trained)
     assert head.provisional == {"moth"}
     assert head.labels == ("ant", "bee", "wasp", "moth")
     for code, label in enumerate(head.labels):
@@ -96,7 +104,7 @@ def test_extend__known_classes_keep_their_odds(
     """A new class takes a share; what is left is divided as the trained layer says."""
     before = active(trained)
     trained.add(clouds.references({"moth": 8}, pictures))
-    after = extend(before, trained)
+    after = today(before, trained)
     queries = clouds.of("bee", 20, first=900)
     known = after.probabilities(queries)[:, :3]
     np.testing.assert_allclose(
@@ -109,7 +117,7 @@ def test_extend__logits_give_the_probabilities(
 ) -> None:
     """`calibration["linear"]` of the extended head's logits are its probabilities."""
     trained.add(clouds.references({"moth": 8}, pictures))
-    head = extend(active(trained), trained)
+    head = today(active(trained), trained)
     queries = clouds.of("moth", 20, first=900)
     np.testing.assert_allclose(
         head.calibration["linear"].probabilities(head.logits(queries)),
@@ -122,7 +130,7 @@ def test_extend__removed_label_is_answered_no_more(trained: VectorStore, clouds:
     """Its probability is shared out among the rest in proportion."""
     before = active(trained)
     trained.remove(where=Where.equal("label", "bee"))
-    head = extend(before, trained)
+    head = today(before, trained)
     assert head.labels == ("ant", "wasp")
     queries = clouds.of("bee", 20, first=900)
     kept = before.probabilities(queries)[:, [0, 2]]
@@ -135,7 +143,7 @@ def test_extend__renamed_label_keeps_its_trained_row(trained: VectorStore, cloud
     """A class under a new name is answered as before, not as a provisional one."""
     before = active(trained)
     trained.relabel("Apis mellifera", where=Where.equal("label", "bee"))
-    head = extend(before, trained)
+    head = today(before, trained)
     assert head.labels == ("ant", "Apis mellifera", "wasp")
     assert head.provisional == frozenset()
     queries = clouds.of("bee", 20, first=900)
@@ -145,7 +153,7 @@ def test_extend__renamed_label_keeps_its_trained_row(trained: VectorStore, cloud
 def test_extend__class_split_in_two_is_partly_new(trained: VectorStore) -> None:
     """Some references under a new name: the old label stays, the new one is provisional."""
     trained.relabel("queen", ids=[picture_id(f"bee-{n}") for n in range(5)])
-    head = extend(active(trained), trained)
+    head = today(active(trained), trained)
     assert head.labels == ("ant", "bee", "wasp", "queen")
     assert head.provisional == {"queen"}
 
@@ -155,15 +163,15 @@ def test_extend__again_follows_the_gallery(
 ) -> None:
     """Extending an extended head starts from the trained rows: gone newcomers are gone."""
     trained.add(clouds.references({"moth": 4, "fly": 4}, pictures))
-    head = extend(active(trained), trained)
+    head = today(active(trained), trained)
     assert head.labels == ("ant", "bee", "wasp", "fly", "moth")
     trained.remove(where=Where.equal("label", "moth"))
-    again = extend(head, trained)
+    again = today(head, trained)
     assert again.labels == ("ant", "bee", "wasp", "fly")
     assert again.novelty is not None
     assert len(again.novelty.means) == 4
     trained.remove(where=Where.equal("label", "fly"))
-    assert extend(again, trained).provisional == frozenset()
+    assert today(again, trained).provisional == frozenset()
 
 
 def test_extend__newcomer_is_no_stranger(
@@ -172,7 +180,7 @@ def test_extend__newcomer_is_no_stranger(
     """Novelty counts the new class among the known ones."""
     before = active(trained)
     trained.add(clouds.references({"moth": 12}, pictures))
-    after = extend(before, trained)
+    after = today(before, trained)
     assert before.novelty is not None
     assert after.novelty is not None
     queries = clouds.of("moth", 30, first=900)

@@ -7,19 +7,21 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from head import report_tables
 from head.calibration import Calibration
 from head.champion import Regression, Verdict
+from holotype import console
 
 
 def printed(*parts: RenderableType) -> str:
     """As a wide terminal shows it, with single spaces."""
-    console = Console(width=160, highlight=False, no_color=True)
-    with console.capture() as captured:
+    page = console.for_people()
+    page.width = 160
+    with page.capture() as captured:
         for part in parts:
-            console.print(part)
+            page.print(part)
     return "\n".join(" ".join(line.split()) for line in captured.get().splitlines())
 
 

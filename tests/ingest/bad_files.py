@@ -45,7 +45,7 @@ BAD: dict[str, tuple[Make, str]] = {
     "damaged.png": (lambda file, n: file.write_bytes(_damaged_png(n)), "damaged PNG"),
     "bomb.png": (
         lambda file, n: file.write_bytes(_bomb(60_000, 50_000 + n)),
-        "too large: 60000 x 5",
+        "too costly: 60000 x 5",
     ),
     "link.png": (lambda file, _n: file.symlink_to("nowhere"), "a link to nothing"),
     "pipe.png": (lambda file, _n: os.mkfifo(file), "a pipe, socket or device"),

@@ -209,3 +209,20 @@ def test_ingest__loads_no_more_than_it_needs(
     )
     loaded = done.stderr.rpartition("loaded: ")[2].split()
     assert set(loaded) <= set(allowed)
+
+
+def test_names__reach_no_terminal_raw(
+    ingest: Ingest, images: Path, open_store: Callable[..., VectorStore]
+) -> None:
+    """A file's name is shown escaped, on one line; JSON has the name itself."""
+    name = "a\x1b[2J\nb\u202e.png"
+    make_tree(images, {"bee": [1]})
+    (images / "bee" / "00001.png").rename(images / "bee" / name)
+    with open_store() as store:
+        Worker(store).add(Folders([images]))
+    done = ingest("list")
+    (line,) = done.stdout.splitlines()
+    assert line.endswith(r"/bee/a\x1b[2J\nb\u202e.png")
+    (line,) = ingest("list", "--json").stdout.splitlines()
+    assert json.loads(line)["source"] == f"{images}/bee/{name}"
+    assert "\u202e" not in line

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from holotype.intake.folders import Folders
+from holotype.intake.in_flight import Standing
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
+from holotype.references import reference_id
+from ingest import hash_rows
 from ingest.hash_cache import RACY_NS, HashCache, open_hashes
 from ingest.hashes import Hashes, NoHashes
 from tests.image_files import make_tree, picture
@@ -136,6 +142,65 @@ def test_hash_cache__a_damaged_one_is_started_anew(tmp_path: Path, file: Path) -
     with open_hashes(tmp_path / "c.sqlite") as cache:
         remember(cache, looked_at(file))
         assert recall(cache, file) is not None
+
+
+def test_hash_cache__one_that_another_process_is_at_stays(tmp_path: Path, file: Path) -> None:
+    """A database that is locked is not a damaged one: it is kept, and files are read."""
+    place = tmp_path / "c.sqlite"
+    with HashCache(place) as cache:
+        remember(cache, looked_at(file))
+    other = sqlite3.connect(place)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with patch.object(hash_rows, "_PATIENCE_S", 0.0), open_hashes(place) as cache:
+        assert isinstance(cache, NoHashes)
+    other.close()
+
+    with HashCache(place) as cache:
+        assert recall(cache, file) is not None
+
+
+def test_hash_cache__whatever_is_damaged_it_is_never_wrong_and_heals(
+    tmp_path: Path, images: Path
+) -> None:
+    """Bytes overwritten anywhere: no error, no wrong hash, and a run later it works again."""
+    place, moments = tmp_path / "c.sqlite", random.Random(7)
+    make_tree(images, {"bee": [*range(60)]})
+    paths = sorted((images / "bee").iterdir())
+    right = {
+        str(path): reference_id(hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths
+    }
+    with HashCache(place) as cache:
+        _settle(cache, paths)
+    whole = place.read_bytes()
+    for _ in range(60):
+        broken = bytearray(whole)
+        start = moments.randrange(len(whole))
+        length = moments.choice([1, 16, 4096])
+        broken[start : start + length] = moments.randbytes(len(broken[start : start + length]))
+        place.write_bytes(broken[: moments.choice([len(whole), len(whole), start])])
+        for _ in range(2):
+            with open_hashes(place) as cache:
+                found = _settle(cache, paths)
+            assert all(id_ in {None, right[path]} for path, id_ in found.items())
+        with open_hashes(place) as cache:
+            assert _settle(cache, paths) == right
+
+
+def _settle(cache: Hashes, paths: Sequence[Path]) -> dict[str, str | None]:
+    """A run over these files, all in the gallery; the ids that the cache knew before."""
+    cache.begin("state")
+    items = [looked_at(path) for path in paths]
+    cache.look_up(items)
+    found = {str(item.file): item.id for item in items}
+    unread = [item for item in items if item.id is None]
+    for item in unread:
+        remember(cache, item)
+        item.standing = Standing(label="bee")
+        item.end(Outcome.ALREADY_PRESENT)
+    cache.settled(unread)
+    cache.end("state")
+    return found
 
 
 def test_hash_cache__a_place_that_cannot_be_written_is_no_error(tmp_path: Path, file: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from classify.service.models.answers import LabelScore
 from classify.service.models.common import Body, Group, Label, Model, example
 from holotype.heads import ActiveHead, HeadRecord
+from holotype.outcomes import OnConflict
 
 EXAMPLE_VERSION = "20261123-090000-1f3a"
 
@@ -182,12 +183,18 @@ class ReviewItem(Model):
 class ReviewList(Model):
     """Queries in doubt, the newest first."""
 
-    model_config = example({"keeps_queries": True, "limit": 500, "items": [_REVIEW]})
+    model_config = example(
+        {"keeps_queries": True, "limit": 500, "total": 1, "items": [_REVIEW], "next_after": None}
+    )
 
     keeps_queries: bool
     limit: int
     """How many are kept; the oldest is dropped first."""
+    total: int
+    """How many are kept now."""
     items: list[ReviewItem]
+    next_after: int | None
+    """Pass it as `after` for the next page; null at the end."""
 
 
 class ReviewLabel(Body):
@@ -197,6 +204,8 @@ class ReviewLabel(Body):
 
     label: Label
     group: Group | None = None
+    on_conflict: OnConflict = OnConflict.ERROR
+    """What to do with a picture that was added under another label meanwhile."""
 
 
 class ReviewLabels(ReviewLabel):

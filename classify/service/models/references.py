@@ -84,6 +84,21 @@ class ReferenceModel(Model):
         )
 
 
+class Filter(Body):
+    """Which references."""
+
+    where: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
+    """`key=value` or `key!=value`, repeatable."""
+
+
+class Listing(Filter):
+    """Which references, and which page of them."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: ReferenceId | None = None
+    """`next_after` of the page before."""
+
+
 class ReferencePage(Model):
     """Some references in id order, and where to go on."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.models.common import Changed
 from classify.service.models.heads import GalleryModel
-from classify.service.models.references import ClassList, ClassModel, ClassRenamed, NewLabel
+from classify.service.models.references import ClassList, ClassModel, ClassRenamed, Filter, NewLabel
 from classify.service.problems import NotFound, responses
 from holotype.references import Where
 
@@ -46,12 +46,9 @@ def router() -> APIRouter:
         dependencies=[READ],
         responses=responses(422),
     )
-    def classes(
-        store: StoreDep,
-        where: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  FastAPI copies it
-    ) -> ClassList:
+    def classes(store: StoreDep, asked: Annotated[Filter, Query()]) -> ClassList:
         """The largest first; `where` is `key=value` or `key!=value`, repeatable."""
-        counts = store.counts(where=Where.parse(where))
+        counts = store.counts(where=Where.parse(asked.where))
         return ClassList(classes=[ClassModel(label=k, count=n) for k, n in counts.items()])
 
     @api.patch(

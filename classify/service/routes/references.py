@@ -9,11 +9,11 @@ from fastapi import APIRouter, Form, Query, Response
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.models.common import Changed, ReferenceId
 from classify.service.models.references import (
-    MAX_PAGE,
     AddForm,
     AddResponse,
     IdsBody,
     Known,
+    Listing,
     NewLabel,
     OutcomeModel,
     ReferenceModel,
@@ -44,14 +44,10 @@ def _reading() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[READ])
 
     @api.get("", summary="References, a page at a time", responses=responses(422))
-    def list_references(
-        store: StoreDep,
-        where: Annotated[list[str], Query(max_length=100)] = [],  # noqa: B006  FastAPI copies it
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-        after: ReferenceId | None = None,
-    ) -> ReferencePage:
+    def list_references(store: StoreDep, asked: Annotated[Listing, Query()]) -> ReferencePage:
         """In id order; `where` is `key=value` or `key!=value`, repeatable."""
-        page = store.list_references(where=Where.parse(where), limit=limit, after=after)
+        where = Where.parse(asked.where)
+        page = store.list_references(where=where, limit=asked.limit, after=asked.after)
         return ReferencePage(
             references=[ReferenceModel.of(r) for r in page.references],
             next_after=page.next_after,
@@ -96,7 +92,9 @@ def _adding(*, max_images: int) -> APIRouter:
         form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
-        outcomes = await service.add(await read_incoming(form), on_conflict=form.on_conflict)
+        limit = service.settings.max_meta_keys
+        incoming = await read_incoming(form, max_meta_keys=limit)
+        outcomes = await service.add(incoming, on_conflict=form.on_conflict)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     return api

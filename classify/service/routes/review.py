@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from classify.service.dependencies import READ, WRITE, ServiceDep
 from classify.service.models.heads import ReviewItem, ReviewLabel, ReviewLabels, ReviewList
-from classify.service.models.references import AddResponse, OutcomeModel
-from classify.service.problems import responses
+from classify.service.models.references import MAX_PAGE, AddResponse, OutcomeModel
+from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
 from holotype.images.picture import make_thumbnail
 from holotype.intake.incoming import Incoming
-from holotype.outcomes import OnConflict
 
 
 def router() -> APIRouter:
     """The routes."""
     api = APIRouter(prefix="/v1/review", tags=["review"])
 
-    @api.get("", summary="Queries in doubt, the newest first", dependencies=[READ])
-    def list_kept(service: ServiceDep) -> ReviewList:
-        """Kept only where the setting `keep_queries` allows it."""
-        kept = service.review.all()
+    @api.get(
+        "",
+        summary="Queries in doubt, the newest first",
+        dependencies=[READ],
+        responses=responses(422, 503),
+    )
+    def list_kept(
+        service: ServiceDep,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        after: Annotated[int, Query(ge=0, lt=2**63)] | None = None,
+    ) -> ReviewList:
+        """A page at a time; kept only where the setting `keep_queries` allows it."""
+        kept = service.review.page(limit=limit, after=after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),
             limit=service.review.limit,
-            items=[ReviewItem.model_validate(item.to_dict()) for item in kept],
+            total=kept.total,
+            items=[ReviewItem.model_validate(item.to_dict()) for item in kept.items],
+            next_after=kept.next_after,
         )
 
     @api.post(
@@ -36,7 +49,7 @@ def router() -> APIRouter:
         responses=responses(404, 422, 503),
     )
     async def add_several(body: ReviewLabels, service: ServiceDep) -> AddResponse:
-        """One label for all of them; what was added leaves the queue."""
+        """One label for all of them; what was added leaves the queue, a conflict stays."""
         return await _add(service, body.ids, body)
 
     @api.get(
@@ -58,7 +71,7 @@ def router() -> APIRouter:
         responses=responses(404, 422, 503),
     )
     async def add_one(id: str, body: ReviewLabel, service: ServiceDep) -> AddResponse:  # noqa: A002
-        """What was added leaves the queue."""
+        """What was added leaves the queue; a conflict stays, unless told what to do with it."""
         return await _add(service, [id], body)
 
     @api.delete(
@@ -70,20 +83,20 @@ def router() -> APIRouter:
     )
     def drop(id: str, service: ServiceDep) -> None:  # noqa: A002
         """It is not added, and gone."""
-        service.review.forget(id)
+        if not service.review.forget([id]):
+            raise NotFound(f"no query {id!r} is kept for review (any more)")
 
     return api
 
 
 async def _add(service: Service, ids: list[str], chosen: ReviewLabel) -> AddResponse:
-    kept = [service.review.get(id_) for id_ in dict.fromkeys(ids)]
+    wanted = list(dict.fromkeys(ids))
+    kept = await asyncio.to_thread(lambda: [service.review.get(id_) for id_ in wanted])
     incoming = [
         Incoming(source=item.query, label=chosen.label, group=chosen.group, data=data)
         for item, data in kept
     ]
-    # Who labels a kept query has looked at it: that overrules what the gallery said before.
-    outcomes = await service.add(incoming, on_conflict=OnConflict.REPLACE)
-    for (item, _), outcome in zip(kept, outcomes, strict=True):
-        if not outcome.outcome.is_failure:
-            service.review.forget(item.id)
+    outcomes = await service.add(incoming, on_conflict=chosen.on_conflict)
+    settled = [id_ for id_, o in zip(wanted, outcomes, strict=True) if not o.outcome.is_failure]
+    await asyncio.to_thread(service.review.forget, settled)
     return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])

@@ -11,25 +11,23 @@ from holotype.store.payload import CHANGED_AT
 
 
 def to_filter(
-    where: Where, *, changed_after: int | None = None, not_labelled: str | None = None
+    where: Where, *, changed_after: int | None = None, changed_until: int | None = None
 ) -> qe.Filter | None:
     """The engine's filter; None where everything matches.
 
     Args:
         where: conditions whose keys are indexed (checked by the caller).
         changed_after: only references with a larger `changed_at`.
-        not_labelled: only references with another label.
+        changed_until: only references with no larger one.
     """
     must: list[qe.ConditionType] = []
     must_not: list[qe.ConditionType] = []
     for (key, op), values in where.by_key().items():
         (must if op == "=" else must_not).append(_any_of(key, values))
-    if changed_after is not None:
+    if changed_after is not None or changed_until is not None:
         # Compared as float64, which is exact for microseconds until the year 2255 (2**53).
-        newer = qe.RangeFloat(gt=changed_after)
-        must.append(qe.FieldCondition(CHANGED_AT, range=newer))
-    if not_labelled is not None:
-        must_not.append(_any_of("label", [not_labelled]))
+        between = qe.RangeFloat(gt=changed_after, lte=changed_until)
+        must.append(qe.FieldCondition(CHANGED_AT, range=between))
     return qe.Filter(must=must, must_not=must_not) if must or must_not else None
 
 

@@ -27,6 +27,7 @@ class EdgeHeads:
         self._heads = shard
         self._dimension = dimension
         self._nothing = np.zeros(dimension + 1, dtype=np.float32)
+        self._leases: dict[str, Lease] = {}
 
     def save_head(self, head: StoredHead) -> None:
         """See `VectorStore.save_head`."""
@@ -93,28 +94,23 @@ class EdgeHeads:
     def acquire_lease(self, name: str, *, holder: str, seconds: float) -> Lease:
         """See `VectorStore.acquire_lease`.
 
-        There is one owner process, so reading and writing under the guard is atomic.
+        There is one owner process, and whoever works on the gallery works through it: its
+        leases are kept in memory, and end with it.
         """
         with self._heads.guard:
             now = time.time()
-            current = self._lease(name)
+            current = self._leases.get(name)
             if current is not None and current.holder != holder and current.expires_at > now:
                 return current
-            lease = Lease(name=name, holder=holder, expires_at=now + seconds)
-            lease_id = points.point_id(points.LEASE, name)
-            self._upsert([_point(lease_id, self._nothing, points.lease_payload(lease))])
-            self._heads.flush()
-            return lease
+            self._leases[name] = Lease(name=name, holder=holder, expires_at=now + seconds)
+            return self._leases[name]
 
     def release_lease(self, name: str, *, holder: str) -> None:
         """See `VectorStore.release_lease`."""
         with self._heads.guard:
-            current = self._lease(name)
-            if current is None or current.holder != holder:
-                return
-            lease_id = points.point_id(points.LEASE, name)
-            self._heads.update(qe.UpdateOperation.delete_points([lease_id]))
-            self._heads.flush()
+            current = self._leases.get(name)
+            if current is not None and current.holder == holder:
+                del self._leases[name]
 
     # -- inside ---------------------------------------------------------------------
 
@@ -149,10 +145,6 @@ class EdgeHeads:
     def _record(self, version: str) -> HeadRecord | None:
         payload = self._payload(points.point_id(points.HEAD, version))
         return None if payload is None else points.record_from(payload)
-
-    def _lease(self, name: str) -> Lease | None:
-        payload = self._payload(points.point_id(points.LEASE, name))
-        return None if payload is None else points.lease_from(payload)
 
     def _payload(self, point: str) -> qe.Payload | None:
         found = self._heads.retrieve([point], payload=True).get(point)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -14,6 +15,7 @@ import qdrant_edge as qe
 from holotype.errors import StoreMoved
 from holotype.references import (
     EVERYTHING,
+    MAX_META_KEYS,
     EmbeddedReference,
     Neighbour,
     Reference,
@@ -25,6 +27,7 @@ from holotype.store.changes import ChangeClock
 from holotype.store.edge.export import EXPORTED, RECORDS_PER_PAGE, batches
 from holotype.store.edge.filters import ids_filter, to_filter
 from holotype.store.edge.shard import Shard
+from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
     KEYWORD_KEYS,
@@ -40,11 +43,13 @@ from holotype.store.validate import (
     check_filter,
     check_key,
     check_label,
+    check_meta_keys,
     check_query,
     check_references,
     check_selection,
     valid_ids,
 )
+from holotype.store.watchers import Change, Watcher, Watchers
 
 T = TypeVar("T")
 
@@ -63,19 +68,22 @@ KEPT_COUNTS: Final = 64
 them, and counting 1,000 labels among 100,000 references under a filter takes 130 ms."""
 
 _WITHOUT_THUMBNAIL = qe.PayloadSelector.Exclude([THUMBNAIL])
+_LABEL = qe.PayloadSelector.Include(["label"])
 _FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 
 
 class EdgeReferences:
     """Adding, finding, changing and exporting references."""
 
-    def __init__(self, shard: Shard, *, dimension: int) -> None:
+    def __init__(self, shard: Shard, *, dimension: int, max_meta_keys: int = MAX_META_KEYS) -> None:
         """Work on an open shard.
 
         Args:
             shard: of the gallery's references.
             dimension: D.
+            max_meta_keys: of the gallery.
         """
+        self._max_meta_keys = max_meta_keys
         self._references = shard
         self._dimension = dimension
         # Exact until a user builds the index; what is added after that is still searched exactly.
@@ -83,10 +91,21 @@ class EdgeReferences:
         self._search = qe.SearchParams(exact=exact, hnsw_ef=None if exact else SEARCH_EFFORT)
         keys = shard.indexed_keys()
         self._filter_keys = {*KEYWORD_KEYS, *(key for key in keys if key.startswith("meta."))}
-        self._clock = ChangeClock(self._last_change())
+        self._clock = ChangeClock(self.last_change())
         # Kept between writes, which all pass through this object.
         self._state: GalleryState | None = None
         self._counts: dict[tuple[str, Where], dict[str, int]] = {}
+        self._known = KnownCounts(self.counts)
+        self._watchers = Watchers()
+
+    @property
+    def shared(self) -> bool:
+        """See `VectorStore.shared`: there is one owner."""
+        return False
+
+    def watch(self, watcher: Watcher) -> None:
+        """See `VectorStore.watch`."""
+        self._watchers.add(watcher)
 
     # -- writing --------------------------------------------------------------------
 
@@ -95,14 +114,16 @@ class EdgeReferences:
         items = check_references(references, self._dimension)
         if not items:
             return
+        check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
+        self._index_new(meta_keys(items))
         with self._writing():
-            for key in sorted(meta_keys(items) - self._filter_keys):
-                self._references.index(key, qe.PayloadSchemaType.Keyword)
-                self._filter_keys.add(key)
             changed_at = self._clock.next()
             for some in _chunks(items, POINTS_PER_CALL):
                 points = [_point(item, changed_at=changed_at) for item in some]
-                self._references.update(qe.UpdateOperation.upsert_points(points))
+                labels = {item.reference.id: item.reference.label for item in some}
+                before = self.existing([*labels]) if self._known.asked else {}
+                with self._known.moving(before.values(), labels.values()):
+                    self._references.update(qe.UpdateOperation.upsert_points(points))
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
@@ -111,7 +132,8 @@ class EdgeReferences:
         with self._writing():
             payload = {"label": label, CHANGED_AT: self._clock.next()}
             for page in self._selected(ids, where, not_labelled=label):
-                self._references.update(qe.UpdateOperation.set_payload([*page], payload))
+                with self._known.moving(page.values(), [label] * len(page)):
+                    self._references.update(qe.UpdateOperation.set_payload([*page], payload))
                 changed += len(page)
         return changed
 
@@ -120,7 +142,8 @@ class EdgeReferences:
         removed = 0
         with self._writing():
             for page in self._selected(ids, where):
-                self._references.update(qe.UpdateOperation.delete_points([*page]))
+                with self._known.moving(page.values(), ()):
+                    self._references.update(qe.UpdateOperation.delete_points([*page]))
                 removed += len(page)
         return removed
 
@@ -128,7 +151,7 @@ class EdgeReferences:
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
         """See `VectorStore.existing`."""
-        found = self._payloads(ids, qe.PayloadSelector.Include(["label"]))
+        found = self._payloads(ids, _LABEL)
         return {point_id: payload["label"] for point_id, payload in found}
 
     def get(self, ids: Sequence[str]) -> list[Reference]:
@@ -169,10 +192,18 @@ class EdgeReferences:
         )
         return [_neighbours(answer, with_vectors=with_vectors) for answer in answers]
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
         check_filter(where, self._filter_keys)  # now, not when the first batch is asked for
-        return self._export(to_filter(where), batch_size)
+        matching = to_filter(where, changed_after=changed_after, changed_until=changed_until)
+        return self._export(matching, batch_size, steady=changed_until is None)
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -202,12 +233,16 @@ class EdgeReferences:
         with self._references.guard:
             kept = self._counts.get((key, where))
             if kept is None:
-                found = self._references.facet(key, to_filter(where))
-                kept = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+                kept = self._references.facet(key, to_filter(where))
                 if len(self._counts) >= KEPT_COUNTS:
                     self._counts.clear()
                 self._counts[key, where] = kept
             return dict(kept)
+
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`; exact, as every write passes through this object."""
+        with self._references.guard:
+            return self._known.read()
 
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
@@ -218,8 +253,16 @@ class EdgeReferences:
         """See `VectorStore.state`."""
         with self._references.guard:
             if self._state is None:
-                self._state = GalleryState(self.counts(), self._last_change())
+                self._state = GalleryState(self.counts(), self.last_change())
             return self._state
+
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)
+        selector = qe.PayloadSelector.Include([CHANGED_AT])
+        request = qe.ScrollRequest(limit=1, with_payload=selector, order_by=newest)
+        records, _ = self._references.scroll(request)
+        return int((records[0].payload or {})[CHANGED_AT]) if records else 0
 
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
@@ -230,19 +273,27 @@ class EdgeReferences:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One change, which no other call of this store sees half done; then it is flushed."""
-        with self._references.guard:
-            self._state = None
-            self._counts.clear()
-            yield
-            if self._references.unflushed:
-                self._references.flush()
+        try:
+            with self._references.guard:
+                self._state = None
+                self._counts.clear()
+                yield
+                if self._references.unflushed:
+                    self._references.flush()
+        finally:
+            self._watchers.tell(Change.REFERENCES)
 
-    def _last_change(self) -> int:
-        newest = qe.OrderBy(CHANGED_AT, qe.Direction.Desc)
-        selector = qe.PayloadSelector.Include([CHANGED_AT])
-        request = qe.ScrollRequest(limit=1, with_payload=selector, order_by=newest)
-        records, _ = self._references.scroll(request)
-        return int((records[0].payload or {})[CHANGED_AT]) if records else 0
+    def _index_new(self, keys: set[str]) -> None:
+        """Index before data, a key at a time.
+
+        The engine syncs several files for each and holds the interpreter meanwhile: in between,
+        others have their turn, for as long as it took.
+        """
+        for key in sorted(keys - self._filter_keys):
+            started = time.monotonic()
+            self._references.index(key, qe.PayloadSchemaType.Keyword)
+            self._filter_keys.add(key)
+            time.sleep(time.monotonic() - started)
 
     def _payloads(
         self, ids: Sequence[str], selector: qe.PayloadSelector
@@ -255,28 +306,32 @@ class EdgeReferences:
 
     def _selected(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
-    ) -> Iterator[list[str]]:
-        """Pages of ids that are there, chosen by ids or by a non-empty filter."""
+    ) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that are there, with their labels, by ids or by a non-empty filter."""
         chosen = check_selection(ids, where)
         check_filter(where, self._filter_keys)
         if where:
-            condition = to_filter(where, not_labelled=not_labelled)
-            yield from self._matching_ids(condition)
+            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+            yield from self._matching(to_filter(narrowed))
         for some in _chunks(chosen, POINTS_PER_CALL):
-            yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
+            yield from self._matching(ids_filter(some, not_labelled=not_labelled))
 
-    def _matching_ids(self, matching: qe.Filter | None) -> Iterator[list[str]]:
+    def _matching(self, matching: qe.Filter | None) -> Iterator[Mapping[str, str]]:
         # Pages go up by id, so changing or removing a page does not disturb the next.
-        for records in self._pages(matching, POINTS_PER_CALL):
-            yield [str(record.id) for record in records]
+        for records in self._pages(matching, POINTS_PER_CALL, payload=_LABEL):
+            yield {str(record.id): (record.payload or {})["label"] for record in records}
 
-    def _export(self, matching: qe.Filter | None, batch_size: int) -> Iterator[VectorBatch]:
-        before = self._references.count(matching)
+    def _export(
+        self, matching: qe.Filter | None, batch_size: int, *, steady: bool
+    ) -> Iterator[VectorBatch]:
+        before = self._references.count(matching) if steady else 0
         pages = self._pages(matching, RECORDS_PER_PAGE, payload=EXPORTED, vectors=True)
         exported = 0
         for batch in batches(pages, dimension=self._dimension, batch_size=batch_size):
             exported += len(batch)
             yield batch
+        if not steady:
+            return
         after = self._references.count(matching)
         if not before == exported == after:
             raise StoreMoved(

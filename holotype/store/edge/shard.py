@@ -21,6 +21,7 @@ from typing import Final, ParamSpec, TypeVar
 import qdrant_edge as qe
 
 from holotype.errors import StoreError, StoreLocked
+from holotype.store.tally import tally
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,8 +92,9 @@ class Shard:
             if "WouldBlock" not in str(error):
                 raise
             raise StoreLocked(
-                f"the files in {folder} are still held, most likely by a process that was forked "
-                "from one that had them open: end it, then try again",
+                f"the files in {folder} are still held, though nobody has the gallery's lock: by "
+                "a process that was forked from one that had them open, or by an owner whose "
+                "owner.lock was deleted. End it, then try again",
                 owner=None,
             ) from error
 
@@ -158,13 +160,12 @@ class Shard:
             return _translate(f"count {self._name}", self._open().count, request)
 
     def facet(self, key: str, matching: qe.Filter | None = None) -> dict[str, int]:
-        """Exact number of matching points per value of an indexed keyword."""
+        """Exact number of matching points per value of an indexed keyword (see `tally`)."""
         with self.guard:
             limit = max(1, self.count(matching))  # there are never more values than points
             request = qe.FacetRequest(key, limit=limit, exact=True, filter=matching)
             hits = _translate(f"count {self._name}", self._open().facet, request).hits
-            # Values that no point carries any longer stay in the index, with a count of 0.
-            return {str(hit.value): hit.count for hit in hits if hit.count}
+            return tally(hits)
 
     def close(self) -> None:
         """Flush what is not yet, and let go. Twice is fine; in a forked child it does nothing."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
+from holotype.heads import ActiveHead
+from holotype.references import MAX_META_KEYS
 from holotype.store.edge.heads import EdgeHeads
 from holotype.store.edge.references import EdgeReferences
 from holotype.store.edge.space import (
@@ -17,6 +19,7 @@ from holotype.store.edge.space import (
 )
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
+from holotype.store.watchers import Change
 
 
 class EdgeStore(EdgeReferences, EdgeHeads):
@@ -25,10 +28,14 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     Safe for use by several threads. Not to be used in a forked process (`StoreError`).
     """
 
-    def __init__(self, *, gallery: str, space: Space, lock: OwnerLock) -> None:
+    def __init__(
+        self, *, gallery: str, space: Space, lock: OwnerLock, max_meta_keys: int = MAX_META_KEYS
+    ) -> None:
         """Put an open space and its lock together; commands use `open`."""
         dimension = space.fingerprint.dimension
-        EdgeReferences.__init__(self, space.references, dimension=dimension)
+        EdgeReferences.__init__(
+            self, space.references, dimension=dimension, max_meta_keys=max_meta_keys
+        )
         EdgeHeads.__init__(self, space.heads, dimension=dimension)
         self._gallery = gallery
         self._space = space
@@ -44,6 +51,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         command: str,
         create: bool = False,
         url: str | None = None,
+        max_meta_keys: int = MAX_META_KEYS,
     ) -> EdgeStore:
         """Own and open a gallery.
 
@@ -55,6 +63,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             command: what this process is doing, for those whom the lock turns away.
             create: make the gallery if it is not there; takes a fingerprint.
             url: where this process serves, if it is a service.
+            max_meta_keys: metadata keys that the gallery may have.
 
         Raises:
             GalleryMissing: it is not there, and was not to be (or could not be) made.
@@ -63,7 +72,14 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             StoreError: the folder cannot be used, or its files are damaged.
         """
         try:
-            return cls._open(home / gallery, fingerprint, command=command, create=create, url=url)
+            return cls._open(
+                home / gallery,
+                fingerprint,
+                command=command,
+                create=create,
+                url=url,
+                max_meta_keys=max_meta_keys,
+            )
         except OSError as error:
             raise StoreError(
                 f"cannot keep gallery {gallery!r} in {home} ({error}): choose a folder that can "
@@ -79,6 +95,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         command: str,
         create: bool,
         url: str | None,
+        max_meta_keys: int,
     ) -> EdgeStore:
         if create and fingerprint is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +106,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             space = _open_or_create(
                 folder, fingerprint, create=create, after_crash=lock.after_crash
             )
-            return cls(gallery=folder.name, space=space, lock=lock)
+            return cls(gallery=folder.name, space=space, lock=lock, max_meta_keys=max_meta_keys)
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()
             raise
@@ -103,6 +120,11 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     def fingerprint(self) -> Fingerprint:
         """See `VectorStore.fingerprint`."""
         return self._space.fingerprint
+
+    def set_active_head(self, active: ActiveHead) -> None:
+        """See `VectorStore.set_active_head`."""
+        super().set_active_head(active)
+        self._watchers.tell(Change.ACTIVE_HEAD)
 
     @property
     def owner(self) -> Owner:
@@ -118,6 +140,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     def close(self) -> None:
         """See `VectorStore.close`. The lock goes back last, and whatever happens."""
         try:
+            self._watchers.tell(Change.CLOSING)
             self._space.close()
         finally:
             self._lock.release()

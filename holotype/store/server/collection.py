@@ -15,7 +15,9 @@ from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
 from holotype.store.server.batches import chunks, point_batches
+from holotype.store.server.filters import without
 from holotype.store.server.retries import Calls
+from holotype.store.tally import tally
 
 IDS_PER_CALL: Final = 1000
 PAGE: Final = 1000
@@ -23,6 +25,29 @@ PAGE: Final = 1000
 
 _FACET_LIMIT: Final = 10_000
 """Values asked for at first; ten times as many whenever an answer is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a server in strict mode lets a request ask for."""
+
+    exact: bool = True
+    """Whether a search or a count may be exact."""
+    limit: int | None = None
+    """Points or values of one answer, at most."""
+
+    @classmethod
+    def of(cls, info: models.CollectionInfo) -> Allowance:
+        """As a collection's configuration says."""
+        strict = info.config.strict_mode_config
+        if strict is None or not strict.enabled:
+            return cls()
+        return cls(strict.search_allow_exact is not False, strict.max_query_limit)
+
+    def within(self, limit: int) -> int:
+        """That many, or as many as are allowed."""
+        return limit if self.limit is None else min(limit, self.limit)
+
 
 _MAJORITY: Final = models.ReadConsistencyType.MAJORITY
 _STRONG: Final = models.WriteOrdering.STRONG
@@ -39,6 +64,7 @@ class Collection:
     client: QdrantClient
     calls: Calls
     name: str
+    allowed: Allowance = Allowance()
 
     # -- writing --------------------------------------------------------------------
 
@@ -141,6 +167,7 @@ class Collection:
         vectors: bool = False,
     ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
         """One page in id order from `start` on, and where the next begins."""
+        limit = self.allowed.within(limit)
         return self.calls(
             "reading a page",
             lambda: self.client.scroll(
@@ -171,26 +198,35 @@ class Collection:
         return [answer.points for answer in answers]
 
     def count(self, matching: models.Filter | None = None) -> int:
-        """Exact number of points."""
+        """Number of points; exact, unless the server forbids it."""
+        exact = self.allowed.exact
         return self.calls(
-            "counting", lambda: self.client.count(self.name, count_filter=matching, exact=True)
+            "counting", lambda: self.client.count(self.name, count_filter=matching, exact=exact)
         ).count
 
     def facet(self, key: str, matching: models.Filter | None = None) -> dict[str, int]:
-        """Exact number of points per value of an indexed keyword key."""
+        """Number of points per value of an indexed keyword key (see `tally`).
+
+        It is exact, unless the server forbids that. Each answer is bounded, and the next asks
+        for what those before it left out.
+        """
         limit = _FACET_LIMIT
+        found: dict[str, models.FacetValueHit] = {}
         while True:
+            limit = self.allowed.within(limit)
             hits = self.calls(
                 f"counting by {key}",
                 partial(
                     self.client.facet,
                     self.name,
                     key,
-                    facet_filter=matching,
+                    facet_filter=without(matching, key, [*found]),
                     limit=limit,
-                    exact=True,
+                    exact=self.allowed.exact,
                 ),
             ).hits
-            if len(hits) < limit:
-                return {str(hit.value): hit.count for hit in hits}
+            more = {str(hit.value): hit for hit in hits if hit.value not in found}
+            found |= more
+            if len(hits) < limit or not more:
+                return tally(found.values())
             limit *= 10

@@ -11,6 +11,7 @@ import httpx
 from qdrant_client import QdrantClient
 
 from holotype.errors import StoreError, UsageError
+from holotype.retry_after import retry_after_s
 from holotype.settings import Settings
 from holotype.store.server.errors import shown_url
 from holotype.store.server.retries import Calls
@@ -56,6 +57,7 @@ def connect(settings: Settings) -> QdrantClient:
             "https://host:6333"
         ) from error
     client.http.client.add_middleware(_time_limit(settings.qdrant_timeout))
+    client.http.client.add_middleware(_whole_seconds)
     return client
 
 
@@ -73,6 +75,15 @@ def check_version(client: QdrantClient, calls: Calls) -> None:
             f"Qdrant at {shown_url(calls.url)} has version {text}: Holotype needs {oldest} or "
             "newer; upgrade the server one minor version at a time"
         )
+
+
+def _whole_seconds(request: httpx.Request, send: Any) -> httpx.Response:
+    """Middleware: `Retry-After` in the one form that the client reads."""
+    response: httpx.Response = send(request)
+    asked = response.headers.get("Retry-After")
+    if asked is not None:
+        response.headers["Retry-After"] = str(math.ceil(retry_after_s(asked, default=1.0)))
+    return response
 
 
 def _time_limit(seconds: float) -> Callable[[httpx.Request, Any], httpx.Response]:

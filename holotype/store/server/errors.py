@@ -29,6 +29,7 @@ CLIENT_ERRORS = (
     ApiException,
     QdrantException,
     grpc.RpcError,
+    AssertionError,  # what it makes of a result that is null
     json.JSONDecodeError,  # the client lets it through when a 200 answer is not JSON
 )
 """Everything that the client raises because of the network or the server."""

@@ -28,6 +28,7 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
+from holotype.store.server.collection import Allowance, Collection
 from holotype.store.server.errors import AlreadyThere, shown_url
 from holotype.store.server.retries import Calls
 
@@ -87,6 +88,11 @@ class Galleries:
         """Payload keys that have an index."""
         info = self.calls("reading its indexes", lambda: self.client.get_collection(collection))
         return frozenset(info.payload_schema)
+
+    def collection(self, name: str) -> Collection:
+        """An existing collection, to be asked for what its configuration allows."""
+        info = self.calls("reading its limits", lambda: self.client.get_collection(name))
+        return Collection(self.client, self.calls, name, Allowance.of(info))
 
     def add_index(self, collection: str, key: str, schema: models.PayloadSchemaType) -> None:
         """Index a payload key; returns when searches may use it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from holotype.references import (
     Where,
 )
 from holotype.store.changes import ChangeClock
+from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
     EXPORTED_KEYS,
@@ -36,10 +37,12 @@ from holotype.store.server.batches import check_size, chunks, point
 from holotype.store.server.collection import PAGE, Collection
 from holotype.store.server.filters import ids_filter, to_filter
 from holotype.store.server.galleries import KEYWORD, Galleries
+from holotype.store.tally import in_order
 from holotype.store.validate import (
     check_filter,
     check_key,
     check_label,
+    check_meta_keys,
     check_query,
     check_references,
     check_selection,
@@ -49,6 +52,9 @@ from holotype.store.validate import (
 EXACT_UP_TO: Final = 100_000
 """Up to here a query is compared with every reference, as on the embedded store; beyond, the
 server decides and uses its index (recall@20 of 0.984 was measured at 100,000 x 384)."""
+
+SPARE: Final = 10_000
+"""References that may have come since they were counted."""
 
 SIZE_IS_FRESH_S: Final = 10.0
 """How long a count serves to choose between the two."""
@@ -72,13 +78,22 @@ class ServerReferences:
     another process may have added it.
     """
 
-    def __init__(self, collection: Collection, galleries: Galleries, *, dimension: int) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        galleries: Galleries,
+        *,
+        dimension: int,
+        max_meta_keys: int,
+    ) -> None:
         """Work on an existing collection of (`dimension`,) vectors."""
+        self._max_meta_keys = max_meta_keys
         self._collection = collection
         self._galleries = galleries
         self._dimension = dimension
         self._filter_keys = self._read_filter_keys()
         self._clock = ChangeClock(collection.largest(CHANGED_AT))
+        self._known = KnownCounts(self._count_labels)
         self._size = (0, float("-inf"))
         """Number of references, and when that was counted (monotonic seconds)."""
 
@@ -93,11 +108,14 @@ class ServerReferences:
         points = [(i, to_payload(i, changed_at=changed_at)) for i in items]
         for item, payload in points:
             check_size(item.vector, payload, f"reference {item.reference.source!r}")
-        self._index_new(meta_keys(items))
-        self._collection.upsert(
-            (point(item.reference.id, item.vector, payload) for item, payload in points),
-            "references",
-        )
+        self._index_new(items)
+        labels = {item.reference.id: item.reference.label for item in items}
+        before = self.existing([*labels]) if self._known.asked else {}
+        with self._known.moving(before.values(), labels.values()):
+            self._collection.upsert(
+                (point(item.reference.id, item.vector, payload) for item, payload in points),
+                "references",
+            )
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
@@ -105,7 +123,8 @@ class ServerReferences:
         payload = {"label": label, CHANGED_AT: self._clock.next()}
         changed = 0
         for page in self._selected(ids, where, not_labelled=label):
-            self._collection.set_payload(payload, ids_filter(page), f"{len(page)} labels")
+            with self._known.moving(page.values(), [label] * len(page)):
+                self._collection.set_payload(payload, ids_filter([*page]), f"{len(page)} labels")
             changed += len(page)
         return changed
 
@@ -113,7 +132,8 @@ class ServerReferences:
         """See `VectorStore.remove`."""
         removed = 0
         for page in self._selected(ids, where):
-            self._collection.delete(ids_filter(page), f"{len(page)} references")
+            with self._known.moving(page.values(), ()):
+                self._collection.delete(ids_filter([*page]), f"{len(page)} references")
             removed += len(page)
         return removed
 
@@ -150,11 +170,14 @@ class ServerReferences:
         queries = check_query(vectors, dimension=self._dimension, k=k)
         self._check_filter(where)
         size = self._gallery_size(at_least=k)
-        limit = min(k, size)  # the server sets aside room for `limit` results
+        # The server sets aside room for `limit` results, so no more than there can be.
+        spare = SPARE if self._known.asked else 0
+        limit = self._collection.allowed.within(k if size is None else min(k, size + spare))
         if limit == 0:
             return [[] for _ in queries]
         matching = to_filter(where)
-        params = models.SearchParams(exact=True) if size <= EXACT_UP_TO else None
+        exact = size is not None and size <= EXACT_UP_TO and self._collection.allowed.exact
+        params = models.SearchParams(exact=True) if exact else None
         requests = [
             models.QueryRequest(
                 query=query.tolist(),
@@ -173,10 +196,18 @@ class ServerReferences:
             for answer in self._collection.search(some)
         ]
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`; a batch has at most 1,000 references."""
         self._check_filter(where)  # now, not when the first batch is asked for
-        return self._export(to_filter(where), min(batch_size, PAGE))
+        matching = to_filter(where, changed_after=changed_after, changed_until=changed_until)
+        return self._export(matching, min(batch_size, PAGE), steady=changed_until is None)
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -203,8 +234,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_key(key, self._filter_keys)
         self._check_filter(where)
-        found = self._collection.facet(key, to_filter(where))
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        if key == "label" and not where and self._known.asked:
+            return in_order(self._known.recount())
+        return self._collection.facet(key, to_filter(where))
+
+    def keep_counts(self) -> None:
+        """Remember from now on what is counted, and what writes make of it."""
+        self._known.asked = True
+
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`."""
+        return self._known.read()
 
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
@@ -216,8 +256,12 @@ class ServerReferences:
 
         The change is read before the counts: what happens in between is noticed next time.
         """
-        last_change = self._collection.largest(CHANGED_AT)
+        last_change = self.last_change()
         return GalleryState(counts=self.counts(), last_change=last_change)
+
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        return self._collection.largest(CHANGED_AT)
 
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
@@ -230,11 +274,13 @@ class ServerReferences:
         indexed = self._galleries.indexed_keys(self._collection.name)
         return frozenset(KEYWORD_KEYS) | {key for key in indexed if key.startswith("meta.")}
 
-    def _index_new(self, keys: set[str]) -> None:
+    def _index_new(self, items: list[EmbeddedReference]) -> None:
         """Index before data: what arrives first would be filtered slowly, or missed."""
+        keys = meta_keys(items)
         if keys <= self._filter_keys:
             return
         self._filter_keys = self._read_filter_keys()
+        check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
         for key in sorted(keys - self._filter_keys):
             self._galleries.add_index(self._collection.name, key, KEYWORD)
         self._filter_keys |= keys
@@ -244,8 +290,17 @@ class ServerReferences:
             self._filter_keys = self._read_filter_keys()
         check_filter(where, self._filter_keys)
 
-    def _gallery_size(self, *, at_least: int) -> int:
-        """Number of references, counted lately; counted now where it is below `at_least`."""
+    def _count_labels(self) -> dict[str, int]:
+        return self._collection.facet("label")
+
+    def _gallery_size(self, *, at_least: int) -> int | None:
+        """Number of references; None where it is not known.
+
+        Where classes are known, so is their number. Else it is what was counted lately, and
+        counted now where that is below `at_least`.
+        """
+        if self._known.asked:
+            return self._known.total
         size, counted_at = self._size
         if size < at_least or time.monotonic() - counted_at > SIZE_IS_FRESH_S:
             size = self._collection.count()
@@ -258,27 +313,32 @@ class ServerReferences:
 
     def _selected(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
-    ) -> Iterator[list[str]]:
-        """Pages of ids that are there, chosen by ids or by a non-empty filter."""
+    ) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that are there, with their labels, by ids or by a non-empty filter."""
         chosen = check_selection(ids, where)
         self._check_filter(where)
         if where:
-            yield from self._matching_ids(to_filter(where, not_labelled=not_labelled))
+            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+            yield from self._matching(to_filter(narrowed))
         for some in chunks(chosen, PAGE):
-            yield from self._matching_ids(ids_filter(some, not_labelled=not_labelled))
+            yield from self._matching(ids_filter(some, not_labelled=not_labelled))
 
-    def _matching_ids(self, matching: models.Filter | None) -> Iterator[list[str]]:
+    def _matching(self, matching: models.Filter | None) -> Iterator[Mapping[str, str]]:
         # Pages go up by id, so changing or removing a page does not disturb the next.
-        for records in self._collection.pages(matching):
-            yield [str(record.id) for record in records]
+        for records in self._collection.pages(matching, payload=["label"]):
+            yield {str(record.id): (record.payload or {})["label"] for record in records}
 
-    def _export(self, matching: models.Filter | None, page: int) -> Iterator[VectorBatch]:
-        before = self._collection.count(matching)
+    def _export(
+        self, matching: models.Filter | None, page: int, *, steady: bool
+    ) -> Iterator[VectorBatch]:
+        before = self._collection.count(matching) if steady else 0
         exported = 0
         payload = list(EXPORTED_KEYS)
         for records in self._collection.pages(matching, size=page, payload=payload, vectors=True):
             exported += len(records)
             yield _batch(records)
+        if not steady:
+            return
         after = self._collection.count(matching)
         if not before == exported == after:
             raise StoreMoved(

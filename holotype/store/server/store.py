@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 from qdrant_client import QdrantClient
@@ -20,7 +21,6 @@ from holotype.references import (
 )
 from holotype.settings import Settings
 from holotype.store.port import GalleryState, Page
-from holotype.store.server.collection import Collection
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.galleries import (
     Galleries,
@@ -31,23 +31,30 @@ from holotype.store.server.galleries import (
 from holotype.store.server.heads import ServerHeads
 from holotype.store.server.references import ServerReferences
 from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, keep_stdout_clean
+from holotype.store.watchers import Change, Watcher, Watchers
 
 
 class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
-    def __init__(self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, *, max_meta_keys: int
+    ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
         self._gallery = calls.gallery
         self._fingerprint = fingerprint
         # By their own names, not by the alias: should the alias move to another space, this
         # store stays with the vectors that its encoder's can be compared with.
-        references = Collection(client, calls, references_collection(calls.gallery, fingerprint))
-        heads = Collection(client, calls, heads_collection(calls.gallery, fingerprint))
+        galleries = Galleries(client, calls)
+        references = galleries.collection(references_collection(calls.gallery, fingerprint))
+        heads = galleries.collection(heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
-        self._references = ServerReferences(references, Galleries(client, calls), dimension=D)
+        self._references = ServerReferences(
+            references, galleries, dimension=D, max_meta_keys=max_meta_keys
+        )
         self._heads = ServerHeads(heads, dimension=D)
+        self._watchers = Watchers()
 
     @classmethod
     def open(
@@ -100,7 +107,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored)
+        return cls(client, working, stored, max_meta_keys=settings.max_meta_keys)
 
     @property
     def gallery(self) -> str:
@@ -120,13 +127,33 @@ class ServerStore:
 
     def close(self) -> None:
         """Let go of the connections; every write has been acknowledged already."""
+        self._watchers.tell(Change.CLOSING)
         self._client.close()
+
+    @property
+    def shared(self) -> bool:
+        """See `VectorStore.shared`."""
+        return True
+
+    def watch(self, watcher: Watcher) -> None:
+        """See `VectorStore.watch`."""
+        self._references.keep_counts()
+        self._watchers.add(watcher)
+
+    @contextmanager
+    def _telling(self, change: Change) -> Iterator[None]:
+        """Tell of it afterwards, of a write that failed half-way too."""
+        try:
+            yield
+        finally:
+            self._watchers.tell(change)
 
     # -- references -----------------------------------------------------------------
 
     def add(self, references: Sequence[EmbeddedReference]) -> None:
         """See `VectorStore.add`."""
-        self._references.add(references)
+        with self._telling(Change.REFERENCES):
+            self._references.add(references)
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
         """See `VectorStore.existing`."""
@@ -151,9 +178,21 @@ class ServerStore:
         """See `VectorStore.neighbours`."""
         return self._references.neighbours(vectors, k=k, where=where, with_vectors=with_vectors)
 
-    def export(self, *, where: Where = EVERYTHING, batch_size: int = 4096) -> Iterator[VectorBatch]:
+    def export(
+        self,
+        *,
+        where: Where = EVERYTHING,
+        batch_size: int = 4096,
+        changed_after: int | None = None,
+        changed_until: int | None = None,
+    ) -> Iterator[VectorBatch]:
         """See `VectorStore.export`."""
-        return self._references.export(where=where, batch_size=batch_size)
+        return self._references.export(
+            where=where,
+            batch_size=batch_size,
+            changed_after=changed_after,
+            changed_until=changed_until,
+        )
 
     def list_references(
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
@@ -165,6 +204,10 @@ class ServerStore:
         """See `VectorStore.counts`."""
         return self._references.counts(key, where=where)
 
+    def known_counts(self) -> dict[str, int]:
+        """See `VectorStore.known_counts`."""
+        return self._references.known_counts()
+
     def count(self, *, where: Where = EVERYTHING, changed_after: int | None = None) -> int:
         """See `VectorStore.count`."""
         return self._references.count(where=where, changed_after=changed_after)
@@ -173,17 +216,23 @@ class ServerStore:
         """See `VectorStore.state`."""
         return self._references.state()
 
+    def last_change(self) -> int:
+        """See `VectorStore.last_change`."""
+        return self._references.last_change()
+
     def filter_keys(self) -> list[str]:
         """See `VectorStore.filter_keys`."""
         return self._references.filter_keys()
 
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
-        return self._references.relabel(label, ids=ids, where=where)
+        with self._telling(Change.REFERENCES):
+            return self._references.relabel(label, ids=ids, where=where)
 
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.remove`."""
-        return self._references.remove(ids=ids, where=where)
+        with self._telling(Change.REFERENCES):
+            return self._references.remove(ids=ids, where=where)
 
     # -- heads ----------------------------------------------------------------------
 
@@ -209,7 +258,8 @@ class ServerStore:
 
     def set_active_head(self, active: ActiveHead) -> None:
         """See `VectorStore.set_active_head`."""
-        self._heads.set_active_head(active)
+        with self._telling(Change.ACTIVE_HEAD):
+            self._heads.set_active_head(active)
 
     # -- leases ---------------------------------------------------------------------
 

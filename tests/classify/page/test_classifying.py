@@ -27,7 +27,7 @@ FORGETFUL_SERVICE = """() => {
     const first = ["mode", "label", "score", "runners_up", "neighbours"];
     window.fetch = async (path, init) => {
         const response = await ask(path, init);
-        if (path !== "/v1/classify") return response;
+        if (path !== "v1/classify") return response;
         const { results } = await response.json();
         for (const { answer } of results) {
             for (const name of Object.keys(answer)) if (!first.includes(name)) delete answer[name];
@@ -72,6 +72,7 @@ def swapped(store: VectorStore) -> None:
 def is_shown(image: Locator) -> bool:
     """Whether an image element really shows a picture."""
     expect(image).to_be_visible()
+    expect(image).to_have_attribute("src", re.compile("."))  # it is fetched when it is in sight
     shown: bool = image.evaluate("async (img) => (await img.decode(), img.naturalWidth > 0)")
     return shown
 
@@ -333,6 +334,49 @@ def test_stop__what_is_not_answered_can_be_asked_again(look: Visit, serve: Serve
     visitor.card("b.png").get_by_role("button", name="Ask again").click()
     expect(visitor.card("b.png").get_by_role("heading", level=2)).to_contain_text("blue")
     expect(visitor.card("a.png")).to_contain_text("No answer")
+
+
+def test_ask_again__leaves_the_other_cards_alone(look: Visit, serve: Serve) -> None:
+    """One card is asked again while others still wait: they are answered as if nothing was."""
+    encoder = GatedEncoder()
+    visitor = look(at=serve(encoder=encoder))
+    visitor.choose(("a.png", picture("red", 410)), ("b.png", picture("blue", 410)))
+    visitor.page.get_by_role("button", name="Stop").click()
+    visitor.choose(("c.png", picture("green", 410)), ("d.png", picture("green", 411)))
+    expect(visitor.card("c.png")).to_contain_text("Looking…")
+    visitor.card("b.png").get_by_role("button", name="Ask again").click()
+    expect(visitor.card("b.png")).to_contain_text("Looking…")
+    expect(visitor.card("c.png")).to_contain_text("Looking…")
+    encoder.open.set()
+    for name, colour in (("b.png", "blue"), ("c.png", "green"), ("d.png", "green")):
+        expect(visitor.card(name).get_by_role("heading", level=2)).to_contain_text(colour)
+
+
+def test_conflict__what_was_added_elsewhere_is_not_overruled_unasked(
+    look: Visit, serve: Serve, own_store: VectorStore
+) -> None:
+    """A picture that got another label since it was asked about: keep that, or change it."""
+    service = serve()
+    visitor = look(at=service)
+    for name, seed in (("kept.png", 420), ("changed.png", 421)):
+        data = picture("red", seed)
+        visitor.choose((name, data))
+        card = visitor.card(name)
+        expect(card.get_by_role("heading", level=2)).to_contain_text("red")
+        form = {"images": (name, data)}
+        service.http.post("/v1/references", files=form, data={"label": "garnet"})
+        card.get_by_role("button", name="Correct: add as red").click()
+        expect(card).to_contain_text("This very picture is in the gallery as garnet, not red.")
+    assert own_store.counts() == {"red": 6, "green": 6, "blue": 6, "garnet": 2}
+    visitor.screenshot("classify-conflict")
+    visitor.card("kept.png").get_by_role("button", name="Keep garnet").click()
+    expect(visitor.card("kept.png")).to_contain_text("In the gallery as garnet")
+    visitor.card("changed.png").get_by_role("button", name="Change it to red").click()
+    expect(visitor.card("changed.png")).to_contain_text("In the gallery as red")
+    assert own_store.counts() == {"red": 7, "green": 6, "blue": 6, "garnet": 1}
+    visitor.card("changed.png").get_by_role("button", name="Undo").click()
+    expect(visitor.said("Undone")).to_be_visible()
+    assert own_store.counts() == {"red": 6, "green": 6, "blue": 6, "garnet": 2}
 
 
 def test_service_gone__is_said_until_it_is_back(visitor: Visitor) -> None:

@@ -21,6 +21,11 @@ from tests.classify.page.browsing import Visitor
 from tests.classify.page.conftest import Serve, Visit
 from tests.running import PATIENCE_S, TrainingHere
 
+COUNT_ENABLED = """(button) => {
+    window.enabled = 0;
+    new MutationObserver(() => { window.enabled += button.disabled ? 0 : 1; })
+        .observe(button, {attributes: true});
+}"""
 FIRST, SECOND = "20260101-000000-aaaa", "20260102-000000-bbbb"
 
 
@@ -228,10 +233,13 @@ def test_retrain__shows_what_it_does_and_what_came_of_it(
     visitor = look("heads", at=serve(store_with_heads, job=job))
     page = visitor.page
     expect(page.get_by_text("No head was trained yet")).to_be_visible()
-    page.get_by_role("button", name="Retrain now").click()
+    start = page.get_by_role("button", name="Retrain now")
+    start.evaluate(COUNT_ENABLED)
+    start.click()
     expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Training")).to_be_visible()
-    expect(page.get_by_role("button", name="Retrain now")).to_be_disabled()
+    expect(start).to_be_disabled()
+    assert page.evaluate("window.enabled") == 0, "it could be pressed while the job ran"
     visitor.go("gallery")
     visitor.go("heads")
     expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()

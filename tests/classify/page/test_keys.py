@@ -42,6 +42,19 @@ def test_key__is_asked_for_once_and_opens_everything(locked: Visitor) -> None:
     expect(locked.page.get_by_text("3 classes", exact=True)).to_be_visible()
 
 
+def test_key__stays_in_its_tab(locked: Visitor) -> None:
+    """A cookie would go to every port of the host: there is none, and a reload keeps the key."""
+    give(locked, READ)
+    expect(locked.page.locator("#gallery-summary")).to_contain_text("18 references")
+    locked.page.reload()
+    expect(locked.page.locator("#gallery-summary")).to_contain_text("18 references")
+    assert locked.context.cookies() == []
+    locked.go("gallery")
+    assert is_shown(locked.page.locator(".samples img").first)
+    locked.go("gallery/red")
+    assert is_shown(locked.page.locator(".references img").first)
+
+
 def test_wrong_key__is_said_and_asked_again(locked: Visitor) -> None:
     """A key that is not the service's own leads to another question, not to a broken page."""
     give(locked, "not-a-key-of-this-service")

@@ -14,7 +14,7 @@ from tests.classify.page.browsing import PHONE, Visitor
 from tests.classify.page.conftest import Serve, Visit
 from tests.classify.page.test_classifying import swapped
 from tests.classify.page.test_heads import FIRST, SECOND, published
-from tests.running import Running
+from tests.running import PATIENCE_S, Running
 
 AXE = files("axe_playwright_python") / "axe.min.js"
 PAGES = ("classify", "gallery", "gallery/red", "review", "heads")
@@ -28,6 +28,7 @@ def busy_service(serve: Serve, store_with_heads: VectorStore) -> Running:
     for name, colour in (("a.png", "red"), ("b.png", "green")):
         posted = {"images": (name, picture(colour, 700))}
         assert service.http.post("/v1/classify", files=posted).status_code == 200
+    service.service.doubts.wait(PATIENCE_S)
     assert len(service.http.get("/v1/review").json()["items"]) == 2
     published(store_with_heads, FIRST, ("red", "green"), red=0.5, green=1.0)
     published(store_with_heads, SECOND, ("green", "red", "blue"), red=0.7, green=0.8, blue=0.9)

@@ -12,7 +12,7 @@ from tests.classify.conftest import picture
 from tests.classify.page.browsing import Visitor
 from tests.classify.page.conftest import Serve, Visit
 from tests.classify.page.test_classifying import swapped
-from tests.running import Running
+from tests.running import PATIENCE_S, Running
 
 Doubting = Callable[..., Visitor]
 
@@ -27,6 +27,7 @@ def doubts(look: Visit, serve: Serve, store_with_heads: VectorStore) -> Doubting
         for i, colour in enumerate(colours):
             files = [("images", (f"{i}-{colour}.png", picture(colour, 600 + i)))]
             assert service.http.post("/v1/classify", files=files).status_code == 200
+        service.service.doubts.wait(PATIENCE_S)
         return look("review", at=service)
 
     return start
@@ -99,6 +100,61 @@ def test_discard__adds_nothing(doubts: Doubting, store_with_heads: VectorStore) 
     visitor.page.get_by_role("button", name="Discard the selected").click()
     expect(visitor.page.get_by_text("Nothing to review")).to_be_visible()
     assert store_with_heads.counts() == {"red": 6, "green": 6, "blue": 6}
+
+
+def test_conflict__is_shown_with_a_choice(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """What was added elsewhere meanwhile is not relabelled unasked; others go in all the same."""
+    swapped(store_with_heads)
+    service = serve(store_with_heads, keep_queries=20)
+    for name, seed in (("a.png", 620), ("b.png", 621), ("c.png", 622)):
+        service.http.post("/v1/classify", files={"images": (name, picture("red", seed))})
+    service.service.doubts.wait(PATIENCE_S)
+    visitor = look("review", at=service)
+    page = visitor.page
+    for name, seed in (("a.png", 620), ("b.png", 621)):
+        form = {"images": (name, picture("red", seed))}
+        service.http.post("/v1/references", files=form, data={"label": "garnet"})
+    page.get_by_label("Select all 3").check()
+    page.get_by_role("button", name="Add 3 as red").click()
+    expect(visitor.said("1 query added as “red”")).to_be_visible()
+    expect(visitor.said("2 queries are in the gallery under another label")).to_be_visible()
+    rows = page.locator(".review > li")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("This very picture is in the gallery as garnet, not red.")
+    expect(rows.first.get_by_role("button", name="Keep garnet")).to_be_focused()
+    assert store_with_heads.counts() == {"red": 7, "green": 6, "blue": 6, "garnet": 2}
+    visitor.screenshot("review-conflict")
+    rows.filter(has_text="a.png").get_by_role("button", name="Keep garnet").click()
+    expect(visitor.said("Left in the gallery as “garnet”")).to_be_visible()
+    rows.filter(has_text="b.png").get_by_role("button", name="Change it to red").click()
+    expect(visitor.said("“garnet” was changed to “red”")).to_be_visible()
+    expect(page.get_by_text("Nothing to review")).to_be_visible()
+    assert store_with_heads.counts() == {"red": 8, "green": 6, "blue": 6, "garnet": 1}
+
+
+def test_many__are_shown_a_page_at_a_time(look: Visit, serve: Serve) -> None:
+    """A hundred at first; the rest when it is asked for, or when the page is empty."""
+    service = serve(keep_queries=500)
+    for seed in range(103):
+        service.service.review.keep(
+            picture("red", 700 + seed), query=f"{seed}.png", reason="abstained", answers={}
+        )
+    visitor = look("review", at=service)
+    page, rows = visitor.page, visitor.page.locator(".review > li")
+    expect(page.get_by_role("link", name="Review 103")).to_be_visible()
+    expect(rows).to_have_count(100)
+    expect(page.get_by_label("Select all 100 shown")).to_be_visible()
+    page.get_by_role("button", name="Show more of the 103 that are kept").click()
+    expect(rows).to_have_count(103)
+    expect(rows.nth(100).get_by_role("button").first).to_be_focused()
+    expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+    visitor.go("review")
+    page.get_by_label("Select all 100 shown").check()
+    page.get_by_role("button", name="Discard the selected").click()
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("2.png")
 
 
 def test_nothing_kept__says_why(look: Visit) -> None:

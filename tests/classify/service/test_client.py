@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+import holotype.client as client_module
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import (
     EmptyGallery,
@@ -120,6 +123,77 @@ def test_elsewhere__another_web_server(tmp_path: Path) -> None:
                 _ = client.gallery
         server.shutdown()
         thread.join()
+
+
+class _Odd(BaseHTTPRequestHandler):
+    """Answers 200 with a JSON that no service would send; which one, the path's last part says."""
+
+    answers: ClassVar = {"classes": b"null", "heads": b'{"heads": null}', "gallery": b"[1]"}
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.answers[self.path.split("?")[0].rpartition("/")[2]])
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_elsewhere__answers_without_a_result() -> None:
+    """Null, or something else than was asked for, is named as what it is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with ServiceClient(f"http://127.0.0.1:{server.server_port}") as client:
+            for ask in (client.counts, client.heads, client.about):
+                with pytest.raises(ServiceError, match=r"answered 200 OK, but not as a service"):
+                    ask()
+        server.shutdown()
+        thread.join()
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """Busy twice, each time until a moment that has passed; then it answers."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        self.send_response(503 if self.asked < 3 else 200)
+        self.send_header("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.end_headers()
+        self.wfile.write(b'{"classes": []}')
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_busy__until_a_date() -> None:
+    """A proxy may write the pause as a date: that is a time to wait, not an error."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with ServiceClient(f"http://127.0.0.1:{server.server_port}") as client:
+            assert client.counts() == {}
+        server.shutdown()
+        thread.join()
+    assert _Busy.asked == 3
+
+
+def test_frozen__says_whom_it_waits_for_and_gives_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A service that takes requests and answers none is named while it is waited for, and after."""
+    monkeypatch.setattr(client_module, "SILENCE_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        with ServiceClient(url, answer_s=0.5) as client:
+            for _ in range(2):
+                with pytest.raises(ServiceError, match=r"not answered for 0\.5 s") as refused:
+                    client.counts()
+    assert "HOLOTYPE_SERVER_TIMEOUT" in str(refused.value)
+    (told,) = caplog.messages
+    assert told.startswith(f"waiting for the service at {url}: no answer for 0.05 s, giving up")
 
 
 def test_find__the_owner_of_the_gallery(own_gallery: ColourGallery) -> None:

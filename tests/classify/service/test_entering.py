@@ -50,10 +50,10 @@ def test_keys__unknown_key(locked: Running) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [bearer(READ), {"X-API-Key": READ}, {"Cookie": f"holotype_key={READ}"}],
-    ids=["bearer", "x-api-key", "cookie"],
+    [bearer(READ), {"X-API-Key": READ}],
+    ids=["bearer", "x-api-key"],
 )
-def test_keys__three_ways_to_send_one(locked: Running, headers: dict[str, str]) -> None:
+def test_keys__two_ways_to_send_one(locked: Running, headers: dict[str, str]) -> None:
     """A read key opens what is read, classification included."""
     assert locked.http.get("/v1/gallery", headers=headers).status_code == 200
     answer = locked.http.post("/v1/classify", headers=headers, files=colour_images())
@@ -148,13 +148,82 @@ def test_origin__other_pages_change_nothing(service: Running) -> None:
     assert own.status_code == 200
 
 
-def test_origin__does_not_matter_to_who_sends_a_key(locked: Running) -> None:
-    """A header cannot be sent by accident; a cookie can."""
+def test_origin__does_not_matter_where_keys_do(locked: Running) -> None:
+    """A key is never sent by accident: a cookie, which browsers send to every port, is none."""
     elsewhere = {"Origin": "https://evil.example"}
     with_header = locked.http.post("/v1/heads/rollback", headers=elsewhere | bearer(WRITE))
     assert with_header.status_code == 409
     cookie = {"Cookie": f"holotype_key={WRITE}"}
-    assert locked.http.post("/v1/heads/rollback", headers=elsewhere | cookie).status_code == 403
+    assert locked.http.post("/v1/heads/rollback", headers=cookie).status_code == 401
+    assert locked.http.get("/v1/gallery", headers=cookie).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a:b", "]"])
+def test_host__that_is_none(reading: Running, locked: Running, host: str) -> None:
+    """400, with keys and without: it is no name at all."""
+    for service in (reading, locked):
+        for path in ("/healthz", "/v1/gallery", "/v1/classes/"):
+            response = service.http.get(path, headers={"Host": host})
+            assert response.status_code == 400, response.text
+            assert response.json()["detail"] == f"{host!r} is no host that a request can be for"
+
+
+@pytest.mark.parametrize("origin", ["http://[evil", "null", "", "https://localhost:x", "//"])
+def test_origin__that_is_none(service: Running, origin: str) -> None:
+    """What names no site is not a page of this service."""
+    response = service.http.post("/v1/heads/rollback", headers={"Origin": origin})
+    assert response.status_code == 403
+    assert "are not accepted" in response.json()["detail"]
+
+
+def test_origin__behind_a_proxy_that_keeps_the_host(serve: Serve) -> None:
+    """The port that goes without saying may be said; another scheme's port is another site."""
+    named = serve(public_url="https://holotype.example.org/below")
+    for host, origin, status in [
+        ("holotype.example.org", "https://holotype.example.org", 409),
+        ("holotype.example.org:443", "https://holotype.example.org", 409),
+        ("holotype.example.org:80", "http://holotype.example.org", 409),
+        ("holotype.example.org", "https://holotype.example.org:8443", 403),
+        ("localhost:8000", "https://holotype.example.org", 409),
+        ("localhost:8000", "http://holotype.example.org", 403),
+        ("localhost:8000", "http://localhost:8000", 409),
+        ("evil.example", "https://holotype.example.org", 403),
+    ]:
+        headers = {"Host": host, "Origin": origin}
+        answer = named.http.post("/v1/heads/rollback", headers=headers)
+        assert answer.status_code == status, (host, origin, answer.text)
+
+
+def test_origin__refusal_names_both_sides_and_the_setting(service: Running) -> None:
+    """Who runs the proxy reads which two names differ, and what to set."""
+    response = service.http.post(
+        "/v1/heads/rollback",
+        headers={"Origin": "https://holotype.example.org", "Host": "localhost:8000"},
+    )
+    detail = response.json()["detail"]
+    assert "pages of https://holotype.example.org" in detail
+    assert "'localhost:8000' (Host)" in detail
+    assert "HOLOTYPE_PUBLIC_URL=https://holotype.example.org" in detail
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/references/relabel", r'{"where": ["label=\ud800"], "label": "x"}'),
+        ("/v1/references/remove", r'{"where": ["\ud800=x"]}'),
+        ("/v1/references/remove", r'{"\ud800": ["x"]}'),
+        ("/v1/references/known", r'{"ids": ["\ud800"]}'),
+        ("/v1/review", r'{"ids": ["\ud800"], "label": "x"}'),
+    ],
+)
+def test_text__half_of_a_character(service: Running, path: str, body: str) -> None:
+    """JSON can spell half a character; no text holds one, and the service goes on."""
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+    response = service.http.post(path, **sent)
+    assert response.status_code in {404, 422}
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "\\ud800" in response.text or "unicode" in response.text
+    assert service.http.get("/readyz").status_code == 200
 
 
 def test_body__too_large_by_its_length(serve_shared: Serve) -> None:
@@ -206,5 +275,5 @@ def test_body__pixels_are_bounded(reading: Running) -> None:
     Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
     response = reading.http.post("/v1/classify", files=images(bomb.getvalue(), picture("red", 100)))
     broken, fine = response.json()["results"]
-    assert broken["error"]["detail"].startswith("too large: 20000 x 20000 pixels")
+    assert broken["error"]["detail"].startswith("too costly: 20000 x 20000 pixels")
     assert fine["answer"]["label"] == "red"

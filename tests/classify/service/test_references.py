@@ -9,7 +9,7 @@ import pytest
 
 from holotype.references import reference_id
 from tests.classify.conftest import picture
-from tests.classify.service.conftest import images
+from tests.classify.service.conftest import Serve, images
 from tests.running import Running
 
 
@@ -208,3 +208,22 @@ def _grey(seed: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (40, 40), (120 + seed, 120, 120)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_add__too_many_metadata_keys(serve: Serve) -> None:
+    """400 with the setting; nothing of the request is added, and no index is made."""
+    running = serve(max_meta_keys=3)
+    item = {"label": "red", "meta": {f"k{n}": "x" for n in range(1000)}}
+    refused = running.http.post(
+        "/v1/references",
+        files=images(picture("red", 960), picture("red", 961)),
+        data={"items": json.dumps([{"label": "red"}, item])},
+    )
+    assert refused.status_code == 400
+    assert refused.json()["type"] == "urn:holotype:problem:too-many-keys"
+    assert "3 metadata keys (HOLOTYPE_MAX_META_KEYS)" in refused.json()["detail"]
+    about = running.http.get("/v1/gallery").json()
+    assert (about["references"], about["filter_keys"]) == (
+        18,
+        ["group", "label", "meta.site", "source"],
+    )

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
+import threading
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from classify.answers import Answer
+from classify.modes import Mode
+from classify.options import QueryOptions
+from classify.service import doubts
+from classify.service.metrics import Metrics
 from classify.service.problems import NotFound
-from classify.service.review import ReviewQueue
+from classify.service.queries import Search, Upload
+from classify.service.review import ReviewQueue, ReviewUnusable
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import Serve, images
-from tests.running import Running
+from tests.running import PATIENCE_S, Running
 
 
 @pytest.fixture
@@ -30,7 +43,8 @@ def doubting(serve: Serve, own_store: VectorStore, tmp_path: Path) -> Running:
 
 
 def kept(running: Running) -> list[dict[str, object]]:
-    """What waits for review."""
+    """What waits for review, once all answers so far have been looked at."""
+    running.service.doubts.wait(PATIENCE_S)
     items: list[dict[str, object]] = running.http.get("/v1/review").json()["items"]
     return items
 
@@ -90,7 +104,7 @@ def test_review__the_newest_few(doubting: Running) -> None:
         )
     assert [item["query"] for item in kept(doubting)] == ["509.png", "508.png", "507.png"]
     folder = doubting.service.settings.home / "default" / "review"
-    assert len(list(folder.iterdir())) == 6
+    assert len(list(folder.glob("*.image"))) == 3
 
 
 def test_review__nothing_is_kept_unless_allowed(
@@ -105,24 +119,177 @@ def test_review__nothing_is_kept_unless_allowed(
     assert not (tmp_path / "elsewhere" / "default" / "review").exists()
 
 
+def test_review__one_that_was_added_elsewhere_is_a_conflict(doubting: Running) -> None:
+    """What the gallery says is not overruled unasked: it stays in the queue until it is decided."""
+    data = picture("red", 512)
+    doubting.http.post("/v1/classify", files=images(data))
+    (item,) = kept(doubting)
+    doubting.http.post("/v1/references", files=images(data), data={"label": "garnet"})
+    url = f"/v1/review/{item['id']}"
+
+    (refused,) = doubting.http.post(url, json={"label": "ruby"}).json()["outcomes"]
+    assert refused["outcome"] == "label_conflict"
+    assert "is in the gallery as 'garnet'" in refused["reason"]
+    reference = doubting.http.get(f"/v1/references/{refused['id']}").json()
+    assert reference["label"] == "garnet"
+    assert len(kept(doubting)) == 1
+
+    chosen = {"label": "ruby", "on_conflict": "replace"}
+    (settled,) = doubting.http.post(url, json=chosen).json()["outcomes"]
+    assert (settled["outcome"], settled["reason"]) == ("relabelled", "was 'garnet'")
+    assert kept(doubting) == []
+
+
+def test_review__a_page_at_a_time(doubting: Running) -> None:
+    """Pages go on where the last one ended, also when what was on it has left meanwhile."""
+    names = [f"{seed}.png" for seed in range(520, 523)]
+    for name in names:
+        data = picture("red", int(name[:3]))
+        doubting.http.post("/v1/classify", files=[("images", (name, data))])
+    assert len(kept(doubting)) == 3
+    first = doubting.http.get("/v1/review", params={"limit": 2}).json()
+    assert ([item["query"] for item in first["items"]], first["total"]) == (names[:0:-1], 3)
+    doubting.http.delete(f"/v1/review/{first['items'][1]['id']}")
+    after = {"limit": 2, "after": first["next_after"]}
+    last = doubting.http.get("/v1/review", params=after).json()
+    assert [item["query"] for item in last["items"]] == names[:1]
+    assert (last["next_after"], last["total"]) == (None, 2)
+    assert doubting.http.get("/v1/review", params={"limit": 0}).status_code == 422
+
+
+def test_answers__a_disk_without_room_costs_no_answer(
+    doubting: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Queries in doubt are answered as before; what is not kept is logged once, and counted."""
+
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for seed in (530, 531):
+        response = doubting.http.post("/v1/classify", files=images(picture("red", seed)))
+        assert response.status_code == 200
+        assert response.json()["results"][0]["answer"]["label"]
+    assert kept(doubting) == []
+    assert [r.message for r in caplog.records if "No space left" in r.message] == [
+        f"queries in doubt are not kept for review: the queries kept for review in "
+        f"{doubting.service.settings.home / 'default' / 'review'} cannot be used: [Errno 28] No "
+        "space left on device. Make room on that disk, or restart the service, which makes a "
+        "damaged index anew"
+    ]
+    assert 'holotype_doubts_total{outcome="failed"} 2.0' in doubting.http.get("/metrics").text
+
+
+def test_answers__wait_for_nothing_and_what_is_too_much_is_dropped(
+    doubting: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk stands still, answers go on; what would pile up is not kept, and counted."""
+    entered, free = threading.Event(), threading.Event()
+    keep = ReviewQueue.keep
+
+    def slow(*args: Any, **options: Any) -> None:
+        entered.set()
+        assert free.wait(PATIENCE_S)
+        keep(*args, **options)
+
+    monkeypatch.setattr(ReviewQueue, "keep", slow)
+    monkeypatch.setattr(doubts, "WAITING_REQUESTS", 2)
+    try:
+        for seed in range(540, 544):
+            response = doubting.http.post("/v1/classify", files=images(picture("red", seed)))
+            assert response.status_code == 200
+            assert entered.wait(PATIENCE_S)
+    finally:
+        free.set()
+    assert len(kept(doubting)) == 2
+    assert 'holotype_doubts_total{outcome="dropped"} 2.0' in doubting.http.get("/metrics").text
+
+
+def test_answers__pictures_that_wait_are_bounded_in_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request beyond the bound is taken, a second one beside it is not."""
+    queue, metrics, free = ReviewQueue(tmp_path, limit=5), Metrics(), threading.Event()
+    monkeypatch.setattr(doubts, "WAITING_BYTES", 10)
+
+    def opinion(_search: Search) -> Future[list[Answer]]:
+        assert free.wait(PATIENCE_S)
+        done: Future[list[Answer]] = Future()
+        done.set_result([unknown])
+        return done
+
+    unknown = Answer(mode=Mode.KNN, scores=(), abstained="unlike anything")
+    examined = doubts.Doubts(queue, opinion, metrics)
+    search = Search(np.zeros((1, 2), np.float32), ("id",), QueryOptions(mode=Mode.KNN))
+    examined.wait(PATIENCE_S)
+    for name in ("first", "second"):
+        examined.examine([Upload(name, name.encode() * 3)], search, [unknown])
+    free.set()
+    examined.close()
+    assert [kept.query for kept in queue.page(limit=9).items] == ["first"]
+    examined.examine([Upload("late", b"late")], search, [unknown])
+    assert len(queue.page(limit=9).items) == 1
+
+
 def test_queue__the_same_picture_is_kept_once(tmp_path: Path) -> None:
-    """Asking again about a picture replaces what was known of it."""
+    """Asking again about a picture replaces what was known of it, and makes it the newest."""
     queue = ReviewQueue(tmp_path / "review", limit=5)
-    for name in ("a.png", "b.png"):
-        queue.keep(b"bytes", query=name, reason="abstained", answers={})
-    (only,) = queue.all()
-    assert only.query == "b.png"
-    assert queue.get(only.id)[1] == b"bytes"
+    for name, data in (("a.png", b"bytes"), ("other.png", b"other"), ("b.png", b"bytes")):
+        queue.keep(data, query=name, reason="abstained", answers={})
+    newest, other = queue.page(limit=9).items
+    assert (newest.query, other.query) == ("b.png", "other.png")
+    assert queue.get(newest.id)[1] == b"bytes"
 
 
 def test_queue__survives_a_restart_and_knows_what_it_lacks(tmp_path: Path) -> None:
     """It is files; an id that is no hash reaches no file."""
     ReviewQueue(tmp_path / "review", limit=5).keep(
-        b"bytes", query="a.png", reason="abstained", answers={}
+        b"bytes", query="a.png", reason="abstained", answers={"knn": [{"label": "x", "score": 1.0}]}
     )
     queue = ReviewQueue(tmp_path / "review", limit=5)
-    (item,) = queue.all()
-    assert item.reason == "abstained"
+    queue.settle()
+    (item,) = queue.page(limit=9).items
+    assert (item.reason, item.answers["knn"][0]["label"]) == ("abstained", "x")
     for id_ in ("0" * 64, "../../etc/passwd", ""):
         with pytest.raises(NotFound, match="kept for review"):
             queue.get(id_)
+
+
+def test_queue__what_earlier_versions_kept_is_taken_over(tmp_path: Path) -> None:
+    """Descriptions that were files of their own become rows, in the order in which they came."""
+    for name, at in (("late.png", "2026-11-02"), ("early.png", "2026-11-01")):
+        id_ = hashlib.sha256(name.encode()).hexdigest()
+        (tmp_path / f"{id_}.image").write_bytes(name.encode())
+        old = {"id": id_, "query": name, "kept_at": at, "reason": "abstained", "answers": {}}
+        (tmp_path / f"{id_}.json").write_text(json.dumps(old))
+    queue = ReviewQueue(tmp_path, limit=5)
+    queue.settle()
+    queue.settle()
+    found = queue.page(limit=9).items
+    assert [kept.query for kept in found] == ["late.png", "early.png"]
+    assert queue.get(found[0].id)[1] == b"late.png"
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_queue__a_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    """The pictures are still there; what was known of them is not, and that is said."""
+    queue = ReviewQueue(tmp_path, limit=5)
+    queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    (tmp_path / "index.sqlite").write_bytes(b"no database at all, but long enough for one" * 9)
+    with pytest.raises(ReviewUnusable, match="file is not a database"):
+        queue.page(limit=9)
+    queue.settle()
+    (item,) = queue.page(limit=9).items
+    assert (item.reason, queue.get(item.id)[1]) == ("description lost", b"bytes")
+    assert (tmp_path / "index.damaged").exists()
+
+
+def test_queue__a_picture_that_is_gone_leaves_the_queue(tmp_path: Path) -> None:
+    """A row whose picture somebody removed is no error for ever."""
+    queue = ReviewQueue(tmp_path, limit=5)
+    queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    (picture_file,) = tmp_path.glob("*.image")
+    picture_file.unlink()
+    with pytest.raises(NotFound):
+        queue.get(picture_file.stem)
+    assert queue.page(limit=9).total == 0

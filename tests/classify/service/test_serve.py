@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from tests.classify.conftest import COLOURS, picture
 from tests.classify.service.conftest import images
 
 START_S = 120.0
+CLIENT_TIMEOUT_S = "2"
+"""How long a client may keep these services waiting, seconds."""
 
 
 @dataclass
@@ -53,6 +55,7 @@ def serving(home: Path, checkpoint: Path) -> Iterator[Serving]:
             "HOLOTYPE_BACKBONE": BACKBONE,
             "HOLOTYPE_CHECKPOINT": str(checkpoint),
             "HOLOTYPE_IMAGE_SIZE": "64",
+            "HOLOTYPE_CLIENT_TIMEOUT": CLIENT_TIMEOUT_S,
         },
     )
     try:
@@ -124,6 +127,23 @@ def test_serve__ends_cleanly_on_a_signal(tmp_path: Path, lite0_checkpoint: Path)
         assert running.process.stderr is not None
         assert "stopped serving" in running.process.stderr.read()
     assert not (tmp_path / "home" / "default" / OWNER_FILE).exists()
+
+
+def test_serve__ends_whatever_clients_do(tmp_path: Path, lite0_checkpoint: Path) -> None:
+    """Half a hundred requests that are never sent to their end hold up no end, and no log."""
+    head = b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\n"
+    body = b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 999\r\n\r\n--b"
+    with ExitStack() as clients, serving(tmp_path / "home", lite0_checkpoint) as running:
+        url = httpx.URL(running.url)
+        for sent in (head, head + body) * 25:
+            client = socket.create_connection((url.host, url.port or 80))
+            clients.enter_context(client).sendall(sent)
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(START_S) == 0
+        assert running.process.stderr is not None
+        said = running.process.stderr.read()
+    assert said == "stopped serving: what was accepted is done\n"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import zlib
 import pytest
 
 from holotype.errors import BrokenImage
-from holotype.images.decode import MAX_PIXELS, decode
+from holotype.images.cost import MAX_PIXELS
+from holotype.images.decode import decode
 from tests.holotype.images.make import encoded, photo, quarters
 
 WRITABLE = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF"]
@@ -84,7 +85,7 @@ def test_broken__bomb(size: tuple[int, int]) -> None:
         warnings.simplefilter("error")
         said = reason(png_header(*size))
     width, height = size
-    assert said == f"too large: {width} x {height} pixels, at most 89 million are read"
+    assert said == f"too costly: {width} x {height} pixels, at most 89 million are read"
 
 
 def test_broken__bomb_limit_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:

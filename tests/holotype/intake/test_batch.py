@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
-from holotype.errors import UsageError
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
-from holotype.intake.words import clean_group, clean_label, clean_meta, label_sought
 from holotype.outcomes import OnConflict, Outcome
 from holotype.store.port import VectorStore
 from tests.fakes import ColourEncoder
@@ -69,45 +65,3 @@ def test_intake__callers_at_once_agree_on_one_label(store: VectorStore) -> None:
 def test_intake__no_pictures(store: VectorStore) -> None:
     """An empty call is nothing to do."""
     assert Intake(store, ColourEncoder()).add([]) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("  ", "the label is empty"),
-        ("x" * 201, "is longer than 200 characters"),
-        ("a\nb", "holds characters that cannot be printed"),
-        ("\udce9", "holds characters that cannot be printed"),
-        (".", "the label '.' cannot be used"),
-        ("..", "Choose another label"),
-        ("bees/../wasps", "lead to another class"),
-    ],
-)
-def test_clean_label__refuses(text: str, message: str) -> None:
-    """A label that could not be shown or addressed is refused with what is wrong."""
-    with pytest.raises(UsageError, match=message):
-        clean_label(text)
-
-
-@pytest.mark.parametrize("label", ["...", "v1.2", "a/.b", "Apis cf. mellifera", "sp./1"])
-def test_clean_label__dots_are_fine_elsewhere(label: str) -> None:
-    """Only a whole part between slashes means a folder."""
-    assert clean_label(label) == label
-
-
-def test_label_sought__finds_what_was_given_before() -> None:
-    """A class that has such a label already can be named, to give it another."""
-    assert label_sought(" .. ") == ".."
-
-
-def test_clean_label__one_spelling() -> None:
-    """Outer blanks go, letters are composed; everything else stays as it is."""
-    assert clean_label(" Bombus  cafe\N{COMBINING ACUTE ACCENT} ") == "Bombus  caf\xe9"
-    assert clean_group("slide 1/2") == "slide 1/2"
-
-
-def test_clean_meta__bare_keys_without_empty_values() -> None:
-    """`meta.` is optional, empty values are no values, a malformed key is named."""
-    assert clean_meta({"meta.site": "roof", "year": ""}) == {"site": "roof"}
-    with pytest.raises(UsageError, match="metadata key 'a b' is malformed"):
-        clean_meta({"a b": "x"})

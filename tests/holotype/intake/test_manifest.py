@@ -301,3 +301,17 @@ def test_manifest__a_damaged_parquet_file_ends_with_its_name(tmp_path: Path) -> 
     file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
     with pytest.raises(UsageError, match=r"m\.parquet cannot be read as Parquet: "):
         list(Manifest(file))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifest__too_many_columns(tmp_path: Path, kind: str) -> None:
+    """Each would be an index of the gallery: nothing is done, and the setting is named."""
+    wide = ROWS[0] | {f"c{n}": "x" for n in range(5)}
+    file = write(tmp_path, kind, [wide])
+    with pytest.raises(UsageError, match="7 columns of metadata") as refused:
+        Manifest(file, max_meta_keys=4)
+    assert str(refused.value).endswith(
+        "a gallery may have 4 metadata keys (HOLOTYPE_MAX_META_KEYS), since each is an index: "
+        "there is no room for 'c2', 'c3', 'c4'. Leave out what nobody filters by"
+    )
+    assert len(list(Manifest(file, max_meta_keys=7))) == 1

@@ -26,6 +26,10 @@ class Fault(StrEnum):
     TOO_MANY_429 = "429"
     """Nothing is done; asks for a pause of 0 seconds."""
     BAD_REQUEST_400 = "400"
+    COME_BACK_AT = "429 until a date"
+    """Nothing is done; asks for a pause as proxies do, until a moment that has passed."""
+    NULL = "null"
+    """Nothing is done; a 200 answer without a result."""
     NOT_JSON = "not json"
     """Nothing is done; a 200 answer that is a web page."""
 
@@ -34,6 +38,7 @@ STATUS_OF = {
     Fault.ERROR_500: 500,
     Fault.UNAVAILABLE_503: 503,
     Fault.TOO_MANY_429: 429,
+    Fault.COME_BACK_AT: 429,
     Fault.BAD_REQUEST_400: 400,
 }
 
@@ -45,6 +50,7 @@ PASSING = (
     Fault.ERROR_500,
     Fault.UNAVAILABLE_503,
     Fault.TOO_MANY_429,
+    Fault.COME_BACK_AT,
 )
 """Faults that go away without anyone's help, and that a client should outlast."""
 

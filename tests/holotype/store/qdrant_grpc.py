@@ -189,7 +189,11 @@ class _Points(q.PointsServicer):  # type: ignore[misc]
 
     def Count(self, r: Any, context: Any) -> Any:  # noqa: N802
         found = _done(
-            context, self.engine.count, r.collection_name, count_filter=_filter(r, "filter")
+            context,
+            self.engine.count,
+            r.collection_name,
+            count_filter=_filter(r, "filter"),
+            exact=r.exact or not r.HasField("exact"),
         )
         return q.CountResponse(result=q.CountResult(count=found.count))
 
@@ -210,6 +214,7 @@ class _Points(q.PointsServicer):  # type: ignore[misc]
             r.key,
             facet_filter=_filter(r, "filter"),
             limit=r.limit,
+            exact=r.exact,
         )
         return q.FacetResponse(hits=[RestToGrpc.convert_facet_value_hit(h) for h in found.hits])
 

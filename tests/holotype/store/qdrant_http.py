@@ -101,7 +101,7 @@ def _index(q: MemoryQdrant, c: str, b: models.CreateFieldIndex) -> Any:
 
 
 def _count(q: MemoryQdrant, c: str, b: models.CountRequest) -> Any:
-    return q.count(c, count_filter=b.filter)
+    return q.count(c, count_filter=b.filter, exact=b.exact is not False)
 
 
 def _search(q: MemoryQdrant, c: str, b: models.QueryRequestBatch) -> Any:
@@ -324,7 +324,12 @@ class _Handler(BaseHTTPRequestHandler):
         self, route: Route, collection: str, data: bytes, fault: Fault, reopen: float | None
     ) -> None:
         if fault in STATUS_OF:
-            self._send(STATUS_OF[fault], {"status": {"error": f"made to fail with {fault}"}})
+            pause = "Wed, 21 Oct 2015 07:28:00 GMT" if fault is Fault.COME_BACK_AT else "0"
+            answer = {"status": {"error": f"made to fail with {fault}"}}
+            self._send(STATUS_OF[fault], answer, pause=pause)
+            return
+        if fault is Fault.NULL:
+            self._send(200, {"result": None, "status": "ok", "time": 0.0})
             return
         if fault is Fault.NOT_JSON:
             self._send(200, "<html>a router's login page</html>")
@@ -343,12 +348,12 @@ class _Handler(BaseHTTPRequestHandler):
         while self.connection.recv(4096):
             pass
 
-    def _send(self, status: int, content: Any) -> None:
+    def _send(self, status: int, content: Any, *, pause: str = "0") -> None:
         data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         if status == 429:
-            self.send_header("Retry-After", "0")
+            self.send_header("Retry-After", pause)
         self.end_headers()
         self.wfile.write(data)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from holotype.errors import InvalidReference, UsageError
-from holotype.references import EmbeddedReference, Where
+from holotype.references import MAX_META_KEYS, EmbeddedReference, Where
 from holotype.store.port import GalleryState, VectorStore
 from tests.references import Pictures, picture_id
 
@@ -135,6 +135,22 @@ def test_add__malformed_writes_nothing(store: VectorStore, pictures: Pictures, n
     assert store.filter_keys() == ["group", "label", "source"]
 
 
+def test_add__too_many_metadata_keys(store: VectorStore, pictures: Pictures) -> None:
+    """Each key is an index: a gallery has a bounded number, and refuses more at once."""
+    store.add([pictures.embedded("a", "wasp", meta={"site": "north"})])
+    many = {f"k{n:03}": "x" for n in range(MAX_META_KEYS)}
+    bad = pictures.embedded("p", "wasp", source="tray/p.png", meta=many)
+
+    with pytest.raises(InvalidReference) as refused:
+        store.add([pictures.embedded("b", "wasp", meta={"new": "key"}), bad])
+
+    assert "'tray/p.png'" in str(refused.value)
+    assert "64 metadata keys (HOLOTYPE_MAX_META_KEYS)" in str(refused.value)
+    assert "'k000', 'k001', 'k002', 'k003', 'k004' and 59 more" in str(refused.value)
+    assert store.count() == 1
+    assert store.filter_keys() == ["group", "label", "meta.site", "source"]
+
+
 def test_add__nearly_unit(store: VectorStore, pictures: Pictures) -> None:
     """The rounding of a half-precision encoder is not an error."""
     item = pictures.embedded("p", "wasp")
@@ -215,6 +231,15 @@ def test_relabel__already_so(store: VectorStore, pictures: Pictures) -> None:
     assert store.state() == state
 
 
+def test_relabel__to_itself(store: VectorStore, pictures: Pictures) -> None:
+    """Relabelling a class to its own name changes nothing, and counts nothing."""
+    store.add([*pictures.many("wasp", 3), *pictures.many("bee", 2)])
+    state = store.state()
+
+    assert store.relabel("wasp", where=Where.equal("label", "wasp")) == 0
+    assert store.state() == state
+
+
 def test_relabel__bad_label(store: VectorStore, pictures: Pictures) -> None:
     """A label that no reference may carry is refused, and nothing is written."""
     store.add(pictures.many("wasp", 1))
@@ -246,6 +271,23 @@ def test_remove__by_filter(store: VectorStore, pictures: Pictures) -> None:
 
     assert store.remove(where=Where.equal("label", "wasp")) == MORE_THAN_A_BATCH
     assert store.counts() == {"ant": 2}
+
+
+def test_remove__whole_class(store: VectorStore, pictures: Pictures) -> None:
+    """A class whose last reference is removed is no class any longer, in counts and state."""
+    store.add([*pictures.many("wasp", 2), *pictures.many("bee", 1)])
+
+    store.remove(where=Where.equal("label", "wasp"))
+
+    assert store.counts() == store.state().counts == {"bee": 1}
+
+
+def test_remove__contradiction(store: VectorStore, pictures: Pictures) -> None:
+    """A filter that nothing can match removes nothing."""
+    store.add(pictures.many("wasp", 2))
+
+    assert store.remove(where=Where.parse(["label=wasp", "label!=wasp"])) == 0
+    assert store.count() == 2
 
 
 def test_relabel_and_remove__nothing_selected(store: VectorStore, pictures: Pictures) -> None:

@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,33 @@ def _worker(*arguments: str) -> subprocess.Popen[str]:
 
 
 # -- durability -------------------------------------------------------------------------
+
+
+def test_add__others_have_their_turn_between_two_indexes(
+    edge: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index takes long to make: who asks meanwhile waits for one, not for all of them."""
+    begun, answered = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        assert begun.wait(HANG_S)
+        edge.count()
+        answered.set()
+
+    index = Shard.index
+
+    def slow(shard: Shard, key: str, schema: Any) -> None:
+        if begun.is_set():
+            assert answered.wait(HANG_S), "nobody was answered between two indexes"
+        index(shard, key, schema)
+        begun.set()
+
+    monkeypatch.setattr(Shard, "index", slow)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    edge.add([Pictures(edge.fingerprint.dimension).embedded("a", "x", meta={"k": "1", "l": "2"})])
+    asking.join()
+    assert edge.filter_keys() == ["group", "label", "meta.k", "meta.l", "source"]
 
 
 def test_add__survives_kill(home: str) -> None:
@@ -103,7 +132,6 @@ def test_add__reported_only_when_flushed(
             lambda: edge.add(pictures.many("wasp", 1)),
             lambda: edge.relabel("bee", ids=[picture_id("wasp-0")]),
             lambda: edge.remove(ids=[picture_id("wasp-0")]),
-            lambda: edge.acquire_lease("retrain", holder="a", seconds=1),
         ):
             with pytest.raises(StoreError, match="no space left"):
                 write()
@@ -123,6 +151,15 @@ def test_close__refused_flush_gives_the_lock_back(
 
     assert read_owner(Path(home), "default") is None
     open_home(home).close()
+
+
+def test_lease__ends_with_the_owner(home: str) -> None:
+    """One that a killed owner left behind blocks nobody: only an owner can hold one."""
+    with open_home(home) as store:
+        store.acquire_lease("retrain", holder="dead", seconds=3600)
+
+    with open_home(home) as store:
+        assert store.acquire_lease("retrain", holder="next", seconds=60).holder == "next"
 
 
 # -- creation ---------------------------------------------------------------------------
@@ -299,7 +336,7 @@ def test_fork__child_that_lives_on(home: str) -> None:
     os.close(waiting)
     store.close()
 
-    with pytest.raises(StoreLocked, match="still held, most likely by a process that was forked"):
+    with pytest.raises(StoreLocked, match="still held, though nobody has the gallery"):
         open_home(home)
 
     os.close(go)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,12 +129,81 @@ def test_read_owner__no_gallery(tmp_path: Path) -> None:
 
 
 def test_read_owner__record_without_lock(folder: Path) -> None:
-    """A record without a lock file names nobody."""
+    """A record without a lock names nobody."""
     owned = OwnerLock.acquire(folder, command="ingest add")
+    record = (folder / OWNER_FILE).read_text()
+    owned.release()
+    (folder / OWNER_FILE).write_text(record)
     (folder / LOCK_FILE).unlink()
 
     assert read_owner(folder.parent, "moths") is None
+
+
+def test_acquire__lock_file_deleted_under_its_owner(folder: Path) -> None:
+    """The owner is still found and named, and nobody else comes in; afterwards all is as ever."""
+    owned = OwnerLock.acquire(folder, command="classify serve", url="http://127.0.0.1:8000")
+    (folder / LOCK_FILE).unlink()
+
+    assert read_owner(folder.parent, "moths") == owned.owner
+    for _ in range(2):  # the first one makes the file again
+        with pytest.raises(StoreLocked, match=r"in use by `classify serve`.*use --server"):
+            OwnerLock.acquire(folder, command="retrain")
     owned.release()
+    OwnerLock.acquire(folder, command="retrain").release()
+
+
+def test_acquire__file_system_that_locks_no_folders(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the lock file alone keeps others out."""
+    flock = fcntl.flock
+
+    def files_only(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(lock.fcntl, "flock", files_only)
+    owned = OwnerLock.acquire(folder, command="ingest add")
+
+    assert read_owner(folder.parent, "moths") == owned.owner
+    with pytest.raises(StoreLocked, match="in use by `ingest add`"):
+        OwnerLock.acquire(folder, command="retrain")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_release__in_a_forked_child(folder: Path) -> None:
+    """A child that lets go of what it inherited takes nothing from its parent."""
+    owned = OwnerLock.acquire(folder, command="classify serve")
+    child = os.fork()
+    if child == 0:
+        owned.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert read_owner(folder.parent, "moths") == owned.owner
+    with pytest.raises(StoreLocked, match="in use by `classify serve`"):
+        OwnerLock.acquire(folder, command="retrain")
+    owned.release()
+    assert read_owner(folder.parent, "moths") is None
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_release__while_a_forked_child_lives(folder: Path) -> None:
+    """What a child inherited keeps nobody out once its parent has given the gallery back."""
+    owned = OwnerLock.acquire(folder, command="classify serve")
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(told, 1)
+        os._exit(0)
+    owned.release()
+
+    OwnerLock.acquire(folder, command="retrain").release()
+    os.write(tell, b".")
+    os.waitpid(child, 0)
+    os.close(told)
+    os.close(tell)
 
 
 def test_acquire__while_somebody_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -332,6 +332,17 @@ def test_not_a_qdrant(
     assert len(qdrant_http.requests) == 1
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_no_result(
+    qdrant_http: QdrantHttp, store: ServerStore, pictures: Pictures, scenario: Scenario
+) -> None:
+    """An answer without a result is no Qdrant's: said as that, whatever was asked."""
+    qdrant_http.faults.add(Fault.NULL, on=scenario.operation, times=FOR_EVER)
+
+    with pytest.raises(StoreUnavailable, match="gave an answer that is not Qdrant's while"):
+        scenario.act(store, pictures)
+
+
 def test_gallery_deleted_meanwhile(qdrant_http: QdrantHttp, store: ServerStore) -> None:
     """A collection that somebody deletes under an open store is named, not called a bug."""
     qdrant_http.engine.delete_collection(references_collection("default", store.fingerprint))

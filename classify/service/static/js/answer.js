@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { bars } from "./charts.js";
 import { baseName, el, named, percent, plural } from "./dom.js";
+import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 
 const FIRST = 8; // neighbours shown before the rest is asked for
@@ -97,7 +98,7 @@ function neighbour(n, about) {
   const shown = learned ?? n.similarity;
   return el("li", el(`figure.neighbour${agrees ? "" : ".dissent"}`,
     el("button.open", { type: "button", onclick: () => showReference(n.id), "aria-label": `Reference of ${n.label}: details` },
-      el("img", { src: api.thumbnail(n.id), alt: "", loading: "lazy", decoding: "async", width: 128, height: 128 })),
+      picture("img", () => api.thumbnail(n.id), { alt: "", decoding: "async", width: 128, height: 128 })),
     el("figcaption",
       el("strong", { title: n.label }, named(n.label)),
       el("span.similarity", { title: learned === null ? "Cosine similarity" : "Similarity by the learned metric (cosine similarity)" },

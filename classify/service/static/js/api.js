@@ -1,6 +1,9 @@
-/** The service's API. Every failure is an Error whose message a person can act on. */
+/**
+ * The service's API. Every failure is an Error whose message a person can act on.
+ * Addresses are relative to the page's own, wherever a proxy has put it.
+ */
 
-import { askForKey, hasKey } from "./key.js";
+import { askForKey, hasKey, withKey } from "./key.js";
 
 const BUSY = "urn:holotype:problem:queue-full";
 const BUSY_TRIES = 60;
@@ -16,8 +19,8 @@ export class ApiError extends Error {
 /** No answer at all: the service is gone, or the way to it. */
 export const isOffline = (error) => error instanceof ApiError && error.status === 0;
 
-async function call(method, path, { json, form, signal } = {}) {
-  const init = { method, headers: { Accept: "application/json" }, signal };
+async function call(method, path, { json, form, signal, as = "json" } = {}) {
+  const init = { method, headers: withKey({}), signal };
   if (json !== undefined) {
     init.body = JSON.stringify(json);
     init.headers["Content-Type"] = "application/json";
@@ -25,11 +28,11 @@ async function call(method, path, { json, form, signal } = {}) {
   const hadKey = hasKey();
   const since = performance.now();
   const response = await reach(path, init);
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok) return response.status === 204 ? null : response[as]();
   const error = await failure(response);
   // Without any key set, 403 is about where the request comes from, not about a key.
   if (response.status === 401 || (response.status === 403 && hadKey)) {
-    if (await askForKey(error.message, { again: hadKey, since })) return call(method, path, { json, form, signal });
+    if (await askForKey(error.message, { again: hadKey, since })) return call(method, path, { json, form, signal, as });
   }
   throw error;
 }
@@ -97,28 +100,29 @@ const upload = (path) => (files, options, signal) =>
   patiently(() => call("POST", path, { form: formOf(files, options), signal }), signal);
 
 export const api = {
-  alive: () => call("GET", "/healthz"),
-  document: () => call("GET", "/openapi.json"),
-  gallery: () => call("GET", "/v1/gallery"),
-  classes: () => call("GET", "/v1/classes"),
+  alive: () => call("GET", "healthz"),
+  document: () => call("GET", "openapi.json"),
+  gallery: () => call("GET", "v1/gallery"),
+  classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
-  renameClass: (label, to) => call("POST", "/v1/references/relabel", { json: { where: labelled(label), label: to } }),
-  removeClass: (label) => call("POST", "/v1/references/remove", { json: { where: labelled(label) } }),
+  renameClass: (label, to) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to } }),
+  removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
-    call("GET", `/v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
-  reference: (id) => call("GET", `/v1/references/${id}`),
-  relabel: (ids, label) => call("POST", "/v1/references/relabel", { json: { ids, label } }),
-  remove: (ids) => call("POST", "/v1/references/remove", { json: { ids } }),
-  thumbnail: (id) => `/v1/references/${id}/thumbnail`,
-  classify: upload("/v1/classify"),
-  add: upload("/v1/references"),
-  review: () => call("GET", "/v1/review"),
-  reviewThumbnail: (id) => `/v1/review/${id}/thumbnail`,
-  addReviewed: (ids, label) => patiently(() => call("POST", "/v1/review", { json: { ids, label } })),
-  dropReviewed: (id) => call("DELETE", `/v1/review/${id}`),
-  heads: () => call("GET", "/v1/heads"),
-  promote: (version) => call("POST", `/v1/heads/${encodeURIComponent(version)}/promote`),
-  rollback: () => call("POST", "/v1/heads/rollback"),
-  retrain: (options) => call("POST", "/v1/retrain", { json: options }),
-  retrainState: () => call("GET", "/v1/retrain"),
+    call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
+  reference: (id) => call("GET", `v1/references/${id}`),
+  relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
+  remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
+  classify: upload("v1/classify"),
+  add: upload("v1/references"),
+  review: ({ limit, after }) => call("GET", `v1/review${query([["limit", limit], ["after", after]])}`),
+  reviewThumbnail: (id) => call("GET", `v1/review/${id}/thumbnail`, { as: "blob" }),
+  addReviewed: (ids, label, onConflict) =>
+    patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
+  dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
+  heads: () => call("GET", "v1/heads"),
+  promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
+  rollback: () => call("POST", "v1/heads/rollback"),
+  retrain: (options) => call("POST", "v1/retrain", { json: options }),
+  retrainState: () => call("GET", "v1/retrain"),
 };

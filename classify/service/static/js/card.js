@@ -4,16 +4,19 @@ import { api } from "./api.js";
 import { answerView, readAnswer } from "./answer.js";
 import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf } from "./files.js";
-import { labelField, typedLabel } from "./forms.js";
+import { conflictView, labelField, typedLabel } from "./forms.js";
+import { picture } from "./pictures.js";
 
 const NO_ANSWER = { unknown: true, label: null, closest: null };
-const IN_GALLERY = ["added", "already_present", "relabelled"];
+const IN_GALLERY = ["added", "already_present", "relabelled", "kept"];
+const CONFLICT = "label_conflict";
 
 export class Card {
   state = "waiting"; // or "answered", "failed"
   answer = null;
   error = null;
   held = null; // the reference that this picture became: id, label, undo
+  #known = null; // the label under which the gallery holds this picture, as far as this card was told
   #thumbnail = null; // address of the service's own small picture
 
   constructor(file, session) {
@@ -55,6 +58,7 @@ export class Card {
     }
     this.state = "answered";
     this.answer = readAnswer(answer);
+    this.#known = this.answer.knownAs;
     this.#show(...answerView(this.answer), this.#corrections());
   }
 
@@ -70,25 +74,43 @@ export class Card {
     this.error = reason;
     this.#show(el("h2.label.problem", "No answer"), el("p", reason),
       retry || reason.startsWith("Stopped")
-        ? el("button", { type: "button", onclick: () => this.session.askAgain([this]) }, "Ask again") : null);
+        ? el("button", { type: "button", onclick: () => this.session.askAbout([this]) }, "Ask again") : null);
   }
 
   /** Take in what became of the picture; false if it was not added. */
-  added(outcome) {
+  async added(outcome) {
+    if (outcome.outcome === CONFLICT) return this.#overrule(outcome);
     if (!IN_GALLERY.includes(outcome.outcome)) {
       say(`${this.file.name}: ${outcome.reason}`, "error");
       return false;
     }
-    const before = this.held?.label ?? this.answer?.knownAs ?? null;
-    const { id, label } = outcome;
+    const { id } = outcome;
+    const before = this.#known;
+    const label = outcome.outcome === "kept" ? before : outcome.label;
     const undo = {
       added: () => api.remove([id]),
       relabelled: before === null ? null : () => api.relabel([id], before),
     }[outcome.outcome] ?? null;
     this.held = { id, label, undo, before };
+    this.#known = label;
     this.#showHeld();
-    this.#showInstead(api.thumbnail(id));
+    this.#showInstead(picture("img.query", () => api.thumbnail(id), { alt: this.#description }));
     return true;
+  }
+
+  /** The gallery holds the picture under another label: what this card has shown may be changed. */
+  async #overrule({ id, label }) {
+    const { label: present } = await api.reference(id);
+    const choose = async (onConflict) => {
+      await this.session.add([this], label, onConflict);
+      if (this.held) this.#sayHeld();
+    };
+    if (present === this.#known) return await this.session.add([this], label, "replace") > 0;
+    this.#known = present;
+    this.form.querySelector("[data-choice]")?.remove();
+    this.form.append(conflictView({ present, label, keep: () => choose("keep"), replace: () => choose("replace") }));
+    say(`${this.file.name} is in the gallery as “${present}”: keep that, or change it`, "error");
+    return false;
   }
 
   forget() {
@@ -102,16 +124,16 @@ export class Card {
   }
 
   #preview() {
-    const image = el("img.query", { src: this.url, alt: `The query ${this.file.name}`, decoding: "async" });
+    const image = el("img.query", { src: this.url, alt: this.#description, decoding: "async" });
     image.addEventListener("error", () => {
       image.replaceWith(this.#placeholder());
-      if (this.#thumbnail !== null) this.#showInstead(this.#thumbnail);
+      if (this.#thumbnail !== null) this.#showInstead(this.#own());
     });
     return image;
   }
 
   #placeholder() {
-    return el("div.query.none", { role: "img", "aria-label": `The query ${this.file.name}, without a preview` },
+    return el("div.query.none", { role: "img", "aria-label": `${this.#description}, without a preview` },
       el("span", `${kindOf(this.file)}: no preview in this browser`));
   }
 
@@ -119,13 +141,20 @@ export class Card {
     if (this.#thumbnail !== null) URL.revokeObjectURL(this.#thumbnail);
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     this.#thumbnail = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-    this.#showInstead(this.#thumbnail);
+    this.#showInstead(this.#own());
   }
 
   /** Where the browser cannot show the file, the service's own small picture can be shown. */
-  #showInstead(src) {
-    const none = this.picture.querySelector(".query.none");
-    none?.replaceWith(el("img.query", { src, alt: `The query ${this.file.name}` }));
+  #showInstead(image) {
+    this.picture.querySelector(".query.none")?.replaceWith(image);
+  }
+
+  #own() {
+    return el("img.query", { src: this.#thumbnail, alt: this.#description });
+  }
+
+  get #description() {
+    return `The query ${this.file.name}`;
   }
 
   #corrections() {
@@ -145,7 +174,11 @@ export class Card {
 
   async #add(label) {
     await busy(this.form, () => this.session.add([this], label));
-    if (!this.held) return;
+    if (this.held) this.#sayHeld();
+    else focusOn(this.form.querySelector("[data-choice] button"));
+  }
+
+  #sayHeld() {
     say(`${this.file.name} is in the gallery as “${this.held.label}”`);
     focusOn(this.form.querySelector("button"));
   }
@@ -159,9 +192,10 @@ export class Card {
   }
 
   async #undo() {
-    const { undo } = this.held;
+    const { undo, before } = this.held;
     await busy(this.form, async () => {
       await undo();
+      this.#known = before;
       this.#offerAgain();
       say("Undone");
       changed();

@@ -1,6 +1,6 @@
 /** Fields and dialogs. */
 
-import { el } from "./dom.js";
+import { busy, el, named } from "./dom.js";
 
 export const MAX_LABEL = 200; // characters, as the service has it
 
@@ -18,6 +18,16 @@ export function labelField({ text = "Label", value = "", hiddenText = false, pla
     name: "label", value, list: "labels", required: true, maxLength: MAX_LABEL, autocomplete: "off",
     placeholder, dir: "auto", enterKeyHint: "done",
   }), { hiddenText });
+}
+
+/** What can be done with a picture that the gallery holds under another label than was asked for. */
+export function conflictView({ present, label, keep, replace }) {
+  const view = el("div.notice", { role: "group", "aria-label": "In the gallery under another label", "data-choice": "" },
+    el("p", "This very picture is in the gallery as ", el("strong", named(present)), ", not ", named(label), "."),
+    el("div.row",
+      el("button", { type: "button", onclick: () => busy(view, keep) }, "Keep ", named(present)),
+      el("button", { type: "button", onclick: () => busy(view, replace) }, "Change it to ", named(label))));
+  return view;
 }
 
 /** Options of a select: pairs of value and text. */

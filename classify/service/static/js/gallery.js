@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { attempt, el, named, plural } from "./dom.js";
 import { choices, field } from "./forms.js";
+import { onSight, picture } from "./pictures.js";
 
 const SAMPLES = 4; // thumbnails of a class
 
@@ -13,7 +14,7 @@ const ORDERS = {
   name: (a, b) => a.label.localeCompare(b.label, undefined, { numeric: true }),
 };
 
-export async function showGallery(root, { signal }) {
+export async function showGallery(root) {
   const { classes } = await api.classes();
   root.append(el("h1", "Gallery"));
   if (!classes.length) {
@@ -25,9 +26,7 @@ export async function showGallery(root, { signal }) {
   const order = el("select", { onchange: sort }, choices([["size", "Largest first"], ["name", "By name"]]));
   const count = el("p.count", { "aria-live": "polite" });
   const list = el("ul.classes");
-  const watcher = loadOnSight();
-  const tiles = classes.map((one) => tile(one, watcher));
-  signal.addEventListener("abort", () => watcher.disconnect());
+  const tiles = classes.map(tile);
   root.append(el("div.row.filters", field("Find a class", search), field("Order", order)), count, list);
   sort();
   filter();
@@ -49,26 +48,14 @@ export async function showGallery(root, { signal }) {
   }
 }
 
-/** Thumbnails are asked for when their tile comes near the window. */
-function loadOnSight() {
-  return new IntersectionObserver((entries, watcher) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      watcher.unobserve(target);
-      target.dispatchEvent(new Event("near"));
-    }
-  }, { rootMargin: "300px" });
-}
-
-function tile({ label, count }, watcher) {
+function tile({ label, count }) {
   const samples = el("div.samples", { "aria-hidden": "true" });
   const node = el("li", el("a.class", { href: linkTo(label) },
     samples, el("strong", { title: label }, named(label)), el("span", plural(count, "reference"))));
-  node.addEventListener("near", async () => {
+  onSight(node, async () => {
     const page = await attempt(() => api.references({ label, limit: SAMPLES }));
     samples.replaceChildren(...(page?.references ?? []).map(({ id }) =>
-      el("img", { src: api.thumbnail(id), alt: "", loading: "lazy", decoding: "async" })));
+      picture("img", () => api.thumbnail(id), { alt: "", decoding: "async" })));
   });
-  watcher.observe(node);
   return { node, label, count };
 }

@@ -12,7 +12,7 @@ const CHARTED = 12; // newest versions in the chart
 
 export async function showHeads(root, { signal }) {
   const job = el("div.job", { "aria-live": "polite" });
-  const start = el("button.primary", { type: "button", onclick: () => busy(start, retrain) }, "Retrain now");
+  const start = el("button.primary", { type: "button", onclick: retrain }, "Retrain now");
   const back = el("button", { type: "button", onclick: rollback }, "Roll back");
   const history = el("section", { "aria-label": "Versions over time" });
   const list = el("section.heads", { "aria-label": "Versions" });
@@ -76,9 +76,12 @@ export async function showHeads(root, { signal }) {
     job.querySelector(".elapsed").textContent = `${Math.max(0, Math.round((Date.now() - since) / 1000))} s`;
   }
 
+  /** The button follows the job: it is for `showJob` to say when it may be used again. */
   async function retrain() {
-    const state = await api.retrain({});
-    follow(state);
+    start.disabled = true;
+    const state = await attempt(() => api.retrain({})) ?? await attempt(api.retrainState);
+    if (state) follow(state);
+    else start.disabled = false;
   }
 
   async function rollback() {

@@ -3,10 +3,13 @@
 import { el } from "./dom.js";
 import { ask, field } from "./forms.js";
 
-// A cookie, because the browser sends no header of ours with an image.
-const COOKIE = "holotype_key";
+// Of this tab and this origin: a cookie would go to every port of the host.
+const KEPT = "holotype_key";
 
-export const hasKey = () => document.cookie.split("; ").some((pair) => pair.startsWith(`${COOKIE}=`));
+export const hasKey = () => sessionStorage.getItem(KEPT) !== null;
+
+/** The headers of a request, with the key if there is one. */
+export const withKey = (headers) => (hasKey() ? { ...headers, Authorization: `Bearer ${sessionStorage.getItem(KEPT)}` } : headers);
 
 let asking = null;
 let answer = { given: false, at: -Infinity }; // the last one; ms, as performance.now() counts
@@ -28,11 +31,13 @@ async function prompt(reason, again) {
   const data = await ask({
     title: again ? "Another key is needed" : "This service takes a key",
     text: again ? `The service says: ${reason}` : "Whoever runs it gives out keys: some only read, some may change the gallery too.",
-    fields: [field("API key", el("input", { name: "key", type: "password", required: true, autocomplete: "off" }))],
+    fields: [field("API key", el("input", {
+      name: "key", type: "password", required: true, autocomplete: "off",
+      pattern: "[ -~]+", title: "Letters, digits and signs of ASCII", // what a header can hold
+    }))],
     action: "Continue",
   });
   if (!data) return false;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${COOKIE}=${encodeURIComponent(data.get("key").trim())}; path=/; SameSite=Strict${secure}`;
+  sessionStorage.setItem(KEPT, data.get("key").trim());
   return true;
 }

@@ -65,7 +65,7 @@ function failure(error) {
 
 /** What the header says; again after every change. A part that fails is left as it was. */
 async function refresh() {
-  const [gallery, classes, review] = await Promise.allSettled([api.gallery(), api.classes(), api.review()]);
+  const [gallery, classes, review] = await Promise.allSettled([api.gallery(), api.classes(), api.review({ limit: 1 })]);
   if (gallery.value) {
     const { name, references, classes: count } = gallery.value;
     $("#gallery-summary").textContent = `${name}: ${plural(references, "reference")}, ${plural(count, "class", "classes")}`;
@@ -76,8 +76,8 @@ async function refresh() {
   }
   if (review.value) {
     const badge = $("#review-count");
-    badge.textContent = review.value.items.length;
-    badge.hidden = review.value.items.length === 0;
+    badge.textContent = review.value.total;
+    badge.hidden = review.value.total === 0;
   }
 }
 

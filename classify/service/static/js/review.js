@@ -2,29 +2,49 @@
 
 import { api } from "./api.js";
 import { $, $$, attempt, busy, changed, el, focusOn, named, percent, plural, say, when } from "./dom.js";
-import { labelField, typedLabel } from "./forms.js";
+import { conflictView, labelField, typedLabel } from "./forms.js";
+import { picture } from "./pictures.js";
 
-const FAILED = ["broken", "failed", "label_conflict"];
+const FAILED = ["broken", "failed"];
+const CONFLICT = "label_conflict";
+const PAGE = 100; // queries shown before more are asked for
 const PIECE = 32; // queries per request
 const OFFERED = 4; // labels that the selected may be added under with one click
-const WHY = { abstained: "unknown", "modes disagree": "neighbours and head disagree" };
+const WHY = { abstained: "unknown", "description lost": "what was known of it is lost", "modes disagree": "neighbours and head disagree" };
 const WHO = { knn: "neighbours", linear: "head", auto: "both" };
 
 export async function showReview(root) {
-  const queue = await api.review();
-  const items = new Map(queue.items.map((item) => [item.id, item]));
+  const queue = await api.review({ limit: PAGE });
+  let { total, next_after: nextAfter } = queue;
+  const items = new Map();
   const list = el("ul.review", { "aria-label": "Queries in doubt" });
   const heading = el("h1", "Review");
   const empty = el("p.empty", queue.keeps_queries
     ? "Nothing to review: no query was unknown, or named differently by the neighbours and the head."
     : ["This service keeps no queries. Set ", el("code", "HOLOTYPE_KEEP_QUERIES"), " to how many it may keep."]);
   const tools = el("div.tools");
+  const more = el("button.more", { type: "button", onclick: showMore });
   const all = el("input", { type: "checkbox", id: "select-all", onchange: () => select(() => all.checked) });
   root.append(heading, el("p.lead", "Queries in doubt. Take a suggestion, or type a label; select several to label them together."),
-    tools, list, empty);
-  list.append(...queue.items.map(row));
+    tools, list, more, empty);
   list.addEventListener("change", update);
-  update();
+  show(queue.items);
+
+  function show(found) {
+    for (const item of found) items.set(item.id, item);
+    list.append(...found.map(row));
+    update();
+  }
+
+  /** The next page; what was kept since the first one was shown is left to the next visit. */
+  async function showMore() {
+    const page = await busy(more, () => api.review({ limit: PAGE, after: nextAfter }));
+    if (!page) return;
+    ({ total, next_after: nextAfter } = page);
+    const first = list.children.length;
+    show(page.items);
+    focusOn($("button", list.children[first]));
+  }
 
   function boxes() {
     return $$("input[type=checkbox]", list);
@@ -38,6 +58,8 @@ export async function showReview(root) {
   function update() {
     const chosen = boxes().filter((box) => box.checked).map((box) => items.get(box.value));
     empty.hidden = items.size > 0;
+    more.hidden = nextAfter === null;
+    more.textContent = `Show more of the ${total.toLocaleString("en")} that are kept`;
     tools.hidden = items.size === 0;
     all.checked = chosen.length === items.size;
     all.indeterminate = chosen.length > 0 && chosen.length < items.size;
@@ -45,7 +67,8 @@ export async function showReview(root) {
     tools.replaceChildren(
       el("div.row.between",
         el("label.check", { for: all.id }, all, el("span", { "aria-live": "polite" },
-          chosen.length ? `${chosen.length} of ${items.size} selected` : `Select all ${items.size}`)),
+          chosen.length ? `${chosen.length} of ${items.size} selected`
+            : `Select all ${items.size}${nextAfter === null ? "" : " shown"}`)),
         chosen.length ? el("button.quiet", { type: "button", onclick: () => drop(chosen) }, "Discard the selected") : null),
       ...(chosen.length ? [together(chosen)] : [bySuggestion()]));
     if (focused) $(`#${focused}`)?.focus();
@@ -87,27 +110,55 @@ export async function showReview(root) {
           "Add as ", named(label), " ", el("small", who)))),
       el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop([item]) }, "Discard")));
     return el("li", { "data-id": item.id }, box,
-      el("img", { src: api.reviewThumbnail(item.id), alt: `The query ${item.query}`, loading: "lazy", width: 128, height: 128 }), body);
+      picture("img", () => api.reviewThumbnail(item.id), { alt: `The query ${item.query}`, width: 128, height: 128 }), body);
   }
 
-  /** Add groups of queries, each under its label. */
+  /** Add groups of queries, each under its label. What the gallery holds under another is asked. */
   async function add(control, groups) {
+    const conflicts = [];
     let added = 0;
     await busy(control, async () => {
       for (const [label, ids] of groups.flatMap(inPieces)) {
-        const { outcomes } = await api.addReviewed(ids, label);
-        const done = ids.filter((_, i) => !FAILED.includes(outcomes[i].outcome));
+        const { outcomes } = await api.addReviewed(ids, label, "error");
         for (const { source, outcome, reason } of outcomes) {
           if (FAILED.includes(outcome)) say(`${source}: ${reason}`, "error");
         }
+        for (const [i, { outcome, id: reference }] of outcomes.entries()) {
+          if (outcome === CONFLICT) conflicts.push({ id: ids[i], reference, label });
+        }
+        const done = ids.filter((_, i) => ![...FAILED, CONFLICT].includes(outcomes[i].outcome));
         leave(done);
         added += done.length;
       }
+      for (const conflict of conflicts) await askAbout(conflict);
     });
+    if (conflicts.length) {
+      say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, "error");
+      focusOn($("[data-choice] button", list));
+    }
     if (!added) return;
     const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
     say(`${plural(added, "query", "queries")} added${under}`);
     changed();
+  }
+
+  /** Show in its row that a picture was added elsewhere under another label, and what can be done. */
+  async function askAbout({ id, reference, label }) {
+    const body = $(`[data-id="${id}"] .body`, list);
+    const { label: present } = await api.reference(reference);
+    const choose = async (onConflict, said) => {
+      const { outcomes: [{ outcome, reason }] } = await api.addReviewed([id], label, onConflict);
+      if (FAILED.includes(outcome)) throw new Error(reason);
+      leave([id]);
+      say(said);
+      changed();
+    };
+    $("[data-choice]", body)?.remove();
+    body.append(conflictView({
+      present, label,
+      keep: () => choose("keep", `Left in the gallery as “${present}”`),
+      replace: () => choose("replace", `“${present}” was changed to “${label}”`),
+    }));
   }
 
   async function drop(chosen) {
@@ -120,11 +171,16 @@ export async function showReview(root) {
 
   /** Rows that are done leave; the keyboard goes to the next one. */
   function leave(ids) {
+    if (!ids.length) return;
     const rows = [...list.children];
     const at = rows.findIndex((one) => ids.includes(one.dataset.id));
     for (const one of rows.filter((r) => ids.includes(r.dataset.id))) one.remove();
-    for (const id of ids) items.delete(id);
+    for (const id of ids) total -= items.delete(id) ? 1 : 0;
     update();
+    if (!items.size && nextAfter !== null) {
+      showMore();
+      return;
+    }
     const next = list.children[Math.min(at, list.children.length - 1)];
     focusOn(next ? $("button", next) : heading);
   }

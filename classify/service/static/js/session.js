@@ -41,9 +41,14 @@ export class Session extends EventTarget {
     if (this.options !== null) this.#queue(cards);
   }
 
-  /** Classify again, because the options changed or there was no answer. */
-  askAgain(cards = this.cards) {
+  /** Classify everything again, because the options changed. */
+  askAgain() {
     this.stop();
+    this.askAbout(this.cards);
+  }
+
+  /** Classify these again, because there was no answer; the others go on as they are. */
+  askAbout(cards) {
     for (const card of cards) card.wait();
     this.#queue(cards);
   }
@@ -64,12 +69,15 @@ export class Session extends EventTarget {
     this.#changed("cards");
   }
 
-  /** Add pictures under a label; the outcomes land on the cards. Resolves to how many were added. */
-  async add(cards, label) {
+  /**
+   * Add pictures under a label; the outcomes land on the cards. Resolves to how many were added.
+   * A picture that the gallery holds under another label stays as it is, unless told otherwise.
+   */
+  async add(cards, label, onConflict = "error") {
     let added = 0;
     for (const piece of piecesOf(cards, this.#bounds)) {
-      const { outcomes } = await api.add(piece.map((card) => card.file), { label, on_conflict: "replace" });
-      outcomes.forEach((outcome, i) => { added += piece[i].added(outcome) ? 1 : 0; });
+      const { outcomes } = await api.add(piece.map((card) => card.file), { label, on_conflict: onConflict });
+      for (const [i, outcome] of outcomes.entries()) added += await piece[i].added(outcome) ? 1 : 0;
     }
     changed();
     return added;

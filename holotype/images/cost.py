@@ -1,0 +1,132 @@
+"""What reading a picture may cost, decided before any pixel is decoded.
+
+Decoding happens in threads of this process and cannot be cut short; a process a picture would
+cost more than most pictures do. So the cost itself is bounded, from what the header and the
+structure say. That holds because the work of every decoder that is used here is linear in what
+is counted:
+
+- Pixels: at most `MAX_PIXELS`, at most `MAX_SIDE` on a side, the longer side at most
+  `MAX_ASPECT` times the shorter (every row costs memory of its own, and a square cut out of a
+  longer needle shows next to nothing of it).
+- A decoder goes over all pixels once, in 1 to 60 ns each (`python -m benchmarks.torture.pictures`
+  measures it): BMP and TIFF 4, PNG 11, JPEG 20, WebP and AVIF 42, HEIC 60 with noise for a
+  picture. A JPEG of several scans is gone over in each, at 3 ns a pixel or less: at most
+  `MAX_SCANS` of them, and at most `MAX_SCANNED` pixels in all of them together. That is about
+  five seconds of one core for the worst that is let through, and a second for a large photograph.
+- Whatever is unpacked ends where the picture is full, so the size of compressed data bounds
+  nothing and need not be known. Frames after the first are not decoded.
+- A HEIC may be put together of others: at most twice `MAX_PIXELS` in all of them.
+- Strips and tiles of a TIFF are set up one by one: at most `MAX_PIECES`. The directory may claim
+  no more bytes than the file has, twice over: a parser copies them all.
+- A run-length coded BMP is decoded run by run in Python: at most `MAX_RUN_BYTES` of them.
+- Memory: `MAX_MEMORY` at the peak, from the bytes a pixel that each decoder was seen to hold.
+"""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+
+from holotype.errors import BrokenImage
+from holotype.images.container import Container
+from holotype.images.formats import Format
+
+MAX_PIXELS = 89_478_485
+"""Width times height. Pillow warns of a decompression bomb above this; here it is an error."""
+
+MAX_SIDE = 100_000
+"""Pixels. JPEG ends at 65,500."""
+
+MAX_ASPECT = 10_000
+"""Longer side by shorter."""
+
+MAX_SCANS = 100
+"""Of one JPEG. Encoders write about ten; libtiff has the same bound."""
+
+MAX_SCANNED = 1_200_000_000
+"""Pixels times scans: a photograph of 108 megapixels in eleven scans."""
+
+MAX_PIECES = 100_000
+"""Strips and tiles of a TIFF: one a row, of three planes, in the tallest camera's picture."""
+
+MAX_RUN_BYTES = 4 * 2**20
+
+MAX_MEMORY = 3 * 2**29
+"""Bytes that one picture may take at the peak: 1.5 GiB."""
+
+_PEAK = MappingProxyType(
+    # Bytes a pixel: what the decoder holds, Pillow's picture and its copy in RGB.
+    {
+        Format.JPEG: 9,
+        Format.PNG: 10,
+        Format.GIF: 8,
+        Format.BMP: 9,
+        Format.TIFF: 13,
+        Format.WEBP: 18,
+        Format.HEIF: 11,
+    }
+)
+
+_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
+
+
+def check_structure(kind: Format, container: Container) -> None:
+    """Whether a parser may open this file.
+
+    Raises:
+        BrokenImage: it would cost too much; the reason says what, and what the bound is.
+    """
+    data, tags = container.data, container.tags
+    if container.size is not None:
+        check_pixels(kind, container.size, container)
+    if container.decoded > 2 * MAX_PIXELS:
+        raise BrokenImage(
+            f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
+        )
+    if tags is not None:
+        pieces = max(len(tags.get(tag, ())) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
+        if pieces > MAX_PIECES:
+            raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
+        if tags.declared > 2 * len(data) + 2**20:
+            raise BrokenImage("damaged TIFF: its tags claim more bytes than the file has")
+    if kind is Format.BMP and data[30:31] in {b"\1", b"\2"} and len(data) > MAX_RUN_BYTES:
+        raise BrokenImage("too costly: a run-length coded BMP of more than 4 MiB")
+
+
+def check_pixels(kind: Format, size: tuple[int, int], container: Container) -> None:
+    """Whether the pixels may be decoded.
+
+    Args:
+        kind: its format.
+        size: width and height by its header.
+        container: its structure.
+
+    Raises:
+        BrokenImage: as for `check_structure`.
+    """
+    _check_size(*size)
+    _check_scans(math.prod(size), container.scans)
+    peak = math.prod(size) * (_PEAK[kind] + 2 * container.samples)
+    if peak > MAX_MEMORY:
+        raise BrokenImage(
+            f"too costly: decoding {size[0]} x {size[1]} pixels of this {kind} takes "
+            f"{peak / 2**30:.1f} GiB of memory, at most {MAX_MEMORY / 2**30:.1f} are used"
+        )
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise BrokenImage(f"damaged: the header says {width} x {height} pixels")
+    said = f"too costly: {width} x {height} pixels"
+    if width * height > MAX_PIXELS:
+        raise BrokenImage(f"{said}, at most {MAX_PIXELS // 10**6} million are read")
+    if max(width, height) > MAX_SIDE:
+        raise BrokenImage(f"{said}, at most {MAX_SIDE:,} on a side are read")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise BrokenImage(f"{said}, one side may be {MAX_ASPECT:,} times the other")
+
+
+def _check_scans(pixels: int, scans: int) -> None:
+    most = min(MAX_SCANS, MAX_SCANNED // pixels)
+    if scans > max(1, most):
+        raise BrokenImage(f"too costly: {scans} scans, at most {most} are read of this size")
