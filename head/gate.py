@@ -30,7 +30,9 @@ from head.features import LENGTH_FLOOR, FeatureMap
 from head.metric import Metric
 
 if TYPE_CHECKING:
+
     from head.search import Fold, Search
+    from head.statistics import WithinClass
     from holotype.references import Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +41,7 @@ Codes = npt.NDArray[np.int64]
 REHEARSED = (1, 2, 3, 5, 10)
 """References that a class is given back with."""
 
-ROUNDS = 10
+ROUNDS = 8
 """Each has a metric of its own."""
 
 PER_ROUND = 4
@@ -61,7 +63,7 @@ the others. It keeps what others lose to one newcomer below a point (`docs/LAB.m
 
 NEWTON_STEPS = 50
 
-PRIOR_WEIGHT = 1.5
+PRIOR_WEIGHT = 0.5
 """In cells of the rehearsal (a class given back with a number of references)."""
 
 
