@@ -171,8 +171,8 @@ class Classifier:
 
     def _auto(self, asked: _Asked) -> list[Answer]:
         around, by_knn = self._by_neighbours(asked)
-        head = asked.head
-        if head is None or not set(head.labels) & set(by_knn.labels):
+        head, newer = asked.head, asked.newer(by_knn.labels)
+        if head is None or newer.issuperset(by_knn.labels):
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
             notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
             alone = replace(by_knn, mode=Mode.AUTO)
@@ -180,7 +180,6 @@ class Classifier:
                 alone = asked.balanced(alone)
             return self._answers(alone, asked, around=around, notices=notices)
         by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
-        newer = asked.newer(by_knn.labels)
         if by_knn.calibration is None or by_head.calibration is None:
             by_head = asked.balanced(by_head)  # as the votes were
             opinion = pooled(by_head, by_knn, newer=newer, calibration=None)

@@ -127,6 +127,17 @@ def test_filter__follows_own_changes(shelved: Shelf) -> None:
     assert labels(classifier, shelved, "bee", drawer) == {"moth"}
 
 
+@pytest.mark.parametrize("options", EVERY_MODE, ids=lambda o: o.mode.value)
+def test_only_newer_classes__are_answered(shelved: Shelf, options: QueryOptions) -> None:
+    """Where nothing is left that the head was trained on, new classes are told apart."""
+    classifier = Classifier(shelved.store)
+    for label in ("moth", "fly"):
+        shelved.store.add(shelved.references(label, 8))
+    shelved.store.remove(where=Where.equal("label", "ant", "bee", "wasp"))
+    assert labels(classifier, shelved, "moth", options) == {"moth"}
+    assert labels(classifier, shelved, "fly", options) == {"fly"}
+
+
 # -- where others write ------------------------------------------------------------------
 
 
