@@ -83,6 +83,10 @@ class Standing:
         """The active head as it was loaded."""
         self._newer: NewerClasses | None = None
         self._new: list[NewClass] = []
+        self._touched: Mapping[str, int] = {}
+        """References per label that changed since the head was trained,"""
+        self._touched_since = ""
+        """which is this version."""
         self._extended: tuple[object, Head] | None = None
         """What the head of today was made of, and that head."""
         self._pointer, self._count, self._read = Pace(), Pace(), Pace()
@@ -168,7 +172,7 @@ class Standing:
         due = [self._filtered.due_at]
         if self._store.shared:
             due += [self._pointer.due_at, self._count.due_at]
-            due += [self._read.due_at] if self._new else []
+            due += [self._read.due_at] if self._newer is not None else []
         if self._newer is not None and (rest := self._newer.due_at) is not None:
             due.append(max(rest, time.monotonic() + PAUSE_S))
         return min((at for at in due if at is not None), default=None)
@@ -215,12 +219,11 @@ class Standing:
         from head.provisional import extend, newer
 
         trained = self._trained
-        if trained is None or counts.keys() == set(trained.labels):
-            self._new = []
-            return trained
-        wanted = newer(trained, counts)
-        if wanted:
-            self._read_newer(trained, wanted, FIRST_READ_S if first else SLICE_S, own=own)
+        if trained is None:
+            return None
+        if trained.metric is not None:
+            self._read_newer(trained, counts, FIRST_READ_S if first else SLICE_S, own=own)
+        wanted = newer(trained, counts, self._touched)
         self._new = [new for new in self._new if new.label in wanted]
         made_of = (trained.version, frozenset(counts), tuple(new.key for new in self._new))
         if self._extended is None or self._extended[0] != made_of:
@@ -228,18 +231,23 @@ class Standing:
         return self._extended[1]
 
     def _read_newer(
-        self, trained: Head, wanted: Mapping[str, int], seconds: float, *, own: bool
+        self, trained: Head, counts: Mapping[str, int], seconds: float, *, own: bool
     ) -> None:
         from head.newer import NewerClasses
+        from head.provisional import newer
 
         if self._newer is None or not self._newer.fits(trained):
             self._newer, self._new = NewerClasses(self._store, trained), []
+        if self._touched_since != trained.version:
+            self._touched, self._touched_since, own = {}, trained.version, True
         rest = self._newer.due_at
         unfinished = rest is not None and rest <= time.monotonic()
         if not (own or unfinished or (self._store.shared and self._read.due)):
             return
         try:
             with self._read.timed(at_most_every=COUNTED_S):
-                self._new = self._newer.read(wanted, seconds=seconds)
+                self._touched = self._newer.touched(trained)
+                wanted = newer(trained, counts, self._touched)
+                self._new = self._newer.read(wanted, seconds=seconds) if wanted else []
         except StoreError as error:
             _log.warning("answering with what is known of new classes: %s", error)

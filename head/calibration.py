@@ -115,7 +115,8 @@ def _supported(probabilities: Floats, answers: int) -> Floats:
     if n_classes < 2:
         return probabilities
     share = n_classes / ((n_classes - 1) * (answers + 2))
-    return probabilities + (1 / n_classes - probabilities) * min(share, 1.0)
+    drawn: Floats = probabilities + (1 / n_classes - probabilities) * min(share, 1.0)
+    return drawn
 
 
 def pooled_scores(*probabilities: Floats) -> Floats:
