@@ -71,6 +71,11 @@ class _Asked:
         """The opinion for classes as frequent as the options say."""
         counts = self.candidates.counts
         sizes = np.array([counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+        if self.head is not None and self.head.gate is not None:
+            # A gate takes newcomers to be as frequent as the others, however few there are.
+            new = np.array([label in self.head.provisional for label in opinion.labels])
+            if opinion.calibration is not None and not new.all():
+                sizes[new] = sizes[~new].mean()
         return opinion.balanced(sizes, self.options.balance)
 
 

@@ -42,7 +42,7 @@ def calibrations(
     if votes is None:
         return {LINEAR: linear}
     codes = search.codes[votes.positions]
-    by_votes = vote_scores(_made_up_for(votes, search, others))
+    by_votes = vote_scores(made_up_for(votes, search, others))
     knn = Calibration.fit(by_votes, codes)
     place = np.full(len(search.codes), -1)
     place[search.plan.scored] = np.arange(len(search.plan.scored))
@@ -51,7 +51,7 @@ def calibrations(
     return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes)}
 
 
-def _made_up_for(votes: LeftOutVotes, search: Search, others: Others) -> Floats:
+def made_up_for(votes: LeftOutVotes, search: Search, others: Others) -> Floats:
     """(M, C) sums as they would be if references that were left out had voted, too.
 
     They are missing from their own class alone, of which a query of that class will find them

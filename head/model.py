@@ -35,9 +35,6 @@ from holotype.references import Vectors
 
 Floats = npt.NDArray[np.float64]
 
-LEAST_PROBABILITY = 1e-12
-"""Whose logarithm is still taken."""
-
 LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""
 
@@ -143,13 +140,6 @@ class Head:
             return known
         new = self.newcomers.share(mapped)
         return np.hstack([known * (1 - new.sum(axis=1, keepdims=True)), new])
-
-    def logits(self, vectors: Vectors) -> Floats:
-        """(N, labels) scores that `probabilities` is the softmax of, before the temperature."""
-        if self.newcomers is None:
-            return self._trained_logits(self._mapped(vectors))
-        logarithms = np.log(np.maximum(self.probabilities(vectors), LEAST_PROBABILITY))
-        return np.asarray(self.temperature * logarithms)
 
     def _known(self, mapped: Vectors) -> Floats:
         """(N, C) probabilities of the trained classes."""

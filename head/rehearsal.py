@@ -61,8 +61,6 @@ LEAN = (0.45, 0.0, -1.0)
 """Added to the first three coefficients. With it the known classes lose a point to a newcomer,
 however many references it has: chosen on half of the development galleries."""
 
-STEPS = 50
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cell:
@@ -169,15 +167,14 @@ def _fit(cells: Sequence[_Cell], search: Search) -> Gate:
 
 
 def _logistic(rows: Floats, truth: npt.NDArray[np.bool_], weights: Floats, prior: Floats) -> Floats:
-    """Regularised towards a prior; by Newton's method, which this convex loss suits."""
-    fitted = prior.copy()
-    for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(rows @ fitted, -50, 50)))
-        slope = rows.T @ (weights * (chance - truth)) + PRIOR_WEIGHT * (fitted - prior)
-        curvature = (rows.T * (weights * chance * (1 - chance))) @ rows
-        curvature += PRIOR_WEIGHT * np.eye(len(prior))
-        step = np.linalg.solve(curvature, slope)
-        fitted = fitted - step
-        if np.abs(step).max() < 1e-6:
-            break
+    """Regularised towards a prior."""
+    from scipy.optimize import minimize
+
+    def loss(fitted: Floats) -> tuple[float, Floats]:
+        odds, away = rows @ fitted, fitted - prior
+        nats = weights @ (np.logaddexp(0, odds) - truth * odds)
+        slope = rows.T @ (weights * (np.exp(-np.logaddexp(0, -odds)) - truth))
+        return nats + PRIOR_WEIGHT / 2 * (away @ away), slope + PRIOR_WEIGHT * away
+
+    fitted: Floats = minimize(loss, prior, jac=True, method="BFGS").x
     return fitted
