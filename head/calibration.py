@@ -58,7 +58,7 @@ class Calibration:
     def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
         """From out-of-fold scores (M, C), such as logits, and the truth (M,)."""
         temperature = fit_temperature(scores, codes)
-        probabilities = _supported(softmax(scores / temperature), len(codes))
+        probabilities = supported(softmax(scores / temperature), len(codes))
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == codes
         true = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
@@ -78,7 +78,11 @@ class Calibration:
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
         """(Q, C) probabilities for scores of the same kind; a row sums to 1."""
-        return _supported(softmax(scores / self.temperature), int(self.figures["answers"]))
+        return self.supported(softmax(scores / self.temperature))
+
+    def supported(self, probabilities: Floats) -> Floats:
+        """Probabilities (Q, C) that claim no more than what this was fitted on supports."""
+        return supported(probabilities, int(self.figures["answers"]))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""
@@ -109,8 +113,8 @@ def softmax(scores: npt.NDArray[np.floating]) -> Floats:
     return probabilities
 
 
-def _supported(probabilities: Floats, answers: int) -> Floats:
-    """(Q, C) drawn towards even odds, so that the highest is (answers + 1) / (answers + 2)."""
+def supported(probabilities: Floats, answers: int) -> Floats:
+    """(Q, C) drawn towards even odds, so that none is above (answers + 1) / (answers + 2)."""
     n_classes = probabilities.shape[1]
     if n_classes < 2:
         return probabilities

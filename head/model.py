@@ -143,11 +143,10 @@ class Head:
 
     def _known(self, mapped: Vectors) -> Floats:
         """(N, C) probabilities of the trained classes."""
-        logits, calibration = self._trained_logits(mapped), self.calibration.get(LINEAR)
+        known = softmax(self._trained_logits(mapped) / self.temperature)
+        calibration = self.calibration.get(LINEAR)
         # Where nothing was scored there is nothing to say about what the scores support.
-        if calibration is None:
-            return softmax(logits / self.temperature)
-        return calibration.probabilities(logits)
+        return known if calibration is None else calibration.supported(known)
 
     def _mapped(self, vectors: Vectors) -> Vectors:
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from head.features import LENGTH_FLOOR
 from head.gate import Gate, Landmarks, cosines, design
 
 if TYPE_CHECKING:
@@ -56,6 +55,9 @@ PRIOR_WEIGHT = 0.5
 OFTEN = 0.3
 """Divided by the root of the number of classes: how often a newcomer is asked for, compared with
 all others."""
+
+LEAST_SPREAD = 0.05
+"""Of a cosine: with a single class left there is nothing to learn about the nearest known one."""
 
 LEAN = (0.45, 0.0, -1.0)
 """Added to the first three coefficients. With it the known classes lose a point to a newcomer,
@@ -155,7 +157,7 @@ def _fit(cells: Sequence[_Cell], search: Search) -> Gate:
     share = np.concatenate(shares) / DRAWS
     mean = np.average(rows, axis=0, weights=share)
     spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=share))
-    spread = np.maximum(spread, LENGTH_FLOOR)
+    spread = np.maximum(spread, LEAST_SPREAD)
     mean[:3], spread[:3] = 0.0, 1.0
     often = OFTEN / np.sqrt(search.n_classes)
     prior = np.array(PRIOR) + np.log(often) * (np.arange(len(PRIOR)) == 0)

@@ -121,9 +121,8 @@ def test_extend__removed_label_is_answered_no_more(trained: VectorStore, clouds:
     assert head.labels == ("ant", "wasp")
     queries = clouds.of("bee", 20, first=900)
     kept = before.features.of(queries) @ before.weights[[0, 2]].T + before.bias[[0, 2]]
-    np.testing.assert_allclose(
-        head.probabilities(queries), before.calibration["linear"].probabilities(kept), rtol=1e-5
-    )
+    expected = before.calibration["linear"].probabilities(kept)
+    np.testing.assert_allclose(head.probabilities(queries), expected, rtol=1e-5)
 
 
 def test_extend__renamed_label_keeps_its_trained_row(trained: VectorStore, clouds: Clouds) -> None:
