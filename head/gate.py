@@ -77,7 +77,9 @@ class Gate:
         """
         odds = design(cosines(queries, newcomers, known), counts) @ self.coefficients
         odds *= counts / (counts + HALF_SURE)
-        return np.minimum(odds, np.log(self.asked + 1))
+        # All of a query's odds together, or several newcomers at the bound would tie.
+        too_high = odds.max(axis=1, keepdims=True) - np.log(self.asked + 1)
+        return np.asarray(odds - np.maximum(too_high, 0.0))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""

@@ -37,11 +37,14 @@ def test_log_odds__by_hand() -> None:
 def test_log_odds__are_no_higher_than_the_rehearsal_supports() -> None:
     """98 references asked support 99 to 1, however near the query lies."""
     sure = Gate(np.array([0.0, 0.0, 0.0, 100.0, 0.0, 0.0, 0.0]), asked=98)
-    newcomer = marks([0.0, 1.0, 0.0])
     odds = sure.log_odds(
-        newcomer, newcomers=newcomer, counts=np.array([10.0]), known=marks([1.0, 0.0, 0.0])
+        marks([0.0, 1.0, 0.0]),
+        newcomers=marks([0.1, 1.0, 0.0], [0.0, 1.0, 0.0]),
+        counts=np.array([10.0, 10.0]),
+        known=marks([1.0, 0.0, 0.0]),
     )
-    assert np.exp(odds) == pytest.approx(np.array([[99.0]]))
+    assert np.exp(odds[0, 1]) == pytest.approx(99.0)
+    assert odds[0, 0] < odds[0, 1], "the nearer of two is still told from the other"
 
 
 def test_share__divides_by_odds() -> None:

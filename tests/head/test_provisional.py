@@ -177,3 +177,88 @@ def test_keep__never_leaves_a_head_without_labels(trained: VectorStore) -> None:
     """Where none of its labels is left, a head stays what it was."""
     head = active(trained)
     assert keep(head, ["something else"]).labels == head.labels
+
+
+def test_extend__exchanged_labels_take_their_rows_along(
+    trained: VectorStore, clouds: Clouds
+) -> None:
+    """Two labels that change places are answered the new way, from the rows that were trained."""
+    before = active(trained)
+    for old, new in (("ant", "x"), ("bee", "ant"), ("x", "bee")):
+        trained.relabel(new, where=Where.equal("label", old))
+    head = today(before, trained)
+    assert set(head.labels) == {"ant", "bee", "wasp"}
+    assert (head.provisional, head.outdated) == (frozenset(), frozenset())
+    answers = head.probabilities(clouds.of("ant", 20, first=900))
+    np.testing.assert_allclose(
+        answers[:, head.labels.index("bee")],
+        before.probabilities(clouds.of("ant", 20, first=900))[:, before.labels.index("ant")],
+    )
+
+
+def test_extend__a_name_used_again_is_answered_from_today_s_references(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A label whose references are others than the head was trained on has no row any more."""
+    before = active(trained)
+    trained.remove(where=Where.equal("label", "bee"))
+    moths = [
+        pictures.embedded(f"moth-{n}", "bee", vector=vector)
+        for n, vector in enumerate(clouds.of("moth", SIZES["bee"]))
+    ]
+    trained.add(moths)
+    head = today(before, trained)
+    assert head.provisional == head.outdated == {"bee"}
+    best = head.probabilities(clouds.of("moth", 30, first=900)).argmax(axis=1)
+    assert (best == head.labels.index("bee")).mean() > 0.8
+
+
+def test_extend__a_class_that_grew_a_little_keeps_its_row(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """Most of its references are still those that it was trained on."""
+    trained.add(clouds.references({"bee": 6}, pictures, first=100))
+    trained.relabel("wasp", ids=[picture_id("bee-0")])
+    head = today(active(trained), trained)
+    assert (head.provisional, head.outdated) == (frozenset(), frozenset())
+
+
+def test_extend__a_class_of_few_is_met_alike_before_and_after_a_retrain(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A row that was trained on two references where others have twelve would never answer."""
+    trained.add(clouds.references({"moth": 2}, pictures))
+    queries = clouds.of("moth", 30, first=900)
+    found = []
+    for _ in range(2):
+        head = today(active(trained), trained)
+        assert head.provisional == {"moth"}
+        assert head.outdated == frozenset()
+        found.append(head.probabilities(queries).argmax(axis=1) == head.labels.index("moth"))
+        retrain(trained)
+    assert np.mean(found[0]) > 0.8
+    assert np.mean(found[0] == found[1]) > 0.9
+    trained.add(clouds.references({"moth": 10}, pictures, first=2))
+    retrain(trained)
+    assert today(active(trained), trained).provisional == frozenset()
+
+
+def test_extend__a_head_without_a_gate_goes_on_as_before(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A head of before there was one opens, and takes new classes in by LDA."""
+    trained.add(clouds.references({"moth": 8}, pictures))
+    stored = active(trained).to_stored()
+    del stored.record.report["parameters"]["gate"]
+    head = today(Head.from_stored(stored), trained)
+    assert head.gate is None
+    assert head.provisional == {"moth"}
+    best = head.probabilities(clouds.of("moth", 30, first=900)).argmax(axis=1)
+    assert (best == head.labels.index("moth")).mean() > 0.8
+
+
+def test_gate__is_stored_with_the_head(trained: VectorStore) -> None:
+    """What a retrain rehearsed is there when the head is loaded."""
+    gate = active(trained).gate
+    assert gate is not None
+    assert gate.asked == sum(SIZES.values())
