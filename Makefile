@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 
-.PHONY: setup demo test fuzz lint bench bench-accuracy serve browser clean
+.PHONY: setup demo test fuzz torture lint bench bench-accuracy serve browser clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -31,6 +31,14 @@ fuzz: export TMPDIR := $(shell [ -w /dev/shm ] && echo /dev/shm || echo $${TMPDI
 fuzz: $(READY)        ## requests made from the OpenAPI document: 2,000 an operation, half an hour
 	HOLOTYPE_TEST_EXAMPLES=$$(($(EXAMPLES) / 2)) $(BIN)/python -m pytest -n 2 --timeout 7200 \
 	  -k schemathesis tests/classify/service/test_openapi.py
+
+torture: export TMPDIR := $(shell [ -w /dev/shm ] && echo /dev/shm || echo $${TMPDIR:-/tmp})
+torture: $(READY)     ## kills, damaged galleries, damaged pictures, everything at once: half an hour
+	$(BIN)/python -m benchmarks.torture.kills --kills 100
+	$(BIN)/python -m benchmarks.torture.corruption --cases 300
+	$(BIN)/python -m benchmarks.torture.pictures --count 5000
+	HOLOTYPE_TEST_EXAMPLES=100 HOLOTYPE_TEST_SECONDS=60 $(BIN)/python -m pytest --timeout 7200 \
+	  tests/classify/test_stateful.py tests/classify/test_everything_at_once.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

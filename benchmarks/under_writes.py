@@ -6,7 +6,7 @@ One thread adds batches to a class that the head has never seen, without a pause
 ask in all three modes in turn; before and after it they ask alone. Once in this process, where
 all share one interpreter, and once through HTTP, with the service in a process of its own. The
 encoder is a fixed projection of small pictures, which takes next to no time: what is compared
-are the store and the answers.
+are the store and the answers. Pictures are made before the clock starts, as far as they last.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ SIDE, DIMENSION, CLASSES = 16, 384, 50
 NOISE = 90
 """Grey levels between pictures of a class: neighbours and head find it, and not always."""
 BATCH = 32
+MADE = 400
+"""Batches that are made before the clock starts."""
 TARGET = 1.5
 """How many times the p95 at rest the p95 under writes may be."""
 
@@ -114,10 +116,12 @@ class Side:
 
     ask: Callable[[Mode, int], None]
     """Raises unless it is answered."""
-    add: Callable[[Sequence[int]], None]
+    batches: Iterator[Any]
+    """What can be added: no end of it."""
+    add: Callable[[Any], None]
 
-    def run(self, *, clients: int, seconds: float, first: int | None = None) -> Phase:
-        """Ask for a while; with `first` somebody adds meanwhile, from that number on."""
+    def run(self, *, clients: int, seconds: float, writing: bool = False) -> Phase:
+        """Ask for a while; somebody adds meanwhile, or nobody."""
         phase, until = Phase(), time.monotonic() + seconds
 
         def ask(client: int) -> None:
@@ -132,9 +136,8 @@ class Side:
                 phase.seconds[mode].append(time.perf_counter() - began)
 
         def add() -> None:
-            while first is not None and time.monotonic() < until:
-                start = first + phase.added
-                self.add(range(start, start + BATCH))
+            while writing and time.monotonic() < until:
+                self.add(next(self.batches))
                 phase.added += BATCH
 
         with ThreadPoolExecutor(clients + 1) as threads:
@@ -205,10 +208,8 @@ def here(store: VectorStore, encoder: PatternEncoder) -> Side:
         row = turn % len(queries)
         classifier.classify(queries[row : row + 1], QueryOptions(mode=mode))
 
-    def add(numbers: Sequence[int]) -> None:
-        store.add([reference(encoder, CLASSES, number) for number in numbers])
-
-    return Side(ask, add)
+    batches = batched(lambda number: reference(encoder, CLASSES, number))
+    return Side(ask, batches, store.add)
 
 
 def over_http(http: httpx.Client) -> Side:
@@ -219,13 +220,22 @@ def over_http(http: httpx.Client) -> Side:
         files = {"images": ("q.png", queries[turn % len(queries)])}
         http.post("/v1/classify", files=files, data={"mode": mode.value}).raise_for_status()
 
-    def add(numbers: Sequence[int]) -> None:
-        files = [("images", (f"{n}.png", png(CLASSES + 1, n))) for n in numbers]
+    def add(files: Sequence[tuple[str, tuple[str, bytes]]]) -> None:
         answer = http.post("/v1/references", files=files, data={"label": f"class {CLASSES + 1}"})
         answer.raise_for_status()
         assert {o["outcome"] for o in answer.json()["outcomes"]} == {"added"}
 
-    return Side(ask, add)
+    batches = batched(lambda number: ("images", (f"{number}.png", png(CLASSES + 1, number))))
+    return Side(ask, batches, add)
+
+
+def batched(make: Callable[[int], Any]) -> Iterator[list[Any]]:
+    """Batches without end, the first of them made now."""
+    numbers = itertools.count()
+    made = [[make(next(numbers)) for _ in range(BATCH)] for _ in range(MADE)]
+    return itertools.chain(
+        made, ([make(next(numbers)) for _ in range(BATCH)] for _ in itertools.count())
+    )
 
 
 def measure(side: Side, options: argparse.Namespace) -> list[Phase]:
@@ -233,7 +243,7 @@ def measure(side: Side, options: argparse.Namespace) -> list[Phase]:
     side.run(clients=options.clients, seconds=2)
     rest = {"clients": options.clients, "seconds": options.rest_seconds}
     before = side.run(**rest)
-    writing = side.run(clients=options.clients, seconds=options.seconds, first=0)
+    writing = side.run(clients=options.clients, seconds=options.seconds, writing=True)
     return [before, writing, side.run(**rest)]
 
 

@@ -122,9 +122,9 @@ class Answer:
         return self.scores[0].label if self.scores else None
 
     @property
-    def score(self) -> float:
-        """Of the most probable label; 0 where nothing can be answered."""
-        return self.scores[0].score if self.scores else 0.0
+    def score(self) -> float | None:
+        """Of the most probable label; None where nothing can be answered."""
+        return self.scores[0].score if self.scores else None
 
     @property
     def runners_up(self) -> tuple[LabelScore, ...]:

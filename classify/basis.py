@@ -82,7 +82,10 @@ class Standing:
         self._trained: Head | None = None
         """The active head as it was loaded."""
         self._newer: NewerClasses | None = None
+        self._wanted: Mapping[str, int] = {}
+        """References of each class that is answered from its mean."""
         self._new: list[NewClass] = []
+        """What is known of those."""
         self._touched: Mapping[str, int] = {}
         """References per label that changed since the head was trained,"""
         self._touched_since = ""
@@ -121,6 +124,8 @@ class Standing:
         """See `Watcher`: the basis knows of it when this returns, or soon."""
         if change is Change.CLOSING:
             self._waking.end()
+            with self._caught_up:
+                self._caught_up.notify_all()
             return
         with self._caught_up:
             self._changes += 1
@@ -129,7 +134,9 @@ class Standing:
         if self._basis is not None:
             self._waking.at(0.0)
             with self._caught_up:
-                self._caught_up.wait_for(lambda: self._known >= mine, CATCH_UP_S)
+                self._caught_up.wait_for(
+                    lambda: self._known >= mine or self._waking.ended, CATCH_UP_S
+                )
 
     # -- inside: all of it under `_refreshing` ---------------------------------------
 
@@ -169,10 +176,12 @@ class Standing:
             self._caught_up.notify_all()
 
     def _due_at(self) -> float | None:
-        due = [self._filtered.due_at]
-        if self._store.shared:
-            due += [self._pointer.due_at, self._count.due_at]
-            due += [self._read.due_at] if self._newer is not None else []
+        shared = self._store.shared
+        due = [self._filtered.due_at, self._count.due_at if shared else None]
+        if shared or self._head_moved:
+            due.append(self._pointer.due_at)
+        if self._newer is not None and (shared or len(self._new) < len(self._wanted)):
+            due.append(self._read.due_at)
         if self._newer is not None and (rest := self._newer.due_at) is not None:
             due.append(max(rest, time.monotonic() + PAUSE_S))
         return min((at for at in due if at is not None), default=None)
@@ -216,15 +225,15 @@ class Standing:
             first: whether to take time for reading vectors.
             own: whether there were changes through this store.
         """
-        from head.provisional import extend, newer
+        from head.provisional import extend
 
         trained = self._trained
         if trained is None:
+            self._wanted, self._new, self._newer = {}, [], None
             return None
         if trained.metric is not None:
             self._read_newer(trained, counts, FIRST_READ_S if first else SLICE_S, own=own)
-        wanted = newer(trained, counts, self._touched)
-        self._new = [new for new in self._new if new.label in wanted]
+        self._new = [new for new in self._new if new.label in self._wanted]
         made_of = (trained.version, frozenset(counts), tuple(new.key for new in self._new))
         if self._extended is None or self._extended[0] != made_of:
             self._extended = made_of, extend(trained, counts, self._new)
@@ -240,14 +249,16 @@ class Standing:
             self._newer, self._new = NewerClasses(self._store, trained), []
         if self._touched_since != trained.version:
             self._touched, self._touched_since, own = {}, trained.version, True
+        self._wanted = newer(trained, counts, self._touched)
         rest = self._newer.due_at
         unfinished = rest is not None and rest <= time.monotonic()
-        if not (own or unfinished or (self._store.shared and self._read.due)):
+        others = self._store.shared or len(self._new) < len(self._wanted)
+        if not (own or unfinished or (others and self._read.due)):
             return
         try:
             with self._read.timed(at_most_every=COUNTED_S):
                 self._touched = self._newer.touched(trained)
-                wanted = newer(trained, counts, self._touched)
-                self._new = self._newer.read(wanted, seconds=seconds) if wanted else []
+                self._wanted = newer(trained, counts, self._touched)
+                self._new = self._newer.read(self._wanted, seconds=seconds)
         except StoreError as error:
             _log.warning("answering with what is known of new classes: %s", error)

@@ -39,7 +39,7 @@ class Waking:
             if due is None or self._ended:
                 return
             self._due = due if self._due is None else min(due, self._due)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="basis", daemon=True)
                 self._thread.start()
             self._changed.notify()

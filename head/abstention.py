@@ -67,8 +67,10 @@ class Abstention:
         enough = [point for point in self.curve if point.precision >= precision]
         return enough[-1].confidence if enough else float("inf")
 
-    def coverage_at(self, precision: float) -> float:
-        """Share of queries like the references that would be answered."""
+    def coverage_at(self, precision: float) -> float | None:
+        """Share of queries like the references that would be answered; None of no reference."""
+        if not self.curve:
+            return None
         enough = [point for point in self.curve if point.precision >= precision]
         return enough[-1].coverage if enough else 0.0
 

@@ -48,7 +48,7 @@ class Calibration:
     temperature: float
     abstention: Abstention
     label_sets: LabelSets
-    figures: Mapping[str, float]
+    figures: Mapping[str, float | None]
     """Of the out-of-fold predictions it was fitted on: `answers`, `accuracy`, `log_loss`,
     `calibration_error`."""
     bins: tuple[ReliabilityBin, ...] = ()

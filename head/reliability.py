@@ -72,8 +72,11 @@ def reliability(confidence: Floats, correct: npt.NDArray[np.bool_]) -> tuple[Rel
     )
 
 
-def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over answers, in [0, 1]."""
+def calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
+    """Expected calibration error: mean |confidence - accuracy| over answers, in [0, 1].
+
+    None where there was no answer.
+    """
     total = sum(b.answers for b in bins)
     gaps = (b.answers * abs(b.confidence - b.accuracy) for b in bins)
-    return math.fsum(gaps) / total if total else 0.0
+    return math.fsum(gaps) / total if total else None

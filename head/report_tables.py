@@ -14,7 +14,8 @@ from rich.text import Text
 from head.calibration import Calibration
 from head.champion import TOLERANCE
 
-NOT_MEASURED = "-"
+NOT_MEASURED = "\N{EN DASH}"
+"""Where there was nothing to measure; 0 would be a figure."""
 
 RIGHT = 0.95
 """Share of given answers that are to be right, for the share that can be given."""
@@ -23,9 +24,9 @@ NORMAL_95 = 1.96
 """Standard errors to either side of a 95 % interval."""
 
 
-def share(value: float | None) -> str:
+def share(value: float | None, spelled: str = ".3f") -> str:
     """A share in [0, 1], or that it was not measured."""
-    return NOT_MEASURED if value is None else f"{value:.3f}"
+    return NOT_MEASURED if value is None else format(value, spelled)
 
 
 def candidates(report: Mapping[str, Any]) -> Table:
@@ -77,7 +78,7 @@ def calibration(report: Mapping[str, Any]) -> Table | None:
             share(line["accuracy"]),
             f"{line['temperature']:.3g}",
             share(line["calibration_error"]),
-            f"{line['answered_at_95']:.1%}",
+            share(line["answered_at_95"], ".1%"),
         )
     return table
 

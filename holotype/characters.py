@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import zip_longest
 
 ZWNJ, ZWJ = "\u200c", "\u200d"
 
@@ -35,6 +37,13 @@ _ENDING = re.compile(
 )
 # What shows nothing although Python calls it printable; in names, worth seeing.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+_LOOK_ALIKE = str.maketrans(
+    "\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u0425\u0423"
+    "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0445\u0443\u04bb\u0501\u051b\u051d"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf\u03bd"
+    "\u2010\u2012\u2013\u2014\u2212\u2018\u2019\u02bc\u2032\u201c\u201d\u2033\u0131\u00d7",
+    "ABCEHIJKMOPSTXYaceijopsxyhdqwABEZHIKMNOPTYXov-----" + 4 * "'" + 3 * '"' + "ix",
+)
 _VIRAMA = 9
 """The combining class of the sign after which a joiner chooses between forms of a letter."""
 
@@ -54,6 +63,37 @@ def uniform(text: str) -> str:
     return seen
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """Those under which text may be stored: today's, and that of earlier versions."""
+    return tuple(dict.fromkeys((uniform(text), _nfc(text.strip()))))
+
+
+def path_spellings(text: str) -> tuple[str, ...]:
+    """Those in which a file system may spell a path: they are stored as they were found."""
+    given = text.strip()
+    composed, decomposed = _nfc(given), unicodedata.normalize("NFD", given)
+    return tuple(dict.fromkeys((uniform(text), given, composed, decomposed)))
+
+
+def alike(text: str, known: Iterable[str]) -> list[str]:
+    """Those of `known` that are `text` in its one spelling, however they were written."""
+    spelling = uniform(text)
+    return [one for one in known if one == text or uniform(one) == spelling]
+
+
+def difference(text: str, other: str) -> str:
+    """What tells two texts apart that look the same; empty where a reader sees it.
+
+    Characters that look alike are known for Latin, Greek and Cyrillic letters, dashes, quotes and
+    what Unicode calls compatible; this is help for a message, and no guard against deceit.
+    """
+    if text == other or _look(text) != _look(other):
+        return ""
+    at, pair = next((i, p) for i, p in enumerate(zip_longest(text, other)) if p[0] != p[1])
+    one, two = (_called(character) for character in pair)
+    return f"they look the same, but character {at + 1} is {one} in the one and {two} in the other"
+
+
 def printable(text: str) -> str:
     """One line that a terminal only shows: what would act on it, or not be seen, is escaped."""
     if text.isascii() and text.isprintable():
@@ -68,6 +108,17 @@ def printable_json(data: object) -> str:
         return text
     # They can only stand within strings, where JSON reads its escapes as the characters.
     return "".join(c if _is_harmless(c) else json.dumps(c)[1:-1] for c in text)
+
+
+def _look(text: str) -> str:
+    return unicodedata.normalize("NFKD", uniform(text)).translate(_LOOK_ALIKE)
+
+
+def _called(character: str | None) -> str:
+    if character is None:
+        return "missing"
+    name = unicodedata.name(character, "without a name")
+    return f"U+{ord(character):04X} ({name})"
 
 
 def _nfc(text: str) -> str:

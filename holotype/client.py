@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
@@ -25,7 +25,7 @@ from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, Where
 from holotype.retry_after import retry_after_s
-from holotype.store.port import Page
+from holotype.store.port import Damage, Page, Verification
 
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
@@ -233,6 +233,26 @@ class ServiceClient:
         """How far the retrain job is."""
         return dict(self._json("GET", "/v1/retrain"))
 
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`."""
+        found = self._json("POST", "/v1/verify", json={"repair": repair})
+        damages = [Damage(d["item"], d["problem"], d["mended"]) for d in found["damages"]]
+        return Verification(found["references"], found["heads"], damages)
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`."""
+        try:
+            with self._http.stream("POST", "/v1/backup") as response:
+                if not response.is_success:
+                    response.read()
+                    raise _error_of(response)
+                for block in response.iter_bytes():
+                    file.write(block)
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
     # -- pictures -------------------------------------------------------------------
 
     def classify(
@@ -296,10 +316,13 @@ class ServiceClient:
                 "overloaded, or stopped? HOLOTYPE_SERVER_TIMEOUT says how long it is waited for"
             ) from error
         except httpx.HTTPError as error:
-            raise ServiceError(
-                f"the service at {self.url} does not answer ({error or type(error).__name__}): "
-                "is it running, and is this its address?"
-            ) from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: httpx.HTTPError) -> ServiceError:
+        return ServiceError(
+            f"the service at {self.url} does not answer ({error or type(error).__name__}): "
+            "is it running, and is this its address?"
+        )
 
     @contextmanager
     def _saying_so(self) -> Iterator[None]:

@@ -63,6 +63,7 @@ _OPTIONS: dict[str, tuple[str, type, str]] = {
     "workers": (_ENCODER, int, "Decoding threads (default: number of cores)."),
     "home": (_STORE, Path, "Where the embedded store lives."),
     "gallery": (_STORE, str, "Name of the gallery (default: default)."),
+    "min_free_mb": (_STORE, int, "MiB of its disk that stay free (default: 256)."),
     "qdrant_url": (_STORE, str, "A Qdrant server instead of the embedded store."),
     "server": (_SERVICE, str, "URL of a running service to talk to."),
     "host": (_SERVING, str, "Address to listen on (default: 127.0.0.1)."),

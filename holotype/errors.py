@@ -10,6 +10,8 @@ HolotypeError                  exit code 1: nothing useful could be done
 ├── StoreError
 │   ├── StoreLocked            another process owns the embedded store (carries the owner)
 │   ├── StoreUnavailable       the Qdrant server does not answer, after retries
+│   ├── StoreDamaged           files of the embedded store are not what they were
+│   ├── DiskFull               a write was refused while there is still room to remove something
 │   ├── StoreMoved             references changed while they were exported
 │   ├── GalleryMissing         the gallery does not exist yet
 │   ├── EmptyGallery           there is no reference to answer from, or none under the filter
@@ -90,6 +92,14 @@ class StoreLocked(StoreError):
 
 class StoreUnavailable(StoreError):
     """The Qdrant server does not answer or refuses, after the retries that are safe."""
+
+
+class StoreDamaged(StoreError):
+    """Files of the embedded store are not what they were: some of what was stored is gone."""
+
+
+class DiskFull(StoreError):
+    """There is too little space for a write; nothing was written. Reading and removing go on."""
 
 
 class StoreMoved(StoreError):

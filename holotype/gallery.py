@@ -7,7 +7,7 @@ found by the record beside the store's lock, or named with `--server`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from holotype.errors import UsageError
 from holotype.heads import ActiveHead, HeadRecord
@@ -38,6 +38,7 @@ class Gallery(Protocol):
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int: ...  # noqa: D102
     def heads(self) -> list[HeadRecord]: ...  # noqa: D102
     def active_head(self) -> ActiveHead | None: ...  # noqa: D102
+    def backup(self, file: BinaryIO) -> None: ...  # noqa: D102
 
 
 def find_service(settings: Settings) -> str | None:

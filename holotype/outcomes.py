@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from holotype.characters import difference, uniform
+
 
 class Outcome(StrEnum):
     """The outcomes that exist."""
@@ -69,8 +71,12 @@ class FileOutcome(NamedTuple):
 
 
 def resolve_known(*, existing: str, label: str, policy: OnConflict) -> tuple[Outcome, str | None]:
-    """Outcome and reason for a picture that is already in the gallery as `existing`."""
-    if existing == label:
+    """Outcome and reason for a picture that is already in the gallery as `existing`.
+
+    An earlier version may have spelled the same label in another way: only who replaces labels
+    replaces that.
+    """
+    if existing == label or (policy is not OnConflict.REPLACE and uniform(existing) == label):
         return Outcome.ALREADY_PRESENT, None
     match policy:
         case OnConflict.KEEP:
@@ -80,5 +86,10 @@ def resolve_known(*, existing: str, label: str, policy: OnConflict) -> tuple[Out
         case OnConflict.ERROR:
             return Outcome.LABEL_CONFLICT, (
                 f"the same picture is in the gallery as {existing!r}: "
-                "use --on-conflict keep or replace"
+                f"use --on-conflict keep or replace{_told_apart(label, existing)}"
             )
+
+
+def _told_apart(label: str, existing: str) -> str:
+    what = difference(label, existing)
+    return f" ({what})" if what else ""

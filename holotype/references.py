@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from holotype.characters import path_spellings, spellings, uniform
 from holotype.errors import UsageError
 
 Vectors = npt.NDArray[np.float32]
@@ -39,6 +40,21 @@ def reference_id(sha256: str) -> str:
     parts[8] = parts[8] & 0x3F | 0x80  # the variant
     digits = parts.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def meta_key(text: str) -> str:
+    """A metadata key in its one spelling: `meta.` is optional, white space becomes `_`.
+
+    Raises:
+        UsageError: it is not up to 64 letters, digits, '_' and '-' then.
+    """
+    key = uniform(text).removeprefix("meta.").replace(" ", "_")
+    if not META_KEY.fullmatch(key):
+        raise UsageError(
+            f"metadata key {text!r} is malformed: up to 64 letters (without accents), digits, "
+            "'_' and '-' are allowed"
+        )
+    return key
 
 
 def too_many_keys(keys: Collection[str], limit: int) -> str:
@@ -183,32 +199,29 @@ class Where:
     def parse(cls, expressions: Sequence[str]) -> Where:
         """Read `key=value` and `key!=value`.
 
-        A bare key that is not built in means `meta.<key>`.
+        A bare key that is not built in means `meta.<key>`. A value is looked for in its one
+        spelling, and in those that earlier versions stored.
 
         Raises:
             UsageError: an expression has no operator, no key, or a malformed key.
         """
-        return cls(tuple(_parse_condition(text) for text in expressions))
+        found = (condition for text in expressions for condition in _parse_conditions(text))
+        return cls(tuple(dict.fromkeys(found)))
 
 
 EVERYTHING = Where()
 
 
-def _parse_condition(text: str) -> Condition:
+def _parse_conditions(text: str) -> list[Condition]:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise UsageError(f"filter {text!r} holds half of a character, which no text does") from None
     key, equals, value = text.partition("=")
     op: Literal["=", "!="] = "!=" if key.endswith("!") else "="
-    key = key.removesuffix("!").strip()
+    key = uniform(key.removesuffix("!"))
     if not equals or not key:
         raise UsageError(f"cannot read filter {text!r}: write key=value or key!=value")
-    name = key.removeprefix("meta.")
-    if key in BUILT_IN_KEYS:
-        return Condition(key, op, value.strip())
-    if not META_KEY.fullmatch(name):
-        raise UsageError(
-            f"filter key {name!r} is malformed: up to 64 letters, digits, '_' and '-' are allowed"
-        )
-    return Condition(f"meta.{name}", op, value.strip())
+    name = key if key in BUILT_IN_KEYS else f"meta.{meta_key(key)}"
+    spelled = path_spellings(value) if name == "source" else spellings(value)
+    return [Condition(name, op, spelling) for spelling in spelled]

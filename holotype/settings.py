@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
     gallery: str = "default"
+    min_free_mb: int = Field(default=256, ge=0, le=1 << 20)
+    """MiB that stay free on the disk of the embedded store: a write that would take them is
+    refused. Removing goes on."""
     max_meta_keys: int = Field(default=MAX_META_KEYS, ge=1, le=1000)
     """Metadata keys of one gallery; what would bring more is refused."""
     qdrant_url: str | None = None

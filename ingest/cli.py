@@ -1,4 +1,4 @@
-"""The `ingest` command line: a thin skin over `ingest.adding` and `ingest.gallery`."""
+"""The `ingest` command line: a thin skin over the package's functions."""
 
 from __future__ import annotations
 
@@ -194,6 +194,50 @@ def optimize(settings: Settings, as_json: _Json = False) -> None:
     from ingest.optimize_command import run_optimize
 
     run_optimize(settings, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def verify(
+    settings: Settings,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be, remove what cannot; list both.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Read everything that is stored and say what is wrong with it (exit code 3)."""
+    from ingest.keeping_commands import run_verify
+
+    _exit(run_verify(settings, repair=repair, as_json=as_json))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def backup(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Replaced when it is complete.")],
+    as_json: _Json = False,
+) -> None:
+    """Write the whole gallery with its heads to one file, also while a service runs."""
+    from ingest.keeping_commands import run_backup
+
+    run_backup(settings, file, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def restore(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by `ingest backup`.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Over the gallery of that name, which is lost.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Make a gallery of a backup: in the store that it was made from, embedded or on a server."""
+    from ingest.keeping_commands import run_restore
+
+    run_restore(settings, file, replace=replace, as_json=as_json)
 
 
 def main() -> None:

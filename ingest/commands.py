@@ -63,7 +63,10 @@ def read_source(
         return Folders(paths, label=chosen, group=rule, meta=meta)
     if paths or label is not None:
         raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
-    return Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
+    found = Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
+    for notice in found.notices:
+        console.say(f"notice: {manifest}: {notice}")
+    return found
 
 
 def read_assignments(assignments: Sequence[str]) -> dict[str, str]:

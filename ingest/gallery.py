@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from holotype.errors import HolotypeError
+from holotype.characters import alike, difference
+from holotype.errors import HolotypeError, UsageError
 from holotype.references import Where
 
 if TYPE_CHECKING:
@@ -32,9 +33,12 @@ def relabel(
     Raises:
         HolotypeError: there is nothing to relabel.
     """
-    present, missing = _present(store, ids, from_label)
     if from_label is not None:
-        return Changed(store.relabel(to, where=Where.equal("label", from_label)))
+        chosen = of_class(store, from_label)
+        if chosen == Where.equal("label", to):
+            raise UsageError(f"--from and --to are the same label {to!r}")
+        return Changed(store.relabel(to, where=chosen))
+    present, missing = _present(store, ids)
     return Changed(store.relabel(to, ids=present), missing)
 
 
@@ -44,9 +48,9 @@ def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None)
     Raises:
         HolotypeError: there is nothing to remove.
     """
-    present, missing = _present(store, ids, label)
     if label is not None:
-        return Changed(store.remove(where=Where.equal("label", label)))
+        return Changed(store.remove(where=of_class(store, label)))
+    present, missing = _present(store, ids)
     return Changed(store.remove(ids=present), missing)
 
 
@@ -56,21 +60,31 @@ def count_chosen(store: Gallery, *, ids: Sequence[str] = (), label: str | None =
     Raises:
         HolotypeError: there is nothing to remove.
     """
-    present, _ = _present(store, ids, label)
-    return len(present) if label is None else store.count(where=Where.equal("label", label))
-
-
-def _present(store: Gallery, ids: Sequence[str], label: str | None) -> tuple[list[str], list[str]]:
-    """Ids that are in the gallery, and ids that are not; a class is only checked to exist."""
     if label is not None:
-        classes = store.counts()
-        if label not in classes:
-            near = difflib.get_close_matches(label, classes, n=3) or list(classes)[:10]
-            raise HolotypeError(
-                f"no reference of gallery {store.gallery!r} has the label {label!r}: "
-                f"it has {', '.join(near) or 'none'} (`ingest classes` lists all)"
-            )
-        return [], []
+        return store.count(where=of_class(store, label))
+    return len(_present(store, ids)[0])
+
+
+def of_class(store: Gallery, label: str) -> Where:
+    """References of a class, also where an earlier version stored its label in another spelling.
+
+    Raises:
+        HolotypeError: no label is that in any spelling.
+    """
+    classes = store.counts()
+    found = alike(label, classes)
+    if not found:
+        near = difflib.get_close_matches(label, classes, n=3) or list(classes)[:10]
+        hints = filter(None, (difference(label, one) for one in near))
+        raise HolotypeError(
+            f"no reference of gallery {store.gallery!r} has the label {label!r}: "
+            f"it has {'; '.join([', '.join(near) or 'none', *hints])} (`ingest classes` lists all)"
+        )
+    return Where.equal("label", *found)
+
+
+def _present(store: Gallery, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ids that are in the gallery, and ids that are not."""
     labels = store.existing(ids)
     present = [id_ for id_ in dict.fromkeys(ids) if id_ in labels]
     if not present:

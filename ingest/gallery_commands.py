@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from holotype import console
+from holotype.characters import alike, uniform
 from holotype.errors import HolotypeError, UsageError
 from holotype.gallery import open_gallery
-from holotype.intake.words import clean_label, label_sought
+from holotype.intake.words import clean_label
 from holotype.references import Where
 from ingest import gallery
 
@@ -31,6 +32,13 @@ def show_classes(settings: Settings, *, as_json: bool) -> None:
     for label, count in counts.items():
         console.out(f"{count:>{width}}  {label}")
     console.say(f"{sum(counts.values())} references in {len(counts)} classes")
+    for label in counts:
+        spelling = uniform(label)
+        if label != spelling:
+            console.say(
+                f"the label {label!a} is spelled as earlier versions did: `ingest relabel "
+                f"--from '{spelling}' --to '{spelling}'` makes all that look the same one class"
+            )
 
 
 def show_references(
@@ -43,11 +51,11 @@ def show_references(
     as_json: bool,
 ) -> None:
     """`ingest list`."""
-    chosen = Where(
-        Where.parse(where).conditions
-        + (Where.equal("label", label_sought(label)).conditions if label is not None else ())
-    )
     with open_gallery(settings, command="ingest list") as store:
+        chosen = Where.parse(where)
+        if label is not None:
+            of_label = Where.equal("label", *alike(label, store.counts()) or [label])
+            chosen = Where(chosen.conditions + of_label.conditions)
         page = store.list_references(where=chosen, limit=limit, after=after)
     width = max((len(reference.label) for reference in page.references), default=0)
     for reference in page.references:
@@ -75,11 +83,8 @@ def run_relabel(
     """`ingest relabel`; returns the exit code."""
     _require_one(ids, from_label, "--from LABEL")
     new = clean_label(to)
-    old = None if from_label is None else label_sought(from_label)
-    if old == new:
-        raise UsageError(f"--from and --to are the same label {new!r}")
     with open_gallery(settings, command="ingest relabel") as store:
-        changed = gallery.relabel(store, new, ids=ids, from_label=old)
+        changed = gallery.relabel(store, new, ids=ids, from_label=from_label)
     return _say_changed(changed, f"relabelled to {new!r}", as_json=as_json)
 
 
@@ -88,15 +93,14 @@ def run_remove(
 ) -> int:
     """`ingest remove`; returns the exit code."""
     _require_one(ids, label, "--label LABEL")
-    chosen = None if label is None else label_sought(label)
     if not yes and not sys.stdin.isatty():
         raise UsageError("removing asks first, and nobody can answer here: give --yes")
     with open_gallery(settings, command="ingest remove") as store:
-        count = gallery.count_chosen(store, ids=ids, label=chosen)
+        count = gallery.count_chosen(store, ids=ids, label=label)
         question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
         if not yes and not console.confirmed(question):
             raise HolotypeError("nothing was removed")
-        changed = gallery.remove(store, ids=ids, label=chosen)
+        changed = gallery.remove(store, ids=ids, label=label)
     return _say_changed(changed, "removed", as_json=as_json)
 
 

@@ -71,6 +71,7 @@ class Collector:
         if answer.label in (None, query.truth) or query.truth not in self.labels:
             return
         assert answer.label is not None
+        assert answer.score is not None
         exhibit = Exhibit(
             name=query.name,
             truth=query.truth,

@@ -71,7 +71,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
             else _on_images(request, images, store, classifier, settings, options)
         )
     figures = figures_of(evaluation)
-    for notice in evaluation.notices:
+    for notice in evaluation.remarks:
         console.say(f"notice: {notice}")
     for item in evaluation.unreadable:
         console.say(f"not classified: {item.name}: {item.reason}")
@@ -95,7 +95,12 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
 def _images(request: EvalRequest) -> Iterable[Incoming] | None:
     if request.folder is not None:
         return Folders([request.folder])
-    return Manifest(request.manifest) if request.manifest is not None else None
+    if request.manifest is None:
+        return None
+    found = Manifest(request.manifest)
+    for notice in found.notices:
+        console.say(f"notice: {request.manifest}: {notice}")
+    return found
 
 
 def _on_images(

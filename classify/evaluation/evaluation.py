@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from classify.evaluation.learning import LearningCurve
-from classify.evaluation.predictions import Flags, Predictions
+from classify.evaluation.predictions import ABSENT, Flags, Predictions
 from classify.modes import Mode
 
 SHOWN_MISTAKES = 12
@@ -94,3 +96,15 @@ class Evaluation:
     notices: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The options that matter, as in JSON."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """The notices, and where a figure is absent, why."""
+        known = np.logical_or.reduce([p.truth != ABSENT for p in self.predictions.values()])
+        remarks = list(self.notices)
+        if known.any() and self.near_duplicate[known].all():
+            remarks.append(
+                "every query has the same picture, or nearly the same, in the gallery: there is "
+                "nothing to measure an accuracy without near-duplicates on"
+            )
+        return remarks

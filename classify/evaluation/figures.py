@@ -39,22 +39,24 @@ class RiskPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One mode, over the queries whose class is in the gallery."""
+    """One mode, over the queries whose class is in the gallery; None of nothing."""
 
     queries: int
-    accuracy: Interval
-    macro_accuracy: float
-    macro_f1: float
-    top3: float
-    calibration_error: float
+    accuracy: Interval | None
+    macro_accuracy: float | None
+    macro_f1: float | None
+    top3: float | None
+    calibration_error: float | None
     calibration: Sequence[ReliabilityBin]
-    risk_area: float
+    risk_area: float | None
     risk: Sequence[RiskPoint]
-    coverage_at_risk: Mapping[float, float]
+    coverage_at_risk: Mapping[float, float | None]
     classes: Sequence[ClassFigures]
     confusions: Sequence[Confusion]
+    near_duplicates: int
+    """Of these queries, how many have a near-duplicate in the gallery."""
     without_duplicates: Interval | None
-    """Accuracy over queries that have no near-duplicate in the gallery; None where none has."""
+    """Accuracy over the others; None where none has one, or where all have."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -92,7 +94,10 @@ def _figures(predictions: Predictions, near_duplicate: Flags) -> Figures:
         coverage_at_risk={risk: curve.coverage_at(risk) for risk in RISKS},
         classes=classes,
         confusions=metrics.confusions(predictions),
-        without_duplicates=metrics.accuracy(every.only(fair)) if (known & ~fair).any() else None,
+        near_duplicates=int((known & near_duplicate).sum()),
+        without_duplicates=(
+            metrics.accuracy(every.only(fair)) if (known & near_duplicate).any() else None
+        ),
     )
 
 
@@ -114,7 +119,7 @@ def to_dict(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> dict[str
         "absent_classes": dict(evaluation.absent),
         "near_duplicates": int(evaluation.near_duplicate.sum()),
         "unreadable": [asdict(item) for item in evaluation.unreadable],
-        "notices": list(evaluation.notices),
+        "notices": evaluation.remarks,
         "modes": {mode.value: f.to_dict() for mode, f in figures.items()},
         "learning_curve": asdict(evaluation.learning) if evaluation.learning else None,
         "mistakes": {

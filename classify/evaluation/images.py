@@ -19,6 +19,7 @@ from classify.evaluation.evaluation import Evaluation, Subject, Unreadable
 from classify.modes import Mode
 from classify.queries import Source
 from classify.query import EmbeddedBatch, embed_images
+from holotype.characters import uniform
 from holotype.images.files import read_file
 from holotype.independence import NEAR_DUPLICATE
 
@@ -73,6 +74,8 @@ def evaluate_images(
     labelled = [item for item in items if item.verdict is None]
     progress.set_total(len(labelled))
     counts = classifier.candidates(modes[Mode.KNN]).counts
+    # An earlier version may have stored a label in another spelling than it has today.
+    stored = {uniform(label): label for label in counts} | {label: label for label in counts}
     everything = {
         mode: replace(options, top=len(counts), exclude_self=True)
         for mode, options in modes.items()
@@ -84,7 +87,8 @@ def evaluate_images(
     truth = iter(labelled)
     sources = (_source(item) for item in labelled)
     for batch in embed_images(sources, encoder=encoder, batch_size=batch_size, workers=workers):
-        wanted = [next(truth).label for _ in batch.queries]
+        labels = [next(truth).label for _ in batch.queries]
+        wanted = [stored.get(label, label) for label in labels]
         _take(batch, wanted, classifier, everything, gathered)
         progress.advance(len(batch.queries))
     return _finish(gathered, subject, store)

@@ -1,6 +1,7 @@
 """What predictions are worth.
 
 Every figure is over queries whose class is in the gallery; `Predictions.only` picks them.
+A figure of nothing is None, never 0: no query says nothing about the share that is right.
 Shapes: Q queries, C classes, B bins.
 """
 
@@ -36,8 +37,8 @@ class ClassFigures:
     queries: int
     accuracy: float
     """Share of its queries that were answered with it (recall)."""
-    precision: float
-    """Share of the answers naming it that were right; 0 where none named it."""
+    precision: float | None
+    """Share of the answers naming it that were right; None where none named it."""
     f1: float
 
 
@@ -62,29 +63,31 @@ class RiskCurve:
     """(Q,) the score that an answer needs to be among them."""
 
     @property
-    def area(self) -> float:
+    def area(self) -> float | None:
         """Mean risk over all coverages (AURC): 0 is perfect."""
-        return float(self.risk.mean()) if len(self.risk) else 0.0
+        return float(self.risk.mean()) if len(self.risk) else None
 
-    def coverage_at(self, risk: float) -> float:
+    def coverage_at(self, risk: float) -> float | None:
         """The largest share of queries that can be answered with at most this risk.
 
         Queries of equal score are answered together or not at all.
         """
+        if not len(self.risk):
+            return None
         last_of_ties = np.append(self.threshold[:-1] != self.threshold[1:], True)
         fits = (self.risk <= risk) & last_of_ties[: len(self.risk)]
         return float(self.coverage[fits].max()) if fits.any() else 0.0
 
 
-def accuracy(predictions: Predictions) -> Interval:
+def accuracy(predictions: Predictions) -> Interval | None:
     """Share of right answers, with Wilson's interval (queries taken as independent)."""
     return wilson(int(predictions.correct.sum()), len(predictions))
 
 
-def top(predictions: Predictions, n: int) -> float:
+def top(predictions: Predictions, n: int) -> float | None:
     """Share of queries whose class is among the first `n` answers that scored at all."""
     if not len(predictions):
-        return 0.0
+        return None
     first = predictions.ranking[:, :n]
     scored = np.take_along_axis(predictions.scores, first, axis=1) > 0
     return float(((first == predictions.truth[:, None]) & scored).any(axis=1).mean())
@@ -103,19 +106,22 @@ def per_class(predictions: Predictions) -> list[ClassFigures]:
     matrix = confusion_matrix(predictions)
     right = np.diag(matrix)
     queries, answers = matrix.sum(axis=1), matrix.sum(axis=0)
-    recall = right / np.maximum(queries, 1)
-    precision = right / np.maximum(answers, 1)
-    f1 = 2 * right / np.maximum(queries + answers, 1)
     return [
-        ClassFigures(label, int(queries[c]), float(recall[c]), float(precision[c]), float(f1[c]))
+        ClassFigures(
+            label=label,
+            queries=int(queries[c]),
+            accuracy=float(right[c] / queries[c]),
+            precision=float(right[c] / answers[c]) if answers[c] else None,
+            f1=float(2 * right[c] / (queries[c] + answers[c])),
+        )
         for c, label in enumerate(predictions.labels)
         if queries[c]
     ]
 
 
-def macro(values: list[float]) -> float:
+def macro(values: list[float]) -> float | None:
     """Mean over classes; every class counts the same, however many queries it has."""
-    return math.fsum(values) / len(values) if values else 0.0
+    return math.fsum(values) / len(values) if values else None
 
 
 def confusions(predictions: Predictions) -> list[Confusion]:
@@ -139,10 +145,10 @@ def risk_curve(predictions: Predictions) -> RiskCurve:
     )
 
 
-def wilson(right: int, total: int) -> Interval:
+def wilson(right: int, total: int) -> Interval | None:
     """A share with Wilson's score interval, which stays in [0, 1] and is fair at its ends."""
     if not total:
-        return Interval(0.0, 0.0, 1.0)
+        return None
     share, z2 = right / total, Z_95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     spread = Z_95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)

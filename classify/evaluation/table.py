@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from classify.modes import MODE_NAMES, Mode
+from head.report_tables import NOT_MEASURED, share
 from holotype import console
 
 if TYPE_CHECKING:
@@ -23,18 +24,18 @@ Row = tuple[str, Callable[["Figures"], str]]
 
 ROWS: Sequence[Row] = (
     ("queries", lambda f: f"{f.queries}"),
-    ("accuracy", lambda f: f"{f.accuracy.value:.3f}"),
+    ("accuracy", lambda f: _value(f.accuracy)),
     ("  95 % interval", lambda f: _interval(f.accuracy)),
     (
         "  without near-duplicates",
-        lambda f: f"{f.without_duplicates.value:.3f}" if f.without_duplicates else "",
+        lambda f: _value(f.without_duplicates) if f.near_duplicates else "",
     ),
-    ("macro accuracy", lambda f: f"{f.macro_accuracy:.3f}"),
-    ("macro F1", lambda f: f"{f.macro_f1:.3f}"),
-    ("among the first 3", lambda f: f"{f.top3:.3f}"),
-    ("calibration error, 15 bins", lambda f: f"{f.calibration_error:.3f}"),
-    ("answered at 5 % errors", lambda f: f"{f.coverage_at_risk[0.05]:.0%}"),
-    ("answered at 1 % errors", lambda f: f"{f.coverage_at_risk[0.01]:.0%}"),
+    ("macro accuracy", lambda f: share(f.macro_accuracy)),
+    ("macro F1", lambda f: share(f.macro_f1)),
+    ("among the first 3", lambda f: share(f.top3)),
+    ("calibration error, 15 bins", lambda f: share(f.calibration_error)),
+    ("answered at 5 % errors", lambda f: share(f.coverage_at_risk[0.05], ".0%")),
+    ("answered at 1 % errors", lambda f: share(f.coverage_at_risk[0.01], ".0%")),
 )
 
 
@@ -97,5 +98,9 @@ def _learning(evaluation: Evaluation) -> Table:
     return table
 
 
-def _interval(interval: Interval) -> str:
-    return f"{interval.low:.3f} to {interval.high:.3f}"
+def _value(interval: Interval | None) -> str:
+    return share(None if interval is None else interval.value)
+
+
+def _interval(interval: Interval | None) -> str:
+    return NOT_MEASURED if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"

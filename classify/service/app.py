@@ -10,11 +10,13 @@ from fastapi import FastAPI
 
 from classify.service import document, problems
 from classify.service.bounds import BodyLimit
+from classify.service.forms import Forms
 from classify.service.gate import Gate
-from classify.service.keys import Keyring, is_loopback
+from classify.service.keys import Keyring, Scope, is_loopback
+from classify.service.methods import HeadAsGet
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
-from classify.service.routes import classes, classify, heads, health, references, review
+from classify.service.routes import classes, classify, heads, health, keeping, references, review
 
 if TYPE_CHECKING:
     from classify.service.service import Service
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 API_VERSION = "1"
 """Of the paths under `/v1`: fields may be added, none changes its meaning."""
 
-UPLOADS = frozenset({"/v1/classify", "/v1/references"})
-"""Paths that take images."""
+UPLOADS = {"/v1/classify": Scope.READ, "/v1/references": Scope.WRITE}
+"""Paths that take images, and what a key must be good for there."""
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -42,6 +44,8 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         summary="Names what is in a picture by the labelled references it already holds.",
         version=API_VERSION,
         lifespan=lifespan,
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
+        redirect_slashes=False,  # it would lead past the proxy
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -55,6 +59,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        keeping.router(),
         health.router(),
     ):
         app.include_router(router)
@@ -63,6 +68,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
+    app.add_middleware(Forms, takes=UPLOADS)
     app.add_middleware(
         BodyLimit,
         uploads=UPLOADS,
@@ -71,4 +77,5 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     )
     app.add_middleware(Gate, keyring=keyring, hosts=names, public_url=settings.public_url)
     app.add_middleware(Timing, metrics=service.metrics)
+    app.add_middleware(HeadAsGet)
     return app

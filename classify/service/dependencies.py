@@ -9,9 +9,8 @@ from typing import Annotated, TypeVar, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from classify.service.gate import GRANTED
-from classify.service.keys import Scope, allows
-from classify.service.problems import Refused
+from classify.service.gate import require
+from classify.service.keys import Scope
 from classify.service.service import Service
 from holotype.errors import ServiceError
 from holotype.store.port import VectorStore
@@ -40,18 +39,12 @@ def _store(request: Request) -> VectorStore:
     return _service(request).store
 
 
-def _require(request: Request, wanted: Scope) -> None:
-    granted: Scope | None = request.scope.get(GRANTED)
-    if granted is None or not allows(granted, wanted):
-        raise Refused(f"this takes a key with the scope {wanted.value!r}", status=403)
-
-
 def _may_read(request: Request, _key: Annotated[object, Security(_documented)]) -> None:
-    _require(request, Scope.READ)
+    require(request.scope, Scope.READ)
 
 
 def _may_write(request: Request, _key: Annotated[object, Security(_documented)]) -> None:
-    _require(request, Scope.WRITE)
+    require(request.scope, Scope.WRITE)
 
 
 ServiceDep = Annotated[Service, Depends(_service)]

@@ -134,6 +134,17 @@ class Gate:
         )
 
 
+def require(scope: Scope, wanted: keys.Scope) -> None:
+    """Refuse a request whose key does not reach so far.
+
+    Raises:
+        Refused: it has none, or one of a smaller scope.
+    """
+    granted: keys.Scope | None = scope.get(GRANTED)
+    if granted is None or not keys.allows(granted, wanted):
+        raise Refused(f"this takes a key with the scope {wanted.value!r}", status=403)
+
+
 def _is_open(path: str) -> bool:
     return path in OPEN or path.startswith("/static/")
 

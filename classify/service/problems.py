@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from classify.service.models.common import Problem
 from classify.service.places import RETRY_AFTER_S
@@ -35,6 +36,7 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.InvalidReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyGallery: HTTPStatus.CONFLICT,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.HeadError: HTTPStatus.CONFLICT,
     errors.UnknownHead: HTTPStatus.NOT_FOUND,
 }
@@ -54,6 +56,21 @@ class TooLarge(errors.ServiceError):
         super().__init__(
             f"the request is larger than {limit >> 20} MiB: send fewer or smaller images",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+
+
+class NotAForm(errors.ServiceError):
+    """Pictures that do not come as files of a form."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        came = f"not {kind}" if kind else "which has no Content-Type"
+        if kind == "multipart/form-data":
+            came = "with a boundary in its Content-Type, which HTTP clients write themselves"
+        label = " -F label=LABEL" if url.endswith("references") else ""
+        super().__init__(
+            f"pictures come as files of a form (multipart/form-data), {came}: "
+            f"curl -F images=@PICTURE.jpg{label} {url}",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         )
 
 
@@ -100,6 +117,13 @@ def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> J
     return ProblemResponse(content, problem.status, told)
 
 
+def address_of(request: HTTPConnection) -> str:
+    """Where this request was for, as people write it."""
+    public: str | None = request.app.state.service.settings.public_url
+    base = public or f"{request.scope['scheme']}://{request.headers.get('host')}"
+    return base.rstrip("/") + str(request.scope["path"])
+
+
 def install(app: FastAPI) -> None:
     """Let every error of this app leave as a problem."""
     app.add_exception_handler(errors.HolotypeError, _domain)
@@ -139,10 +163,10 @@ async def _domain(_request: Request, error: Exception) -> JSONResponse:
     return response_of(problem)
 
 
-async def _malformed(_request: Request, error: Exception) -> JSONResponse:
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [
-        {"field": ".".join(str(part) for part in e["loc"]), "message": str(e["msg"])}
+        {"field": ".".join(str(part) for part in e["loc"]), "message": _in_our_words(e, request)}
         for e in error.errors()
     ]
     problem = Problem(
@@ -155,15 +179,61 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     return response_of(problem)
 
 
+def _in_our_words(error: Mapping[str, Any], request: Request) -> str:
+    """What is wrong with one field, or with a body that is no JSON object at all."""
+    kind, said = error["type"], str(error["msg"])
+    if "UploadFile" in said:
+        return "it is text, not a file: curl -F images=@PICTURE.jpg, with the @"
+    if kind == "json_invalid":
+        reason = error["ctx"]["error"]
+        return f"the body is not JSON: {reason}. {_right_call(request)}"
+    if tuple(error["loc"]) == ("body",) and kind in {"missing", "model_attributes_type"}:
+        return f"the body is not a JSON object. {_right_call(request)}"
+    return {"missing": "it is missing", "extra_forbidden": "there is no such field"}.get(kind, said)
+
+
+def _right_call(request: Request) -> str:
+    """A call of this operation that works, from the document's own example."""
+    document = request.app.openapi()
+    operation = document["paths"][request.scope["route"].path][request.method.lower()]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    name = next(s["$ref"] for s in (schema, *schema.get("anyOf", ())) if "$ref" in s)
+    example = document["components"]["schemas"][name.rpartition("/")[2]]["examples"][0]
+    return (
+        f"Send it as curl -X {request.method} -H 'Content-Type: application/json' "
+        f"-d '{json.dumps(example)}' {address_of(request)}"
+    )
+
+
+_UNREADABLE = {
+    "Invalid multipart data": (
+        "the form cannot be read: its parts are not divided by the boundary that its "
+        "Content-Type names"
+    ),
+    'The Content-Disposition header field "name"': "a part of the form has no name",
+    "Too many files": "more than {number} images come in one request: send the rest in another",
+    "Too many fields": "the form has more than {number} fields",
+    "Part exceeded maximum size": (
+        "a field of the form is longer than {number} KiB; pictures are sent as files: "
+        "curl -F images=@PICTURE.jpg, with the @"
+    ),
+    "There was an error parsing the body": "the body is not JSON in UTF-8, or is nested too deep",
+}
+"""What the framework says of a body that it cannot read, in our words."""
+
+
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     """What the framework itself refuses: an unknown path, a method, a body that is too large."""
     assert isinstance(error, HTTPException)
+    said = str(error.detail).removesuffix(".")
+    ours = next((words for start, words in _UNREADABLE.items() if said.startswith(start)), "{said}")
+    number = re.search(r"\d+", said)
     phrase = HTTPStatus(error.status_code).phrase
     problem = Problem(
         type=PREFIX + _dashed(phrase.replace(" ", "")),
         title=phrase,
         status=error.status_code,
-        detail=str(error.detail),
+        detail=ours.format(said=said, number=number and number.group()),
     )
     return response_of(problem, error.headers)
 

@@ -116,11 +116,12 @@ class Service:
         """
         places = len(items)
         self.places.take(places)
-        adding = self._adding.submit(self._intake.add, items, on_conflict=on_conflict)
+        adding = self._adding.submit(self._add, items, on_conflict)
         adding.add_done_callback(lambda _: self.places.give_back(places))
-        outcomes = await asyncio.wrap_future(adding)
-        self.metrics.added(outcomes)
-        return outcomes
+        outcomes = asyncio.wrap_future(adding)
+        # Heard of here, too: whoever waited for it may be gone.
+        outcomes.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(outcomes)
 
     def check_encoder(self) -> None:
         """Embed a grey picture, unless the encoder embedded something a moment ago.
@@ -160,6 +161,11 @@ class Service:
         self.doubts.close()
         self._searching.close()
         self.retraining.close()
+
+    def _add(self, items: Sequence[Incoming], on_conflict: OnConflict) -> list[FileOutcome]:
+        outcomes = self._intake.add(items, on_conflict=on_conflict)
+        self.metrics.added(outcomes)
+        return outcomes
 
     def _beat(self) -> None:
         self._alive_at = time.monotonic()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holotype.errors import BrokenImage
@@ -58,6 +59,10 @@ class Container:
     """How often a decoder goes over all pixels."""
     samples: float = 0.0
     """Values a pixel, of 2 bytes each, that a decoder keeps until the last scan."""
+    deep: bool = False
+    """A PNG of 16 bits a sample."""
+    unended: int | None = None
+    """Where the first scan starts of a JPEG that has no end marker."""
     decoded: int = 0
     """Pixels of all pictures that this one is put together of; 0: it is one."""
     tags: Directory | None = None
@@ -81,8 +86,8 @@ def examine(kind: Format, data: bytes) -> Container:
             return _webp(data)
         case Format.TIFF:
             return _tiff(data)
-        case Format.HEIF:
-            return Container(data, decoded=decoded_pixels(data))
+        case Format.HEIF | Format.AVIF:
+            return Container(_without_exif(data), decoded=decoded_pixels(data))
         case _:
             return Container(data)
 
@@ -126,11 +131,13 @@ def _jpeg(data: bytes) -> Container:
     else:
         return Container(_joined(data, spans))  # no scan: the parser says what is missing
     scans = _count_scans(data, start, frame)
+    lean = _joined(data, spans)
     return Container(
-        _joined(data, spans),
+        lean,
         orientation=orientation(exif, xmp),
         scans=scans,
         samples=_samples(frame) if scans > 1 else 0.0,
+        unended=len(lean) - len(data) + start if data.rfind(b"\xff\xd9") < start else None,
     )
 
 
@@ -146,21 +153,29 @@ def _count_scans(data: bytes, at: int, frame: bytes) -> int:
     Only a file that needs several is walked through: a decoder reads no second one after a scan
     that holds all components of a frame that is not progressive.
     """
-    components = frame[8:9]
-    if frame[:1] not in _PROGRESSIVE and data[at + 4 : at + 5] == components:
+    if frame[:1] not in _PROGRESSIVE and data[at + 4 : at + 5] == frame[8:9]:
         return 1
-    scans = parts = 0
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xd9":
+    return sum(1 for _ in scan_starts(data, at))
+
+
+def scan_starts(data: bytes, at: int) -> Iterator[int]:
+    """Where the scans of a JPEG start, from the first one, at `at`, to the end marker.
+
+    Raises:
+        BrokenImage: too many segments.
+    """
+    parts = 0
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in {b"\xd9", b""}:
         parts += 1
         _too_many(parts)
         is_scan = data[at + 1] == _SCAN
-        scans += is_scan
+        if is_scan:
+            yield at
         at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
         found = (_SCAN_END if is_scan else _MARKER).search(data, at)
         if found is None:
             break
         at = found.start()
-    return scans
 
 
 def _samples(frame: bytes) -> float:
@@ -191,7 +206,9 @@ def _png(data: bytes) -> Container:
         at = end
         if kind == b"IEND":
             break
-    return Container(_joined(data, spans), orientation=orientation(exif, xmp))
+    return Container(
+        _joined(data, spans), orientation=orientation(exif, xmp), deep=data[24:25] == b"\x10"
+    )
 
 
 def _text(kind: bytes, text: bytes) -> bytes:
@@ -254,7 +271,7 @@ def _tiff(data: bytes) -> Container:
     tags = first_directory(data)
     scans = 1
     if tags.first(_COMPRESSION, 1) in _JPEG_IN_TIFF:
-        starts, sizes = (tags.get(a, tags.get(b, ())) for a, b in ((273, 324), (279, 325)))
+        starts, sizes = (tags.get(a, tags.all(b)) for a, b in ((273, 324), (279, 325)))
         _too_many(len(starts))
         pieces = [(int(at), int(at) + int(n)) for at, n in zip(starts, sizes, strict=False)]
         if sum(end - at for at, end in pieces) > 2 * len(data):
@@ -262,6 +279,18 @@ def _tiff(data: bytes) -> Container:
         marks = sum(data.count(b"\xff\xda", at, end) for at, end in pieces)
         scans = -(-marks // max(1, len(pieces)))
     return Container(data, scans=max(1, scans), tags=tags)
+
+
+def _without_exif(data: bytes) -> bytes:
+    """The same boxes with the EXIF item under a name that no parser knows.
+
+    Which side is up stands in boxes of their own; a damaged EXIF block makes parsers refuse
+    sound pixels.
+    """
+    start = data.find(b"meta")
+    end = start + int.from_bytes(data[max(0, start - 4) : max(0, start)], "big")
+    meta = data[:end]
+    return meta.replace(b"Exif", b"skip") + data[end:] if b"Exif" in meta else data
 
 
 def _webp(data: bytes) -> Container:

@@ -5,7 +5,8 @@ cost more than most pictures do. So the cost itself is bounded, from what the he
 structure say. That holds because the work of every decoder that is used here is linear in what
 is counted:
 
-- Pixels: at most `MAX_PIXELS`, at most `MAX_SIDE` on a side, the longer side at most
+- Pixels: at most `MAX_PIXELS` (or the setting) at the size that is decoded, which for a JPEG is the
+  size that is needed; at most `MAX_SIDE` on a side, the longer side at most
   `MAX_ASPECT` times the shorter (every row costs memory of its own, and a square cut out of a
   longer needle shows next to nothing of it).
 - A decoder goes over all pixels once, in 1 to 60 ns each (`python -m benchmarks.torture.pictures`
@@ -30,9 +31,15 @@ from types import MappingProxyType
 from holotype.errors import BrokenImage
 from holotype.images.container import Container
 from holotype.images.formats import Format
+from holotype.images.tiff_layout import Layout, Tag, unpacked_bytes
 
 MAX_PIXELS = 89_478_485
-"""Width times height. Pillow warns of a decompression bomb above this; here it is an error."""
+"""Width times height as decoded, unless a setting says otherwise. Pillow warns of a decompression
+bomb above this; here it is an error."""
+
+GONE_OVER = 4
+"""A JPEG that is decoded at a fraction of its size is gone over whole, at a fraction of the time
+and memory: it may have so many times the pixels. Telephones make 200 megapixels."""
 
 MAX_SIDE = 100_000
 """Pixels. JPEG ends at 65,500."""
@@ -52,7 +59,7 @@ MAX_PIECES = 100_000
 MAX_RUN_BYTES = 4 * 2**20
 
 MAX_MEMORY = 3 * 2**29
-"""Bytes that one picture may take at the peak: 1.5 GiB."""
+"""Bytes that one picture may take at the peak: 1.5 GiB; more where more pixels are allowed."""
 
 _PEAK = MappingProxyType(
     # Bytes a pixel: what the decoder holds, Pillow's picture and its copy in RGB.
@@ -64,66 +71,109 @@ _PEAK = MappingProxyType(
         Format.TIFF: 13,
         Format.WEBP: 18,
         Format.HEIF: 11,
+        Format.AVIF: 15,
     }
 )
 
-_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
 
-
-def check_structure(kind: Format, container: Container) -> None:
+def check_structure(kind: Format, container: Container, max_pixels: int) -> None:
     """Whether a parser may open this file.
+
+    Args:
+        kind: its format.
+        container: its structure.
+        max_pixels: that are decoded at most.
 
     Raises:
         BrokenImage: it would cost too much; the reason says what, and what the bound is.
     """
     data, tags = container.data, container.tags
     if container.size is not None:
-        check_pixels(kind, container.size, container)
-    if container.decoded > 2 * MAX_PIXELS:
+        check_pixels(kind, container.size, container, max_pixels)
+    if container.decoded > 2 * max_pixels:
         raise BrokenImage(
             f"too costly: it is put together of {container.decoded / 1e6:,.0f} million pixels"
         )
     if tags is not None:
-        pieces = max(len(tags.get(tag, ())) for tag in (_STRIP_OFFSETS, _TILE_OFFSETS))
+        pieces = max(len(tags.all(tag)) for tag in (Tag.STRIPS, Tag.TILES))
         if pieces > MAX_PIECES:
             raise BrokenImage(f"too costly: {pieces} strips or tiles, at most {MAX_PIECES:,}")
+        tile = tags.first(Tag.TILE_WIDTH, 0) * tags.first(Tag.TILE_HEIGHT, 0)
+        if tile > max_pixels:
+            raise BrokenImage(f"too costly: tiles of {tile / 1e6:,.0f} million pixels")
         if tags.declared > 2 * len(data) + 2**20:
             raise BrokenImage("damaged TIFF: its tags claim more bytes than the file has")
     if kind is Format.BMP and data[30:31] in {b"\1", b"\2"} and len(data) > MAX_RUN_BYTES:
         raise BrokenImage("too costly: a run-length coded BMP of more than 4 MiB")
 
 
-def check_pixels(kind: Format, size: tuple[int, int], container: Container) -> None:
+def check_pixels(
+    kind: Format,
+    size: tuple[int, int],
+    container: Container,
+    max_pixels: int,
+    *,
+    reduction: int = 1,
+) -> None:
     """Whether the pixels may be decoded.
 
     Args:
         kind: its format.
         size: width and height by its header.
         container: its structure.
+        max_pixels: that are decoded at most.
+        reduction: side of the pixels that are decoded to one.
 
     Raises:
         BrokenImage: as for `check_structure`.
     """
-    _check_size(*size)
-    _check_scans(math.prod(size), container.scans)
-    peak = math.prod(size) * (_PEAK[kind] + 2 * container.samples)
-    if peak > MAX_MEMORY:
+    if min(size) < 1:
+        raise BrokenImage(f"damaged: the header says {size[0]} x {size[1]} pixels")
+    pixels = math.prod(size)
+    decoded = math.prod(-(-side // reduction) for side in size)
+    _check_area(size, decoded, max_pixels)
+    _check_area(size, pixels, GONE_OVER * max_pixels)
+    _check_sides(*size)
+    _check_scans(pixels, container.scans)
+    peak = decoded * _PEAK[kind] + 2 * container.samples * pixels
+    _check_memory(kind, size, peak, max_pixels)
+
+
+def check_layout(layout: Layout, container: Container, max_pixels: int) -> None:
+    """The same for a TIFF that is read by its tags: its bytes are unpacked, and then shown.
+
+    Raises:
+        BrokenImage: as for `check_structure`.
+    """
+    size = layout.width, layout.height
+    check_pixels(Format.TIFF, size, container, max_pixels)
+    peak = unpacked_bytes(layout) + 4 * math.prod(size)
+    _check_memory(Format.TIFF, size, peak, max_pixels)
+
+
+def _check_memory(kind: Format, size: tuple[int, int], peak: float, max_pixels: int) -> None:
+    most = MAX_MEMORY * max(1.0, max_pixels / MAX_PIXELS)
+    if peak > most:
         raise BrokenImage(
             f"too costly: decoding {size[0]} x {size[1]} pixels of this {kind} takes "
-            f"{peak / 2**30:.1f} GiB of memory, at most {MAX_MEMORY / 2**30:.1f} are used"
+            f"{peak / 2**30:.1f} GiB of memory, at most {most / 2**30:.1f} are used"
         )
 
 
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise BrokenImage(f"damaged: the header says {width} x {height} pixels")
+def _check_sides(width: int, height: int) -> None:
     said = f"too costly: {width} x {height} pixels"
-    if width * height > MAX_PIXELS:
-        raise BrokenImage(f"{said}, at most {MAX_PIXELS // 10**6} million are read")
     if max(width, height) > MAX_SIDE:
         raise BrokenImage(f"{said}, at most {MAX_SIDE:,} on a side are read")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise BrokenImage(f"{said}, one side may be {MAX_ASPECT:,} times the other")
+
+
+def _check_area(size: tuple[int, int], pixels: int, most: int) -> None:
+    if pixels > most:
+        raise BrokenImage(
+            f"too costly: {size[0]} x {size[1]} pixels, at most {most // 10**6} million are read "
+            "(setting HOLOTYPE_MAX_MEGAPIXELS)"
+        )
 
 
 def _check_scans(pixels: int, scans: int) -> None:

@@ -30,10 +30,14 @@ from io import BytesIO
 from PIL.Image import DecompressionBombError, Image, Transpose
 
 from holotype.errors import BrokenImage
-from holotype.images.colour import to_rgb
+from holotype.images.colour import to_rgb, uses_few_bits
 from holotype.images.container import Container, examine
-from holotype.images.cost import check_pixels, check_structure
+from holotype.images.cost import MAX_PIXELS, check_layout, check_pixels, check_structure
 from holotype.images.formats import Format, ends_early, open_lazily, sniff
+from holotype.images.jpeg import with_end
+from holotype.images.tags import ORIENTATION, orientation
+from holotype.images.tiff import show, unpack
+from holotype.images.tiff_layout import Layout, layout_of
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -69,6 +73,13 @@ _DAMAGED = (
 )
 
 
+FEW_BITS = (
+    "few of its 16 bits are used, so it looks dark: stretch such pictures to the whole range, all "
+    "by the same factor, before they are added"
+)
+"""The note on a picture whose values lie below a quarter of white."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """An upright picture in RGB."""
@@ -81,52 +92,98 @@ class DecodedImage:
     """Pixels of the original, upright."""
     reduction: int = 1
     """1, 2, 4 or 8: side of the original pixels that one pixel of `image` stands for."""
+    note: str | None = None
+    """What a person should know of it, in words that are the same for all such pictures."""
 
 
-def decode(data: bytes, *, at_least: int | None = None) -> DecodedImage:
+def decode(
+    data: bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS
+) -> DecodedImage:
     """Read a picture.
 
     Args:
         data: the whole file.
         at_least: both sides of the result may be as small as this (pixels), never smaller
             unless the picture is. None: full size.
+        max_pixels: that are decoded at most, at the size that is needed.
 
     Raises:
         BrokenImage: with a short reason.
     """
     kind = sniff(data)
+    need = _Need(at_least, max_pixels)
     try:
-        return _decode(kind, data, at_least)
+        container = examine(kind, data)
+        check_structure(kind, container, max_pixels)
+        return _turned(_parsed(kind, data, container, need), container.orientation)
     except MemoryError as error:
         raise BrokenImage("too costly: there is not enough memory to decode it now") from error
 
 
-def _decode(kind: Format, data: bytes, at_least: int | None) -> DecodedImage:
-    container = examine(kind, data)
-    check_structure(kind, container)
-    decoded = _parsed(kind, data, container, at_least)
-    turn = _UPRIGHT.get(container.orientation)
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What the caller of `decode` asks for."""
+
+    at_least: int | None
+    max_pixels: int
+
+
+def _turned(decoded: DecodedImage, orientation: int) -> DecodedImage:
+    turn = _UPRIGHT.get(orientation)
     if turn is None:
         return decoded
     width, height = decoded.width, decoded.height
-    if container.orientation in _SIDEWAYS:
+    if orientation in _SIDEWAYS:
         width, height = height, width
     return replace(decoded, image=decoded.image.transpose(turn), width=width, height=height)
 
 
-def _parsed(kind: Format, data: bytes, container: Container, at_least: int | None) -> DecodedImage:
-    """The picture as it lies in the file; a TIFF and a HEIC are turned by their readers."""
+def _parsed(kind: Format, data: bytes, container: Container, need: _Need) -> DecodedImage:
+    """The picture as it lies in the file; some readers have turned it by then."""
+    layout = layout_of(container.tags) if container.tags is not None else None
+    if layout is not None:
+        return _read_tiff(data, container, layout, need)
     with _parsing(kind, data):
         image = open_lazily(kind, BytesIO(container.data))
     with image:
         size = image.size
-        check_pixels(kind, size, container)
-        reduction = _reduce(kind, image, at_least)
+        reduction = _reduce(kind, image, need.at_least)
+        check_pixels(kind, size, container, need.max_pixels, reduction=reduction)
+        if container.unended is not None:
+            return _read_unended(data, container, need)
         with _parsing(kind, data):
             image.load()
         if kind is Format.TIFF:
             size = image.size
-        return DecodedImage(to_rgb(image), *size, reduction)
+        note = FEW_BITS if container.deep and uses_few_bits(image) else None
+        rgb = to_rgb(image, means_alpha=kind is not Format.BMP)
+        decoded = DecodedImage(rgb, *size, reduction, note)
+        if kind is Format.AVIF:  # whose reader tells what its boxes say in this way
+            return _turned(decoded, orientation(image.info.get("exif", b""), b""))
+        return decoded
+
+
+def _read_unended(data: bytes, container: Container, need: _Need) -> DecodedImage:
+    """A JPEG without an end marker, if it lacks nothing else."""
+    assert container.unended is not None
+    with _parsing(Format.JPEG, data):
+        ended = with_end(container.data, container.unended)
+    if ended is None:
+        raise BrokenImage(_truncated(Format.JPEG))
+    return _parsed(Format.JPEG, data, replace(container, data=ended, unended=None), need)
+
+
+def _read_tiff(data: bytes, container: Container, layout: Layout, need: _Need) -> DecodedImage:
+    tags = container.tags
+    assert tags is not None
+    check_layout(layout, container, need.max_pixels)
+    with _parsing(Format.TIFF, data):
+        planes = unpack(data, tags, layout)
+    image, few = show(planes, tags, layout, little=data[:2] == b"II")
+    del planes
+    note = FEW_BITS if few else None
+    decoded = DecodedImage(to_rgb(image), layout.width, layout.height, note=note)
+    return _turned(decoded, tags.first(ORIENTATION, 1))
 
 
 @contextmanager
@@ -154,6 +211,10 @@ def _reason(kind: Format, data: bytes, error: BaseException) -> str:
     if isinstance(error, DecompressionBombError):
         return "too costly: it would unpack to more pixels than are read"
     if "truncated" in str(error).lower() or ends_early(kind, data):
-        return f"truncated {kind}: the file ends before the picture does"
+        return _truncated(kind)
     detail = str(error).strip().splitlines()
     return f"damaged {kind}: {detail[0][:120] if detail else type(error).__name__}"
+
+
+def _truncated(kind: Format) -> str:
+    return f"truncated {kind}: the file ends before the picture does"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from io import BytesIO
 from types import MappingProxyType
-from typing import Literal
 
+import numpy as np
 from PIL.ImageFile import ImageFile
 
 from holotype.errors import BrokenImage
+from holotype.images.tags import first_directory
 
 
 class Format(StrEnum):
@@ -23,7 +24,11 @@ class Format(StrEnum):
     BMP = "BMP"
     GIF = "GIF"
     HEIF = "HEIC"
+    AVIF = "AVIF"
 
+
+RAW = "a camera's raw file, which is not read: export the picture as TIFF or JPEG"
+_UNSUPPORTED = f"not a picture in a supported format ({', '.join(Format)})"
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", Format.JPEG),
@@ -37,10 +42,22 @@ _SIGNATURES = (
     (b"BM", Format.BMP),
 )
 
+_RAW_SIGNATURES = (
+    b"FUJIFILMCCD-RAW",
+    b"IIRO",  # Olympus
+    b"IIRS",
+    b"MMOR",
+    b"IIU\0",  # Panasonic
+    b"\0MRM",  # Minolta
+    b"FOVb",  # Sigma
+    b"IIII\x88\xa9",  # Phase One
+)
+
 # Major brands of still pictures and sequences, ISO/IEC 23008-12 annex B and E.
 _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 )
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 
 def sniff(data: bytes) -> Format:
@@ -56,9 +73,25 @@ def sniff(data: bytes) -> Format:
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return Format.WEBP
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return Format.HEIF
-    raise BrokenImage(f"not a picture in a supported format ({', '.join(Format)})")
+    if data[4:8] == b"ftyp":
+        return _sniff_boxes(data)
+    if data.startswith(_RAW_SIGNATURES):
+        raise BrokenImage(RAW)
+    raise BrokenImage(_UNSUPPORTED)
+
+
+def _sniff_boxes(data: bytes) -> Format:
+    """An ISO media file by its brands: the major one, then the compatible ones."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+    if brands[0] == b"crx ":  # Canon
+        raise BrokenImage(RAW)
+    if brands[0] in _AVIF_BRANDS:
+        return Format.AVIF
+    if brands[0] in _HEIF_BRANDS:
+        means_avif = brands[0] in {b"mif1", b"msf1"} and not _AVIF_BRANDS.isdisjoint(brands)
+        return Format.AVIF if means_avif else Format.HEIF
+    raise BrokenImage(_UNSUPPORTED)
 
 
 def open_lazily(kind: Format, file: BytesIO) -> ImageFile:
@@ -109,6 +142,12 @@ def _heif(file: BytesIO) -> ImageFile:
     return image
 
 
+def _avif(file: BytesIO) -> ImageFile:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile(file)
+
+
 _PARSERS: MappingProxyType[Format, Callable[[BytesIO], ImageFile]] = MappingProxyType(
     {
         Format.JPEG: _jpeg,
@@ -118,6 +157,7 @@ _PARSERS: MappingProxyType[Format, Callable[[BytesIO], ImageFile]] = MappingProx
         Format.BMP: _bmp,
         Format.GIF: _gif,
         Format.HEIF: _heif,
+        Format.AVIF: _avif,
     }
 )
 
@@ -138,18 +178,23 @@ def ends_early(kind: Format, data: bytes) -> bool:
             return len(data) < 8 + int.from_bytes(data[4:8], "little")
         case Format.BMP:
             return len(data) < int.from_bytes(data[2:6], "little")
-        case Format.HEIF:
+        case Format.HEIF | Format.AVIF:
             return _boxes_overrun(data)
         case Format.TIFF:
-            return _directory_overruns(data)
+            return _tiff_overruns(data)
 
 
-def _directory_overruns(data: bytes) -> bool:
-    """Does the first directory of a TIFF, which often lies at its end, pass the end?"""
-    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
-    start = int.from_bytes(data[4:8], order)
-    fields = int.from_bytes(data[start : start + 2], order)
-    return len(data) < start + 2 + 12 * fields + 4
+def _tiff_overruns(data: bytes) -> bool:
+    """Does the first directory of a TIFF, which often lies at its end, or a strip pass the end?"""
+    tags = first_directory(data)
+    if tags.overruns:
+        return True
+    ends = [
+        starts[:n].astype(np.int64) + sizes[:n].astype(np.int64)
+        for starts, sizes in ((tags.get(273), tags.get(279)), (tags.get(324), tags.get(325)))
+        if starts is not None and sizes is not None and (n := min(len(starts), len(sizes)))
+    ]
+    return any(int(end.max()) > len(data) for end in ends)
 
 
 def _boxes_overrun(data: bytes) -> bool:

@@ -39,6 +39,8 @@ class Picture:
     """Pixels of the original, upright."""
     thumbnail: bytes
     """JPEG of the whole picture, at most `THUMBNAIL_SIDE` on its longest side."""
+    note: str | None = None
+    """See `DecodedImage.note`."""
 
 
 def read_picture(data: bytes, recipe: Recipe) -> Picture:
@@ -55,6 +57,7 @@ def read_picture(data: bytes, recipe: Recipe) -> Picture:
         width=decoded.width,
         height=decoded.height,
         thumbnail=make_thumbnail(decoded.image),
+        note=decoded.note,
     )
 
 
@@ -81,7 +84,7 @@ def make_thumbnail(image: Image.Image) -> bytes:
 
 
 def _decode(data: bytes, recipe: Recipe) -> DecodedImage:
-    return decode(data, at_least=DRAFT_MARGIN * recipe.resized_side)
+    return decode(data, at_least=DRAFT_MARGIN * recipe.resized_side, max_pixels=recipe.max_pixels)
 
 
 def _square(decoded: DecodedImage, recipe: Recipe) -> Pixels:

@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from PIL.Image import Resampling
 
+from holotype.images.cost import MAX_PIXELS
+
 DECODER_RULES = 1
 """Version of the rules in `holotype.images.decode` and `colour`; part of the fingerprint.
 
@@ -52,6 +54,9 @@ class Recipe:
     """Subtracted after scaling to [0, 1]; RGB."""
     std: tuple[float, float, float]
     """Divided by after that; RGB."""
+    max_pixels: int = MAX_PIXELS
+    """Of a picture that are decoded at most, at the size that is needed. It decides what is
+    refused and no pixel of what is read, so it is no part of the fingerprint."""
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:

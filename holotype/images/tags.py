@@ -34,13 +34,21 @@ _MAX_FIELDS = 65_535
 class Directory(dict[int, Values]):
     """Tags to their values."""
 
+    big_and_big_endian: bool = False
+    """A BigTIFF with the highest byte first, which some parsers take for something else."""
+    overruns: bool = False
+    """It passes the end of the file."""
     declared: int = 0
     """Bytes that all fields together claim, of whatever type: a parser may copy them all."""
 
+    def all(self, tag: int) -> Values:
+        """The values of a tag; none where it is not there."""
+        return self.get(tag, np.zeros(0, np.uint32))
+
     def first(self, tag: int, default: int) -> int:
         """The first value of a tag."""
-        values = self.get(tag)
-        return int(values[0]) if values is not None and len(values) else default
+        values = self.all(tag)
+        return int(values[0]) if len(values) else default
 
 
 def first_directory(data: bytes) -> Directory:
@@ -49,11 +57,13 @@ def first_directory(data: bytes) -> Directory:
     order: Order = "little" if data[:2] == b"II" else "big"
     sign = "<" if order == "little" else ">"
     big = int.from_bytes(data[2:4], order) == 43
+    found.big_and_big_endian = big and order == "big"
     word = 8 if big else 4
     head = 8 if big else 2
     start = int.from_bytes(data[8:16] if big else data[4:8], order)
     fields = min(int.from_bytes(data[start : start + head], order), _MAX_FIELDS)
     each = 4 + 2 * word
+    found.overruns = len(data) < start + head + each * fields + word
     for at in range(start + head, start + head + each * fields, each):
         entry = data[at : at + each]
         if len(entry) < each:

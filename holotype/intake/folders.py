@@ -77,7 +77,7 @@ def _class_of(file: str, root: Path) -> str:
     below = Path(file).parent.relative_to(root).parts
     if not below:
         raise UsageError(f"no label: it lies in {root} itself, not in a folder of a class below it")
-    return clean_label(readable(below[0]))
+    return clean_label(below[0])
 
 
 def _check_classes(path: Path) -> None:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,8 @@ def no_group(_path: Path, _root: Path) -> str | None:
 
 def _compiled(expression: str) -> re.Pattern[str]:
     try:
-        pattern = re.compile(expression)
+        # Composed, as the paths that are searched: file systems differ in that.
+        pattern = re.compile(unicodedata.normalize("NFC", expression))
     except re.error as error:
         raise UsageError(f"--group: {expression!r} is no regular expression: {error}") from error
     if pattern.groups != 1:
@@ -69,7 +71,7 @@ def _folder(path: Path, root: Path) -> str | None:
 
 
 def _captured(pattern: re.Pattern[str], path: Path, _root: Path) -> str | None:
-    found = pattern.search(readable(path.as_posix()))
+    found = pattern.search(unicodedata.normalize("NFC", readable(path.as_posix())))
     if found is None:
         raise UsageError(f"--group: {pattern.pattern!r} does not match this path")
     return clean_group(found[1]) if found[1] else None

@@ -1,47 +1,32 @@
 """A manifest as a source: CSV, JSONL or Parquet with the columns path, label and group.
 
 `path` is relative to the manifest's folder, `group` is optional, and every other column is
-metadata. A value that is missing or empty is left out; numbers and truth values become
-text. A row that cannot be used is reported with its number and never ends the run.
+metadata (`holotype.intake.tables`). A value that is missing or empty is left out; numbers and
+truth values become text, whole numbers without `.0`. A path finds its file also where the disk
+spells it otherwise, or where it was written on Windows. A row that cannot be used is reported
+with its number and never ends the run.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from holotype.errors import UsageError
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
-from holotype.intake.words import clean_group, clean_label, clean_meta, clean_meta_key, readable
+from holotype.intake.spelled_paths import Finder
+from holotype.intake.tables import OWN, REQUIRED, SAVE_ANEW, BadRow, Columns, Row, read_table
+from holotype.intake.words import clean_group, clean_label, clean_meta, readable
 from holotype.references import MAX_META_KEYS, too_many_keys
 
-REQUIRED = ("path", "label")
-_OWN = (*REQUIRED, "group")
-
-Row = Mapping[str, Any]
-
-
-class _BadRow(Exception):
-    """Why one row cannot be used."""
-
-
-_Numbered = tuple[str, Row | _BadRow]
-"""Where a row is (`line 7`, as an editor counts; `row 7` of a Parquet file), and the row."""
-
-_PARQUET_ROWS = 1024
-"""Rows that are turned into Python at a time."""
+_EXACT = 2**53
+"""Whole floats up to here are the numbers that were meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,56 +45,58 @@ class Manifest:
     """For every row; a row's own value of the same key counts more."""
     max_meta_keys: int = MAX_META_KEYS
     """Columns that are metadata; each would be an index."""
+    notices: tuple[str, ...] = field(init=False, default=())
+    """What a person should know about its columns."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
             raise UsageError(f"no such manifest: {self.file}")
-        if self.file.suffix.lower() not in _READERS:
-            raise UsageError(f"{self.file}: a manifest is a .csv, .jsonl or .parquet file")
-        first = next(self._rows(), None)  # its columns are checked before anything is done
-        if first is not None and not isinstance(first[1], _BadRow):
+        told: list[Columns] = []
+        # Its columns are checked before anything is done.
+        first = next(read_table(self.file, told.append), None)
+        if first is not None and not isinstance(first[1], BadRow):
             self._check_meta(first[1])
+        notices = tuple(notice for columns in told for notice in columns.notices())
+        object.__setattr__(self, "notices", notices)
 
     def __iter__(self) -> Iterator[Incoming]:
         """Every row as a picture; a row that cannot be used comes out as failed."""
-        for place, row in self._rows():
-            yield self._incoming(place, row)
+        files = Finder(self.file.parent)
+        for place, row in read_table(self.file):
+            yield self._incoming(place, row, files)
 
     def count(self) -> int:
         """How many rows there are."""
-        return sum(1 for _ in self._rows())
+        return sum(1 for _ in read_table(self.file))
 
-    def _rows(self) -> Iterator[_Numbered]:
-        return _READERS[self.file.suffix.lower()](self.file)
-
-    def _incoming(self, place: str, row: Row | _BadRow) -> Incoming:
+    def _incoming(self, place: str, row: Row | BadRow, files: Finder) -> Incoming:
         try:
-            if isinstance(row, _BadRow):
+            if isinstance(row, BadRow):
                 raise row
-            return self._of(row)
-        except (_BadRow, UsageError) as error:
-            text = "" if isinstance(row, _BadRow) else str(row.get("path") or "")
+            return self._of(row, files)
+        except (BadRow, UsageError) as error:
+            text = "" if isinstance(row, BadRow) else str(row.get("path") or "")
             source = readable(self.file.parent / text) if text else readable(self.file)
             return Incoming.refused(source, f"{place} of {self.file.name}: {error}")
 
     def _check_meta(self, row: Row) -> None:
-        own = [column for column in row if column not in _OWN]
+        own = [column for column in row if column not in OWN]
         if len(own) > self.max_meta_keys:
             raise UsageError(
                 f"{self.file} has {len(own)} columns of metadata: "
                 f"{too_many_keys(own[self.max_meta_keys :], self.max_meta_keys)}"
             )
 
-    def _of(self, row: Row) -> Incoming:
+    def _of(self, row: Row, files: Finder) -> Incoming:
         self._check_meta(row)
         texts = {key: _text(key, value) for key, value in row.items()}
         for column in REQUIRED:
             if not texts.get(column):
-                raise _BadRow(f"it has no {column}")
-        if "\0" in texts["path"]:
-            raise _BadRow("its path holds a zero byte, which no path can")
-        path = self.file.parent / texts["path"]
-        own = {key: readable(value) for key, value in texts.items() if key not in _OWN}
+                raise BadRow(f"it has no {column}")
+        path = _file(texts.pop("path"), files, self.file.parent)
+        for column, text in texts.items():
+            _check_utf8(column, text)
+        own = {key: value for key, value in texts.items() if key not in OWN}
         group = texts.get("group", "")
         return Incoming(
             source=readable(path),
@@ -125,93 +112,35 @@ def _text(column: str, value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float | Decimal | date | time):
-        return _encodable(column, str(value))
-    raise _BadRow(f"{column} is {value!r}: text, a number, a date or true/false is needed")
+    if isinstance(value, float | Decimal):
+        whole = -_EXACT <= value <= _EXACT and value == int(value)
+        return str(int(value)) if whole else str(value)
+    if isinstance(value, str | int | date | time):
+        return str(value)
+    raise BadRow(f"{column} is {value!r}: text, a number, a date or true/false is needed")
 
 
-def _encodable(column: str, text: str) -> str:
-    """Text that has bytes: JSON can spell half of a character."""
+def _file(text: str, files: Finder, folder: Path) -> Path:
+    """The file that a row names; one that is not there is reported when it is read."""
+    if "\0" in text:
+        raise BadRow("its path holds a zero byte, which no path can")
+    found = files.find(text) or (files.find(text.replace("\\", "/")) if "\\" in text else None)
+    if found is None:
+        _check_utf8("path", text)
+    return found or folder / text
+
+
+def _check_utf8(column: str, text: str) -> None:
+    """Refuse text that is none: bytes of another encoding, or half of a character in JSON."""
     try:
-        os.fsencode(text)
+        text.encode()
     except UnicodeEncodeError:
-        raise _BadRow(f"its {column} {text!r} is no text") from None
-    return text
-
-
-def _check_columns(file: Path, columns: Sequence[str]) -> None:
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        raise UsageError(
-            f"{file} lacks the column {' and the column '.join(map(repr, missing))}; "
-            f"it has {', '.join(map(repr, columns)) or 'none'}"
-        )
-    twice = [column for column, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise UsageError(f"{file} has the column {' and the column '.join(map(repr, twice))} twice")
-    for column in columns:
-        if column not in _OWN:
-            clean_meta_key(column)
-
-
-def _csv(file: Path) -> Iterator[_Numbered]:
-    # utf-8-sig: spreadsheets put a byte order mark in front of the first column's name.
-    # surrogateescape: a file name that is not UTF-8 must still find its file.
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        reader = csv.reader(lines, strict=True)
         try:
-            columns = next(reader, [])
-        except csv.Error as error:
-            raise UsageError(f"{file}: its first line cannot be read as CSV: {error}") from error
-        _check_columns(file, columns)
-        while True:
-            try:
-                values = next(reader, None)
-            except csv.Error as error:
-                yield f"line {reader.line_num}", _BadRow(f"it cannot be read as CSV: {error}")
-                continue
-            if values is None:
-                return
-            if values:
-                yield f"line {reader.line_num}", _csv_row(columns, values)
-
-
-def _csv_row(columns: list[str], values: list[str]) -> Row | _BadRow:
-    if len(values) > len(columns):
-        return _BadRow(f"it has {len(values)} values for {len(columns)} columns")
-    return dict(zip(columns, values, strict=False))
-
-
-def _jsonl(file: Path) -> Iterator[_Numbered]:
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield f"line {number}", _json_row(line)
-
-
-def _json_row(line: str) -> Row | _BadRow:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # the latter where it is nested too deep
-        return _BadRow(f"it is not JSON: {error}")
-    return row if isinstance(row, dict) else _BadRow("it is not a JSON object")
-
-
-def _parquet(file: Path) -> Iterator[_Numbered]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as table:
-            _check_columns(file, table.schema_arrow.names)
-            batches = table.iter_batches(batch_size=_PARQUET_ROWS)
-            rows = chain.from_iterable(batch.to_pylist() for batch in batches)
-            for number, row in enumerate(rows, start=1):
-                yield f"row {number}", row
-    except (pa.ArrowException, OSError) as error:  # damaged pages raise either
-        raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
-
-
-_READERS: Mapping[str, Callable[[Path], Iterator[_Numbered]]] = MappingProxyType(
-    {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-)
+            written = os.fsencode(text)
+        except UnicodeEncodeError:
+            raise BadRow(f"its {column} {text!r} is no text") from None
+        guess = written.decode("cp1252", "replace")
+        raise BadRow(
+            f"its {column} '{readable(text)}' is not UTF-8 (in Windows-1252 it is {guess!r}): "
+            f"{SAVE_ANEW}"
+        ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holotype.characters import OVERRULING, TAGS, printable, uniform
 from holotype.errors import UsageError
-from holotype.references import META_KEY
+from holotype.references import meta_key
 
 MAX_LABEL = 200
 """Characters; a label is a column heading, a legend and a folder name."""
@@ -24,8 +24,8 @@ def clean_label(text: str) -> str:
 
     Raises:
         UsageError: it is empty or shows nothing, is longer than 200 characters, holds control
-            characters or characters that overrule the direction of text, or is a way through
-            folders: whoever reads `/v1/classes/a/../b` takes it for class `b`.
+            characters, letters that were lost or characters that overrule the direction of text,
+            or is a way through folders: whoever reads `/v1/classes/a/../b` takes it for class `b`.
     """
     label = _clean("label", text)
     if not {".", ".."}.isdisjoint(label.split("/")):
@@ -34,17 +34,6 @@ def clean_label(text: str) -> str:
             "lead to another class. Choose another label"
         )
     return label
-
-
-def label_sought(text: str) -> str:
-    """The spelling under which a label is found; it may be one that `clean_label` refuses.
-
-    Raises:
-        UsageError: no label could ever look like this.
-    """
-    if not text.strip():
-        raise UsageError("the label is empty")
-    return unicodedata.normalize("NFC", text.strip())
 
 
 def clean_group(text: str) -> str:
@@ -57,42 +46,28 @@ def clean_group(text: str) -> str:
 
 
 def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
-    """Metadata with bare keys (`meta.` is optional) and no empty values.
+    """Metadata with bare keys (`meta.` is optional), values in their one spelling, none empty.
 
     Raises:
-        UsageError: a key is not up to 64 letters, digits, '_' and '-'.
+        UsageError: a key is malformed, or a value holds what a label may not hold.
     """
-    return {
-        clean_meta_key(key): spelled for key, value in meta.items() if (spelled := uniform(value))
-    }
-
-
-def clean_meta_key(key: str) -> str:
-    """A metadata key without its optional `meta.`.
-
-    Raises:
-        UsageError: it is not up to 64 letters, digits, '_' and '-'.
-    """
-    bare = key.removeprefix("meta.")
-    if not META_KEY.fullmatch(bare):
-        raise UsageError(
-            f"metadata key {key!r} is malformed: up to 64 letters, digits, '_' and '-' are allowed"
-        )
-    return bare
+    spelled = ((meta_key(key), uniform(value)) for key, value in meta.items())
+    return {key: _checked(f"value of {key!r}", value) for key, value in spelled if value}
 
 
 def readable(path: Path | str) -> str:
-    """A path as text that can be printed and stored.
+    r"""A path as text that can be printed and stored.
 
     Linux file names are bytes; Python carries those that are not UTF-8 as lone surrogates,
-    which neither JSON nor the store can hold. Other surrogates, which no file name has, become
-    question marks.
+    which neither JSON nor the store can hold: they become escapes (`caf\xe9.png`), so that two
+    names that differ stay two names.
     """
+    text = os.fspath(path)
     try:
-        encoded = os.fsencode(path)
-    except UnicodeEncodeError:
-        encoded = os.fspath(path).encode("utf-8", errors="replace")
-    return encoded.decode("utf-8", errors="replace")
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:  # a surrogate that no file name has
+        encoded = text.encode("utf-8", "backslashreplace")
+    return encoded.decode("utf-8", "backslashreplace")
 
 
 def _clean(what: str, text: str) -> str:
@@ -102,11 +77,24 @@ def _clean(what: str, text: str) -> str:
         raise UsageError(f"the {what}{shown}")
     if len(cleaned) > MAX_LABEL:
         raise UsageError(f"the {what} {cleaned[:40]!r}... is longer than {MAX_LABEL} characters")
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in cleaned):
-        raise UsageError(f"the {what} {cleaned!r} holds characters that cannot be printed")
-    if OVERRULING.search(cleaned) or TAGS.search(cleaned):
+    return _checked(what, cleaned)
+
+
+def _checked(what: str, text: str) -> str:
+    """Text in its one spelling, unless it holds what nobody could read."""
+    categories = {unicodedata.category(c) for c in text}
+    if "Cs" in categories:
+        raise UsageError(f"the {what} {text!r} is no UTF-8: rename or save anew what it comes from")
+    if "Cc" in categories:
+        raise UsageError(f"the {what} {text!r} holds characters that cannot be printed")
+    if "\N{REPLACEMENT CHARACTER}" in text:
         raise UsageError(
-            f"the {what} {cleaned!r} holds characters that do not show, or change the order of "
+            f"the {what} {text!r} holds U+FFFD, which stands for a letter that was lost when the "
+            "text was read in another encoding than it was written in: restore it first"
+        )
+    if OVERRULING.search(text) or TAGS.search(text):
+        raise UsageError(
+            f"the {what} {text!r} holds characters that do not show, or change the order of "
             "those that do: write it without them"
         )
-    return cleaned
+    return text

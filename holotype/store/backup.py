@@ -124,9 +124,10 @@ def extract(file: BinaryIO, folder: Path, *, engine: str) -> About:
 
 
 def _extract(archive: tarfile.TarFile, folder: Path, *, engine: str) -> About:
-    about = _about(archive, engine=engine)
+    members = iter(archive)
+    about = _about(archive, next(members, None), engine=engine)
     found: dict[str, str] = {}
-    for member in archive:
+    for member in members:
         data = archive.extractfile(member)
         if data is None:
             raise ValueError(f"{member.name} is not a file")
@@ -144,8 +145,7 @@ def _extract(archive: tarfile.TarFile, folder: Path, *, engine: str) -> About:
     raise ValueError("it ends early")
 
 
-def _about(archive: tarfile.TarFile, *, engine: str) -> About:
-    first = archive.next()
+def _about(archive: tarfile.TarFile, first: tarfile.TarInfo | None, *, engine: str) -> About:
     data = None if first is None or first.name != ABOUT else archive.extractfile(first)
     if data is None:
         raise ValueError("it is no backup of Holotype")

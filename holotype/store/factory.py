@@ -49,6 +49,7 @@ def open_store(
         command=command,
         create=create,
         url=url,
+        keep_free=settings.min_free_mb << 20,
         max_meta_keys=settings.max_meta_keys,
     )
 
@@ -65,7 +66,13 @@ def verify_store(settings: Settings, *, repair: bool, command: str) -> Verificat
             return store.verify(repair=repair)
     from holotype.store.edge.repair import verify_gallery
 
-    return verify_gallery(settings.home, settings.gallery, repair=repair, command=command)
+    return verify_gallery(
+        settings.home,
+        settings.gallery,
+        repair=repair,
+        command=command,
+        keep_free=settings.min_free_mb << 20,
+    )
 
 
 def restore_store(
@@ -88,6 +95,13 @@ def restore_store(
 
         restore_server(settings, file, replace=replace)
         return
-    from holotype.store.edge.restoring import restore_gallery
+    from holotype.store.edge.copying import restore_gallery
 
-    restore_gallery(settings.home, settings.gallery, file, command=command, replace=replace)
+    restore_gallery(
+        settings.home,
+        settings.gallery,
+        file,
+        command=command,
+        keep_free=settings.min_free_mb << 20,
+        replace=replace,
+    )

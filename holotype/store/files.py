@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -44,3 +45,32 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make everything in `folder` durable."""
+    for path in (folder, *folder.rglob("*")):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def data_end(descriptor: int) -> int:
+    """Where the data of a file ends that may be filled up with a hole, as far as can be told.
+
+    The descriptor stays where it is in the file.
+    """
+    here = os.lseek(descriptor, 0, os.SEEK_CUR)
+    end, size = 0, os.fstat(descriptor).st_size
+    try:
+        while end < size:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, start, os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # which says: nothing but a hole from here on
+            raise
+    finally:
+        os.lseek(descriptor, here, os.SEEK_SET)
+    return end

@@ -33,6 +33,9 @@ KIND, VERSION = "kind", "version"
 ROW, HEAD, ACTIVE, LEASE = "row", "head", "active", "lease"
 """Values of `kind`."""
 
+_NAMED_BY = {ROW: (VERSION, "block", "row"), HEAD: (VERSION,), ACTIVE: (), LEASE: ("name",)}
+"""What of its payload makes the id of a point."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowPoint:
@@ -47,6 +50,14 @@ class RowPoint:
 def point_id(kind: str, *parts: str | int) -> str:
     """Id of the point of this kind that `parts` name."""
     return str(uuid.uuid5(HEADS_NAMESPACE, json.dumps([kind, *parts])))
+
+
+def id_of(payload: Mapping[str, Any]) -> str | None:
+    """The id of the point that carries this payload; None where it is none of these."""
+    keys = _NAMED_BY.get(payload.get(KIND, ""))
+    if keys is None or not payload.keys() >= set(keys):
+        return None
+    return point_id(payload[KIND], *(payload[key] for key in keys))
 
 
 def with_block_rows(head: StoredHead) -> HeadRecord:
@@ -72,8 +83,8 @@ def row_ids(record: HeadRecord) -> dict[str, list[str]]:
 
 
 def block_of(ids: list[str], vectors: Mapping[str, Any], *, columns: int) -> Vectors | None:
-    """(rows, columns) float32 in the order of `ids`; None where a row is missing."""
-    if any(row not in vectors for row in ids):
+    """(rows, columns) float32 in the order of `ids`; None where some of them are missing."""
+    if any(len(vectors.get(row) or ()) != columns for row in ids):
         return None
     matrix = np.array([vectors[row] for row in ids], dtype=np.float32)
     return matrix.reshape(len(ids), columns)

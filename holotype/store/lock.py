@@ -14,6 +14,7 @@ share one use a Qdrant server.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -35,12 +36,8 @@ _TRIES, _PAUSE_S = 5, 0.02
 class OwnerLock:
     """Ownership of one gallery folder, from `acquire` to `release`."""
 
-    def __init__(
-        self, folder: Path, descriptors: list[int], owner: Owner, *, after_crash: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, descriptors: list[int], owner: Owner) -> None:
         self.owner = owner
-        self.after_crash = after_crash
-        """The last owner left its record: it was killed, or lost its machine."""
         self._folder = folder
         self._descriptors = descriptors
 
@@ -64,13 +61,13 @@ class OwnerLock:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             url=url,
         )
-        after_crash = (folder / OWNER_FILE).exists()
         try:
             write_json(folder / OWNER_FILE, owner.to_dict())
-        except OSError:
-            _close(descriptors)
-            raise
-        return cls(folder, descriptors, owner, after_crash=after_crash)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:  # on a full disk it is owned without a name
+                _close(descriptors)
+                raise
+        return cls(folder, descriptors, owner)
 
     def release(self) -> None:
         """Give the folder back; twice is fine. A forked child lets go, and its parent owns on."""

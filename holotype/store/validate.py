@@ -49,7 +49,7 @@ def check_references(
         InvalidReference: names the reference and what is wrong with it.
     """
     for item in references:
-        problem = _reference_problem(item.reference) or _shape_problem(item.vector, dimension)
+        problem = reference_problem(item.reference) or _shape_problem(item.vector, dimension)
         if problem is not None:
             raise _invalid(item.reference, problem)
     if references:
@@ -149,6 +149,16 @@ def valid_ids(ids: Iterable[str]) -> list[str]:
     return [text for text in dict.fromkeys(ids) if _is_uuid(text)]
 
 
+def vector_problem(vector: Vectors, dimension: int) -> str | None:
+    """What no stored vector may be like; None where there is nothing."""
+    problem = _shape_problem(vector, dimension)
+    if problem is not None:
+        return problem
+    length = float(np.linalg.norm(vector))
+    # Written so that NaN, which compares false with everything, is wrong too.
+    return None if abs(length - 1.0) <= UNIT_TOLERANCE else f"its vector has length {length:.6g}"
+
+
 def check_head(head: StoredHead, dimension: int) -> None:
     """Refuse a head whose numbers or record cannot come back as they are.
 
@@ -169,7 +179,8 @@ def _invalid(reference: Reference, problem: str) -> InvalidReference:
     )
 
 
-def _reference_problem(reference: Reference) -> str | None:
+def reference_problem(reference: Reference) -> str | None:
+    """What no stored reference may be like; None where there is nothing."""
     texts = [("label", reference.label), ("source", reference.source)]
     if reference.group is not None:
         texts.append(("group", reference.group))

@@ -186,3 +186,26 @@ def test_everything_at_once__no_error_and_no_answer_of_another_time(
         Trial(made, service, history, Classifier(made.store)).go()
         history.check()
         assert made.store.counts().keys() - {"moth", "fly", "queen"} == ALWAYS
+
+
+@pytest.mark.parametrize("engine", SHELVES)
+def test_added_over_http__is_answered_by_the_next_request(engine: str, tmp_path: Path) -> None:
+    """In every mode, and the metrics know of it; a class that was removed is not."""
+    with shelf(engine, tmp_path) as made, running(made.store) as service:
+        ruby = images(*(picture("red", seed) for seed in range(8)))
+
+        def named() -> set[str]:
+            asked = [
+                service.http.post(
+                    "/v1/classify", files=images(picture("red", 90)), data={"mode": mode.value}
+                )
+                for mode in Mode
+            ]
+            return {answer.json()["results"][0]["answer"]["label"] for answer in asked}
+
+        service.http.post("/v1/references", data={"label": "ruby"}, files=ruby).raise_for_status()
+        assert named() == {"ruby"}
+        assert "holotype_classes 4.0" in service.http.get("/metrics").text
+        service.http.delete("/v1/classes/ruby").raise_for_status()
+        assert named() <= ALWAYS
+        assert "holotype_classes 3.0" in service.http.get("/metrics").text

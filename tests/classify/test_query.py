@@ -271,6 +271,7 @@ def test_own_picture__alone_in_the_gallery(
     path.write_bytes(data)
     ran = run("query", path, "--exclude-self", "--json")
     assert ran.lines[0]["label"] is None
+    assert ran.lines[0]["score"] is None
     assert "the only reference to compare with is this very picture" in ran.err
 
 

@@ -14,7 +14,7 @@ from holotype.images.square import Pixels
 from holotype.intake.folders import Folders
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import OnConflict, Outcome
-from holotype.references import EmbeddedReference, Vectors
+from holotype.references import EmbeddedReference, Vectors, Where
 from holotype.store.port import VectorStore
 from ingest.adding import add
 from tests.fakes import ColourEncoder
@@ -317,3 +317,29 @@ def _pixels(data: bytes, encoder: ColourEncoder) -> Pixels:
     from holotype.images.picture import read_picture
 
     return read_picture(data, encoder.recipe).pixels
+
+
+def test_add__again_into_a_gallery_of_an_earlier_version(worker: Worker, images: Path) -> None:
+    """A label that was stored with other white space is no conflict; who replaces, respells it."""
+    make_tree(images, {"Apis mellifera": [1, 2]})
+    worker.add(Folders([images]))
+    worker.store.relabel("Apis\u00a0mellifera", where=Where.equal("label", "Apis mellifera"))
+    assert worker.add(Folders([images])).outcomes == [Outcome.ALREADY_PRESENT] * 2
+    assert worker.store.counts() == {"Apis\u00a0mellifera": 2}
+    again = worker.add(Folders([images]), on_conflict=OnConflict.REPLACE)
+    assert again.outcomes == [Outcome.RELABELLED] * 2
+    assert worker.store.counts() == {"Apis mellifera": 2}
+
+
+def test_add__a_conflict_of_labels_that_look_the_same_says_what_differs(
+    worker: Worker, images: Path
+) -> None:
+    """Two spellings of one word in two alphabets are two classes, and that is seen."""
+    make_tree(images, {"bee": [1]})
+    worker.add(Folders([images]))
+    (images / "bee").rename(images / "b\u0435e")
+    (reason,) = worker.add(Folders([images])).reasons(Outcome.LABEL_CONFLICT)
+    assert reason.endswith(
+        "(they look the same, but character 2 is U+0435 (CYRILLIC SMALL LETTER IE) in the one and "
+        "U+0065 (LATIN SMALL LETTER E) in the other)"
+    )

@@ -226,3 +226,55 @@ def test_names__reach_no_terminal_raw(
     (line,) = ingest("list", "--json").stdout.splitlines()
     assert json.loads(line)["source"] == f"{images}/bee/{name}"
     assert "\u202e" not in line
+
+
+def test_labels__of_earlier_versions_are_found_and_made_one_class(
+    ingest: Ingest,
+    ids: dict[int, str],
+    open_store: Callable[..., VectorStore],
+    counts: Callable[[], dict[str, int]],
+) -> None:
+    """A label that was stored with other white space is listed, relabelled and removed as one."""
+    with open_store(fingerprint=None, create=False) as store:
+        store.relabel("Apis\u00a0mellifera", ids=[ids[1]])
+        store.relabel("Apis  mellifera", ids=[ids[2]])
+        store.relabel("Apis mellifera", ids=[ids[3]])
+    said = ingest("classes").stderr
+    assert r"the label 'Apis\xa0mellifera' is spelled as earlier versions did" in said
+    command = "`ingest relabel --from 'Apis mellifera' --to 'Apis mellifera'`"
+    assert said.count(command) == 2
+    for name in ("Apis mellifera", " Apis\u2003mellifera\u200b"):
+        assert len(ingest("list", "--label", name).stdout.splitlines()) == 3
+    exact = ingest("list", "--where", "label=Apis  mellifera")
+    assert len(exact.stdout.splitlines()) == 2
+    done = ingest("relabel", "--from", "Apis mellifera", "--to", "Apis mellifera")
+    assert done.stderr == "relabelled to 'Apis mellifera': 2 references\n"
+    assert counts() == {"Apis mellifera": 3, "wasp": 2}
+    again = ingest("relabel", "--from", "Apis mellifera", "--to", "Apis\u00a0mellifera")
+    assert again.returncode == 2
+    assert "--from and --to are the same label 'Apis mellifera'" in again.stderr
+    assert "earlier versions" not in ingest("classes").stderr
+
+
+def test_labels__that_look_the_same_are_told_apart(ingest: Ingest, ids: dict[int, str]) -> None:
+    """Where a label is not found, the character that differs is named."""
+    done = ingest("remove", "--label", "b\u0435\u0435", "--yes")
+    assert done.returncode == 1
+    assert (
+        "they look the same, but character 2 is U+0435 (CYRILLIC SMALL LETTER IE) in the one and "
+        "U+0065 (LATIN SMALL LETTER E) in the other"
+    ) in done.stderr
+
+
+def test_filters__are_spelled_as_what_is_stored(
+    ingest: Ingest, ids: dict[int, str], open_store: Callable[..., VectorStore]
+) -> None:
+    """Decomposed letters, other white space: the filter finds, and leaves out, the same."""
+    with open_store(fingerprint=None, create=False) as store:
+        store.relabel("K\u00e4fer", ids=[ids[1]])
+    for written in ("K\u00e4fer", "Ka\u0308fer", " K\u00e4fer\u200b"):
+        found = ingest("list", "--where", f"label={written}", "--json").stdout
+        assert [json.loads(line)["id"] for line in found.splitlines()] == [ids[1]]
+        others = ingest("list", "--where", f"label!={written}").stdout
+        assert len(others.splitlines()) == 4
+    assert len(ingest("list", "--where", " site\u00a0=\u00a0roof").stdout.splitlines()) == 5

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from classify.evaluation.page.markup import Markup, Node, element
+from head.report_tables import NOT_MEASURED
 
 Format = Callable[[float], str]
 
 
-def percent(value: float) -> str:
+def percent(value: float | None) -> str:
     """`0.125` as `12.5 %`, without digits that say nothing."""
+    if value is None:
+        return NOT_MEASURED
     text = f"{100 * value:.1f}".removesuffix(".0")
     return f"{text} %"
 

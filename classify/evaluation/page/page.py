@@ -18,6 +18,7 @@ from classify.evaluation.page.mistakes import mistakes
 from classify.evaluation.page.reliability import reliability
 from classify.evaluation.page.risk import risk_coverage
 from classify.modes import MODE_NAMES, Mode
+from head.report_tables import NOT_MEASURED, share
 
 STYLE = Path(__file__).with_name("style.css")
 
@@ -137,19 +138,19 @@ def _header(evaluation: Evaluation) -> Markup:
 def _summary(mode: Mode, f: Figures) -> Markup:
     rows = [
         ("macro accuracy", percent(f.macro_accuracy)),
-        ("macro F1", f"{f.macro_f1:.3f}"),
+        ("macro F1", share(f.macro_f1)),
         ("among the first three", percent(f.top3)),
-        ("calibration error", f"{f.calibration_error:.3f}"),
+        ("calibration error", share(f.calibration_error)),
         ("answered at 5 % errors", percent(f.coverage_at_risk[0.05])),
     ]
-    if f.without_duplicates:
-        rows.insert(0, ("without near-duplicates", percent(f.without_duplicates.value)))
+    if f.near_duplicates:
+        rows.insert(0, ("without near-duplicates", _value(f.without_duplicates)))
     return element(
         "section",
         element("h2", MODE_NAMES[mode]),
-        element("p", percent(f.accuracy.value), class_="big"),
+        element("p", _value(f.accuracy), class_="big"),
         element("p", "accuracy, 95 % interval ", _range(f.accuracy), class_="note"),
-        _whisker(f.accuracy),
+        None if f.accuracy is None else _whisker(f.accuracy),
         element(
             "dl", (element("div", element("dt", a), element("dd", b)) for a, b in rows),
         ),
@@ -158,7 +159,13 @@ def _summary(mode: Mode, f: Figures) -> Markup:
     )  # fmt: skip
 
 
-def _range(interval: Interval) -> str:
+def _value(interval: Interval | None) -> str:
+    return percent(None if interval is None else interval.value)
+
+
+def _range(interval: Interval | None) -> str:
+    if interval is None:
+        return NOT_MEASURED
     return f"{percent(interval.low)} to {percent(interval.high)}"
 
 
@@ -174,7 +181,7 @@ def _whisker(interval: Interval) -> Markup:
 
 
 def _remarks(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> Markup | None:
-    remarks = list(evaluation.notices)
+    remarks = list(evaluation.remarks)
     near = int(evaluation.near_duplicate.sum())
     if near:
         remarks.append(

@@ -7,6 +7,7 @@ from classify.evaluation.metrics import wilson
 from classify.evaluation.page.chart import Axis, Frame, box, data_table, line, percent
 from classify.evaluation.page.markup import Markup, element
 from head.reliability import N_BINS, ReliabilityBin
+from head.report_tables import share
 
 WIDTH, HEIGHT = 400, 350
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -63,12 +64,12 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
         means,
         counts,
         title=f"Reliability of {name}",
-        description=f"Expected calibration error {figures.calibration_error:.3f} over "
+        description=f"Expected calibration error {share(figures.calibration_error)} over "
         f"{N_BINS} bins of equal width.",
     )
     return element(
         "figure",
-        element("figcaption", f"{name}: calibration error {figures.calibration_error:.3f}"),
+        element("figcaption", f"{name}: calibration error {share(figures.calibration_error)}"),
         chart,
         data_table(
             "The bins",
@@ -89,5 +90,6 @@ def reliability(figures: Figures, *, name: str, series: str) -> Markup:
 def _interval(frame: Frame, b: ReliabilityBin) -> Markup:
     """How far the share that was right may be off, with so few queries."""
     share = wilson(round(b.accuracy * b.answers), b.answers)
+    assert share is not None, "a bin has answers"
     x = frame.x.at((b.low + b.high) / 2)
     return line(x, frame.y.at(share.low), x, frame.y.at(share.high), class_="interval")

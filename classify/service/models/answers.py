@@ -167,8 +167,8 @@ class AnswerModel(Model):
     """In which space the neighbours were near; null in linear mode."""
     label: str | None
     """The answer; null where it is "unknown" or nothing can be answered."""
-    score: float
-    """Of the most probable label."""
+    score: float | None
+    """Of the most probable label; null where nothing can be answered."""
     calibrated: bool
     """Whether scores are probabilities; shares of the vote elsewhere."""
     abstained: str | None

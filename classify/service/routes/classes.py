@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -11,6 +12,7 @@ from classify.service.models.common import Changed
 from classify.service.models.heads import GalleryModel
 from classify.service.models.references import ClassList, ClassModel, ClassRenamed, Filter, NewLabel
 from classify.service.problems import NotFound, responses
+from holotype.characters import alike, difference
 from holotype.references import Where
 
 # A label may hold a slash, so it is the rest of the path.
@@ -60,12 +62,12 @@ def router() -> APIRouter:
     def rename(label: OldLabel, body: NewLabel, store: StoreDep) -> ClassRenamed:
         """A label that exists already takes the references in."""
         counts = store.counts()
-        _require(label, counts)
-        changed = store.relabel(body.label, where=Where.equal("label", label))
+        found = _found(label, counts)
+        changed = store.relabel(body.label, where=Where.equal("label", *found))
         return ClassRenamed(
             label=body.label,
             changed=changed,
-            merged=body.label in counts and body.label != label,
+            merged=len({*found, *alike(body.label, counts)}) > 1,
         )
 
     @api.delete(
@@ -76,12 +78,19 @@ def router() -> APIRouter:
     )
     def remove(label: OldLabel, store: StoreDep) -> Changed:
         """They are gone for good."""
-        _require(label, store.counts())
-        return Changed(changed=store.remove(where=Where.equal("label", label)))
+        found = _found(label, store.counts())
+        return Changed(changed=store.remove(where=Where.equal("label", *found)))
 
     return api
 
 
-def _require(label: str, counts: dict[str, int]) -> None:
-    if label not in counts:
-        raise NotFound(f"no reference has the label {label!r}: GET /v1/classes lists all")
+def _found(label: str, counts: Collection[str]) -> list[str]:
+    """The class of that label: one, or several that an earlier version spelled apart."""
+    found = alike(label, counts)
+    if not found:
+        hints = "; ".join(filter(None, (difference(label, one) for one in counts)))
+        raise NotFound(
+            f"no reference has the label {label!r}: GET /v1/classes lists all"
+            + (f" ({hints})" if hints else "")
+        )
+    return found

@@ -28,7 +28,7 @@ def router(*, max_images: int) -> APIRouter:
         "/v1/classify",
         summary="Classify one or many images",
         form_limits={"max_files": max_images},
-        responses=responses(409, 422, 503),
+        responses=responses(409, 415, 422, 503),
     )
     async def classify(
         form: Annotated[ClassifyForm, Form(media_type="multipart/form-data")],

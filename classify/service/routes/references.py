@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 
-from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep, unless_gone
 from classify.service.models.common import Changed, ReferenceId
 from classify.service.models.references import (
     AddForm,
@@ -86,15 +86,18 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(422, 503),
+        responses=responses(415, 422, 503, 507),
     )
     async def add(
-        form: Annotated[AddForm, Form(media_type="multipart/form-data")], service: ServiceDep
+        form: Annotated[AddForm, Form(media_type="multipart/form-data")],
+        service: ServiceDep,
+        request: Request,
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
         limit = service.settings.max_meta_keys
         incoming = await read_incoming(form, max_meta_keys=limit)
-        outcomes = await service.add(incoming, on_conflict=form.on_conflict)
+        work = service.add(incoming, on_conflict=form.on_conflict)
+        outcomes = await unless_gone(request, work)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     return api
@@ -103,7 +106,7 @@ def _adding(*, max_images: int) -> APIRouter:
 def _changing() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
 
-    @api.post("/relabel", summary="Relabel several references", responses=responses(422))
+    @api.post("/relabel", summary="Relabel several references", responses=responses(422, 507))
     def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
         where = Where.parse(body.where)
@@ -114,7 +117,7 @@ def _changing() -> APIRouter:
         """By id, or all that match."""
         return Changed(changed=store.remove(ids=body.ids, where=Where.parse(body.where)))
 
-    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422))
+    @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
     def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002
         """Give another label to one reference."""
         _found(store, id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 import qdrant_edge as qe
@@ -12,8 +13,11 @@ from holotype.errors import HeadError, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
 from holotype.references import Vectors
 from holotype.store import head_payload as points
+from holotype.store.edge import verify
 from holotype.store.edge.filters import equals
+from holotype.store.edge.room import Room
 from holotype.store.edge.shard import Shard
+from holotype.store.port import Damage
 from holotype.store.validate import check_head
 
 _POINTS_PER_CALL = 1024
@@ -22,18 +26,20 @@ _POINTS_PER_CALL = 1024
 class EdgeHeads:
     """Versions, the active pointer, and leases."""
 
-    def __init__(self, shard: Shard, *, dimension: int) -> None:
+    def __init__(self, shard: Shard, room: Room, *, dimension: int) -> None:
         """Work on an open shard of (`dimension` + 1)-dimensional vectors, distance Dot."""
         self._heads = shard
-        self._dimension = dimension
+        self._room = room
+        self.dimension = dimension
         self._nothing = np.zeros(dimension + 1, dtype=np.float32)
         self._leases: dict[str, Lease] = {}
 
     def save_head(self, head: StoredHead) -> None:
         """See `VectorStore.save_head`."""
-        check_head(head, self._dimension)
+        check_head(head, self.dimension)
         version = head.record.version
-        with self._heads.guard:
+        self._room.require(4 * sum(block.nbytes for block in head.blocks.values()))
+        with self._heads.writing():
             self._forget(version)  # a retry may come after a torn write of other shapes
             rows: list[qe.Point] = []
             for row in points.rows_of(head):
@@ -45,7 +51,6 @@ class EdgeHeads:
             record = points.with_block_rows(head)
             record_id = points.point_id(points.HEAD, version)
             self._upsert([_point(record_id, self._nothing, points.record_payload(record))])
-            self._heads.flush()
 
     def heads(self) -> list[HeadRecord]:
         """See `VectorStore.heads`."""
@@ -70,12 +75,11 @@ class EdgeHeads:
 
     def remove_head(self, version: str) -> None:
         """See `VectorStore.remove_head`."""
-        with self._heads.guard:
+        with self._heads.writing():
             active = self.active_head()
             if active is not None and active.version == version:
                 raise HeadError(f"head {version!r} is active: promote another one first")
             self._forget(version)
-            self._heads.flush()
 
     def active_head(self) -> ActiveHead | None:
         """See `VectorStore.active_head`."""
@@ -84,12 +88,12 @@ class EdgeHeads:
 
     def set_active_head(self, active: ActiveHead) -> None:
         """See `VectorStore.set_active_head`."""
-        with self._heads.guard:
+        self._room.require()
+        with self._heads.writing():
             if all(record.version != active.version for record in self.heads()):
                 raise UnknownHead(f"no complete head has version {active.version!r}")
             pointer = points.point_id(points.ACTIVE)
             self._upsert([_point(pointer, self._nothing, points.active_payload(active))])
-            self._heads.flush()
 
     def acquire_lease(self, name: str, *, holder: str, seconds: float) -> Lease:
         """See `VectorStore.acquire_lease`.
@@ -112,6 +116,36 @@ class EdgeHeads:
             if current is not None and current.holder == holder:
                 del self._leases[name]
 
+    # -- keeping --------------------------------------------------------------------
+
+    def verify_heads(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many versions are whole, and what is wrong with the others, which a repair removes.
+
+        An active head that is not whole gives way to the one before it that is.
+        """
+        with self._heads.writes:
+            whole, damages = verify.heads(self, self._heads)
+            if not repair or not damages:
+                return len(whole), damages
+            with self._heads.writing():
+                return len(whole), [self._mend_head(damage, whole) for damage in damages]
+
+    def _mend_head(self, damage: Damage, whole: Collection[str]) -> Damage:
+        if damage.item != verify.ACTIVE_HEAD:
+            self._forget(damage.item)
+            if verify.is_id(damage.item):
+                gone = qe.UpdateOperation.delete_points([damage.item])
+                self._heads.update(gone, removes=1)
+            return replace(damage, mended="it was removed: run `retrain`")
+        active = self.active_head()
+        before = [v for v in (active.history if active else ()) if v in whole]
+        if before:
+            self.set_active_head(ActiveHead(before[-1], tuple(before[:-1])))
+            return replace(damage, mended=f"{before[-1]!r} is active now")
+        pointer = points.point_id(points.ACTIVE)
+        self._heads.update(qe.UpdateOperation.delete_points([pointer]), removes=1)
+        return replace(damage, mended="no head is active now: run `retrain`, or `retrain promote`")
+
     # -- inside ---------------------------------------------------------------------
 
     def _upsert(self, some: list[qe.Point]) -> None:
@@ -121,11 +155,12 @@ class EdgeHeads:
     def _forget(self, version: str) -> None:
         # The record first: without it, rows that a crash leaves behind belong to nothing.
         record = points.point_id(points.HEAD, version)
-        if self._heads.count(equals(points.VERSION, version)):
-            self._heads.update(qe.UpdateOperation.delete_points([record]))
-            self._heads.update(
-                qe.UpdateOperation.delete_points_by_filter(equals(points.VERSION, version))
-            )
+        of_version = equals(points.VERSION, version)
+        stored = self._heads.count(of_version)
+        if stored:
+            self._heads.update(qe.UpdateOperation.delete_points([record]), removes=1)
+            rows = qe.UpdateOperation.delete_points_by_filter(of_version)
+            self._heads.update(rows, removes=stored)
 
     def _records(self) -> Iterator[HeadRecord]:
         following: str | None = None
@@ -155,7 +190,7 @@ class EdgeHeads:
         for start in range(0, len(ids), _POINTS_PER_CALL):
             some = self._heads.retrieve(ids[start : start + _POINTS_PER_CALL], vectors=True)
             vectors |= {row: record.vector for row, record in some.items()}
-        return points.block_of(ids, vectors, columns=self._dimension + 1)
+        return points.block_of(ids, vectors, columns=self.dimension + 1)
 
 
 def _is_whole(record: HeadRecord, stored: dict[str, int]) -> bool:

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -24,8 +25,10 @@ from holotype.references import (
     Where,
 )
 from holotype.store.changes import ChangeClock
+from holotype.store.edge import verify
 from holotype.store.edge.export import EXPORTED, RECORDS_PER_PAGE, batches
 from holotype.store.edge.filters import ids_filter, to_filter
+from holotype.store.edge.room import Room
 from holotype.store.edge.shard import Shard
 from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
@@ -38,7 +41,7 @@ from holotype.store.payload import (
     thumbnail_of,
     to_payload,
 )
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import Damage, GalleryState, Page
 from holotype.store.validate import (
     check_filter,
     check_key,
@@ -75,16 +78,20 @@ _FOR_VOTING = qe.PayloadSelector.Include([*VOTING_KEYS])
 class EdgeReferences:
     """Adding, finding, changing and exporting references."""
 
-    def __init__(self, shard: Shard, *, dimension: int, max_meta_keys: int = MAX_META_KEYS) -> None:
+    def __init__(
+        self, shard: Shard, room: Room, *, dimension: int, max_meta_keys: int = MAX_META_KEYS
+    ) -> None:
         """Work on an open shard.
 
         Args:
             shard: of the gallery's references.
+            room: what there is on its disk.
             dimension: D.
             max_meta_keys: of the gallery.
         """
         self._max_meta_keys = max_meta_keys
         self._references = shard
+        self._room = room
         self._dimension = dimension
         # Exact until a user builds the index; what is added after that is still searched exactly.
         exact = shard.indexed_vectors() == 0
@@ -114,6 +121,7 @@ class EdgeReferences:
         items = check_references(references, self._dimension)
         if not items:
             return
+        self._room.require(sum(map(_size, items)))
         check_meta_keys(items, self._filter_keys, limit=self._max_meta_keys)
         self._index_new(meta_keys(items))
         with self._writing():
@@ -128,6 +136,7 @@ class EdgeReferences:
     def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.relabel`."""
         check_label(label)
+        self._room.require()
         changed = 0
         with self._writing():
             payload = {"label": label, CHANGED_AT: self._clock.next()}
@@ -142,10 +151,30 @@ class EdgeReferences:
         removed = 0
         with self._writing():
             for page in self._selected(ids, where):
+                gone = qe.UpdateOperation.delete_points([*page])
                 with self._known.moving(page.values(), ()):
-                    self._references.update(qe.UpdateOperation.delete_points([*page]))
+                    self._references.update(gone, removes=len(page))
                 removed += len(page)
         return removed
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify_references(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many are whole, and what is wrong with the others, which a repair removes."""
+        with self._references.writes:
+            whole, damages = verify.references(self._references, self._dimension)
+            if not repair or not damages:
+                return whole, damages
+            with self._writing():
+                return whole, [self._mend(damage) for damage in damages]
+
+    def _mend(self, damage: Damage) -> Damage:
+        if damage.item == verify.LABEL_INDEX:
+            self._references.update(qe.UpdateOperation.delete_field_index("label"))
+            self._references.index("label", qe.PayloadSchemaType.Keyword)
+            return replace(damage, mended="it was made again")
+        self._references.update(qe.UpdateOperation.delete_points([damage.item]), removes=1)
+        return replace(damage, mended="it was removed: add its picture again")
 
     # -- finding --------------------------------------------------------------------
 
@@ -280,14 +309,12 @@ class EdgeReferences:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One change, which no other call of this store sees half done; then it is flushed."""
+        """One change, which no other call of this store sees half done, and which lasts."""
         try:
-            with self._references.guard:
+            with self._references.writing():
                 self._state = None
                 self._counts.clear()
                 yield
-                if self._references.unflushed:
-                    self._references.flush()
         finally:
             self._watchers.tell(Change.REFERENCES)
 
@@ -377,6 +404,11 @@ def _point(item: EmbeddedReference, *, changed_at: int) -> qe.Point:
     # As a list: the engine takes numpy arrays too, but reads them 5 times slower.
     payload = to_payload(item, changed_at=changed_at)
     return qe.Point(item.reference.id, item.vector.tolist(), payload)
+
+
+def _size(item: EmbeddedReference) -> int:
+    """About how many bytes a reference takes in its place, in the indexes and in the log."""
+    return 4 * (item.vector.nbytes + 2 * len(item.thumbnail or b"") + 1024)
 
 
 def _reference(record: qe.Record) -> Reference:

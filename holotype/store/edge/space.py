@@ -6,6 +6,8 @@
         spaces/<fingerprint id>/
             references/            a shard: vectors of D, Cosine
             heads/                 a shard: rows of D + 1, Dot
+            <shard>.ledger, .files what must be in it (`holotype.store.edge.ledger`)
+        reserve                    given up on a full disk (`holotype.store.edge.room`)
 
 A gallery without `gallery.json` is one whose creation was interrupted before it held
 anything; the next creation starts over.
@@ -19,9 +21,9 @@ from pathlib import Path
 
 import qdrant_edge as qe
 
-from holotype.errors import GalleryMissing, StoreError
+from holotype.errors import GalleryMissing, StoreDamaged, StoreError
 from holotype.fingerprint import Fingerprint
-from holotype.store.edge.shard import ALWAYS_KB, NEVER_KB, Layout, Shard
+from holotype.store.edge.shard import ALWAYS_KB, HEADS, NEVER_KB, REFERENCES, Layout, Shard
 from holotype.store.files import read_json, sync_folder, write_json
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
@@ -42,6 +44,12 @@ class Space:
         """Bring both to the disk."""
         self.references.flush()
         self.heads.flush()
+
+    def __enter__(self) -> Space:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Flush and close both; calling it twice is fine."""
@@ -81,45 +89,49 @@ def gallery_missing(gallery: str) -> GalleryMissing:
 
 def create_space(folder: Path, fingerprint: Fingerprint) -> Space:
     """Create a gallery in `folder`, which this process owns, or start an interrupted one over."""
-    place = _place(folder, fingerprint)
+    place = place_of(folder, fingerprint)
     shutil.rmtree(place, ignore_errors=True)
     space = Space(
         fingerprint=fingerprint,
-        references=_create(place, _references(fingerprint)),
-        heads=_create(place, _heads(fingerprint)),
+        references=create_references(place, fingerprint),
+        heads=create_heads(place, fingerprint),
     )
-    for key in KEYWORD_KEYS:
-        space.references.index(key, qe.PayloadSchemaType.Keyword)
-    space.references.index(CHANGED_AT, qe.PayloadSchemaType.Integer)
-    for key in (KIND, VERSION):
-        space.heads.index(key, qe.PayloadSchemaType.Keyword)
     space.flush()
     for made in (place, place.parent, folder):
         sync_folder(made)
-    write_json(folder / GALLERY_FILE, {"format": FORMAT, "fingerprint": fingerprint.to_dict()})
+    write_gallery(folder, fingerprint)
     return space
 
 
-def open_space(folder: Path, fingerprint: Fingerprint, *, after_crash: bool = False) -> Space:
+def write_gallery(folder: Path, fingerprint: Fingerprint) -> None:
+    """Write the record that makes a gallery of what lies in `folder`."""
+    write_json(folder / GALLERY_FILE, {"format": FORMAT, "fingerprint": fingerprint.to_dict()})
+
+
+def open_space(folder: Path, fingerprint: Fingerprint, *, place: Path | None = None) -> Space:
     """Reopen the gallery in `folder`, which this process owns.
 
     Args:
         folder: made by `create_space`.
         fingerprint: the gallery's.
-        after_crash: the last owner did not close it. What it wrote without a flush comes
-            back from the engine's log; it is flushed here, because from now on it is there
-            and will be reported as such.
+        place: where its shards lie, if not where a gallery has them.
+
+    Raises:
+        StoreDamaged: some of what was stored is gone; the message says what to do.
     """
-    references = _load(folder, fingerprint, _references(fingerprint))
+    place = place or place_of(folder, fingerprint)
+    if not place.is_dir():
+        raise StoreDamaged(
+            f"{folder / GALLERY_FILE} speaks of {place.name}, which is not in {place.parent}: one "
+            "of them has changed. Restore a backup (`ingest restore --replace`)"
+        )
+    references = Shard.load(place / REFERENCES, references_layout(fingerprint))
     try:
-        heads = _load(folder, fingerprint, _heads(fingerprint))
+        heads = Shard.load(place / HEADS, heads_layout(fingerprint))
     except BaseException:
         references.close()
         raise
-    space = Space(fingerprint=fingerprint, references=references, heads=heads)
-    if after_crash:
-        space.flush()
-    return space
+    return Space(fingerprint=fingerprint, references=references, heads=heads)
 
 
 def index_references(folder: Path, fingerprint: Fingerprint) -> tuple[int, int]:
@@ -128,39 +140,52 @@ def index_references(folder: Path, fingerprint: Fingerprint) -> tuple[int, int]:
     Returns:
         References, and how many of them are indexed now.
     """
-    layout = _references(fingerprint)
-    shard = _load(folder, fingerprint, layout, index_from_kb=ALWAYS_KB)
+    layout = references_layout(fingerprint)
+    place = place_of(folder, fingerprint) / layout.name
+    shard = Shard.load(place, layout, index_from_kb=ALWAYS_KB)
     try:
         shard.build_index()
     finally:
         shard.close()
-    shard = _load(folder, fingerprint, layout, index_from_kb=NEVER_KB)
+    shard = Shard.load(place, layout, index_from_kb=NEVER_KB)
     try:
         return shard.count(), shard.indexed_vectors()
     finally:
         shard.close()
 
 
-def _references(fingerprint: Fingerprint) -> Layout:
-    return Layout("references", fingerprint.dimension, qe.Distance.Cosine)
+def create_references(place: Path, fingerprint: Fingerprint) -> Shard:
+    """A new shard of references in `place`, with the indexes that every gallery has."""
+    shard = Shard.create(_new(place / REFERENCES), references_layout(fingerprint))
+    for key in KEYWORD_KEYS:
+        shard.index(key, qe.PayloadSchemaType.Keyword)
+    shard.index(CHANGED_AT, qe.PayloadSchemaType.Integer)
+    return shard
 
 
-def _heads(fingerprint: Fingerprint) -> Layout:
-    # Dot, because Cosine would normalise what it stores: a head's rows are numbers.
-    return Layout("heads", fingerprint.dimension + 1, qe.Distance.Dot)
+def create_heads(place: Path, fingerprint: Fingerprint) -> Shard:
+    """A new shard of heads in `place`."""
+    shard = Shard.create(_new(place / HEADS), heads_layout(fingerprint))
+    for key in (KIND, VERSION):
+        shard.index(key, qe.PayloadSchemaType.Keyword)
+    return shard
 
 
-def _place(folder: Path, fingerprint: Fingerprint) -> Path:
+def references_layout(fingerprint: Fingerprint) -> Layout:
+    """Of the shard of references."""
+    return Layout(REFERENCES, fingerprint.dimension, qe.Distance.Cosine, key="label")
+
+
+def heads_layout(fingerprint: Fingerprint) -> Layout:
+    """Of the shard of heads: Dot, because Cosine would normalise what are numbers."""
+    return Layout(HEADS, fingerprint.dimension + 1, qe.Distance.Dot, key=KIND)
+
+
+def place_of(folder: Path, fingerprint: Fingerprint) -> Path:
+    """Where the shards of a gallery lie."""
     return folder / "spaces" / fingerprint.id
 
 
-def _create(place: Path, layout: Layout) -> Shard:
-    (place / layout.name).mkdir(parents=True)
-    return Shard.create(place / layout.name, layout)
-
-
-def _load(
-    folder: Path, fingerprint: Fingerprint, layout: Layout, *, index_from_kb: int | None = None
-) -> Shard:
-    place = _place(folder, fingerprint) / layout.name
-    return Shard.load(place, layout, index_from_kb=index_from_kb)
+def _new(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead
 from holotype.references import MAX_META_KEYS
+from holotype.store.edge.copying import write_backup
 from holotype.store.edge.heads import EdgeHeads
+from holotype.store.edge.quiet import QuietFlush
 from holotype.store.edge.references import EdgeReferences
+from holotype.store.edge.room import KEEP_FREE, Room
 from holotype.store.edge.space import (
     Space,
     create_space,
@@ -19,6 +23,7 @@ from holotype.store.edge.space import (
 )
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
+from holotype.store.port import Verification
 from holotype.store.watchers import Change
 
 
@@ -29,14 +34,21 @@ class EdgeStore(EdgeReferences, EdgeHeads):
     """
 
     def __init__(
-        self, *, gallery: str, space: Space, lock: OwnerLock, max_meta_keys: int = MAX_META_KEYS
+        self,
+        *,
+        gallery: str,
+        space: Space,
+        lock: OwnerLock,
+        room: Room,
+        max_meta_keys: int = MAX_META_KEYS,
     ) -> None:
         """Put an open space and its lock together; commands use `open`."""
         dimension = space.fingerprint.dimension
         EdgeReferences.__init__(
-            self, space.references, dimension=dimension, max_meta_keys=max_meta_keys
+            self, space.references, room, dimension=dimension, max_meta_keys=max_meta_keys
         )
-        EdgeHeads.__init__(self, space.heads, dimension=dimension)
+        EdgeHeads.__init__(self, space.heads, room, dimension=dimension)
+        self._flushing = [QuietFlush(space.references), QuietFlush(space.heads)]
         self._gallery = gallery
         self._space = space
         self._lock = lock
@@ -51,6 +63,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         command: str,
         create: bool = False,
         url: str | None = None,
+        keep_free: int = KEEP_FREE,
         max_meta_keys: int = MAX_META_KEYS,
     ) -> EdgeStore:
         """Own and open a gallery.
@@ -63,6 +76,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             command: what this process is doing, for those whom the lock turns away.
             create: make the gallery if it is not there; takes a fingerprint.
             url: where this process serves, if it is a service.
+            keep_free: bytes that stay free on the disk.
             max_meta_keys: metadata keys that the gallery may have.
 
         Raises:
@@ -75,6 +89,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             return cls._open(
                 home / gallery,
                 fingerprint,
+                Room(home / gallery, keep_free=keep_free),
                 command=command,
                 create=create,
                 url=url,
@@ -91,6 +106,7 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         cls,
         folder: Path,
         fingerprint: Fingerprint | None,
+        room: Room,
         *,
         command: str,
         create: bool,
@@ -101,12 +117,17 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             folder.mkdir(parents=True, exist_ok=True)
         elif read_fingerprint(folder) is None:
             raise gallery_missing(folder.name)
+        room.keep_reserve()
         lock = OwnerLock.acquire(folder, command=command, url=url)
         try:
-            space = _open_or_create(
-                folder, fingerprint, create=create, after_crash=lock.after_crash
+            space = _open_or_create(folder, fingerprint, room, create=create)
+            return cls(
+                gallery=folder.name,
+                space=space,
+                lock=lock,
+                room=room,
+                max_meta_keys=max_meta_keys,
             )
-            return cls(gallery=folder.name, space=space, lock=lock, max_meta_keys=max_meta_keys)
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()
             raise
@@ -131,7 +152,20 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         """The record that this process left beside the lock."""
         return self._lock.owner
 
-    def __enter__(self) -> EdgeStore:
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`. Writes wait until it is done; answers go on.
+
+        Files are compared only when a gallery is opened: see `holotype.store.edge.repair`.
+        """
+        references, wrong = self.verify_references(repair=repair)
+        heads, torn = self.verify_heads(repair=repair)
+        return Verification(references, heads, [*wrong, *torn])
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`."""
+        write_backup(file, self._gallery, self._space)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,21 +173,25 @@ class EdgeStore(EdgeReferences, EdgeHeads):
 
     def close(self) -> None:
         """See `VectorStore.close`. The lock goes back last, and whatever happens."""
+        for flushing in self._flushing:
+            flushing.stop()
         try:
             self._watchers.tell(Change.CLOSING)
+            self._room.keep_reserve()
             self._space.close()
         finally:
             self._lock.release()
 
 
 def _open_or_create(
-    folder: Path, fingerprint: Fingerprint | None, *, create: bool, after_crash: bool
+    folder: Path, fingerprint: Fingerprint | None, room: Room, *, create: bool
 ) -> Space:
     stored = read_fingerprint(folder)
     if stored is None:
         if fingerprint is None or not create:
             raise gallery_missing(folder.name)
+        room.require()
         return create_space(folder, fingerprint)
     if fingerprint is not None and fingerprint != stored:
         raise FingerprintMismatch(folder.name, stored, fingerprint)
-    return open_space(folder, stored, after_crash=after_crash)
+    return open_space(folder, stored)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from holotype.references import Where
 from tests.classify.conftest import COLOURS, ColourGallery, Run, picture, publish_head
 from tests.fakes import ColourEncoder
 
@@ -188,3 +189,61 @@ def test_json__is_json_throughout(trained: ColourGallery, run: Run, folder: Path
     ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--json")
     assert json.loads(ran.out)["learning_curve"]["classes"] == 3
     json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+
+
+def test_folder__a_label_of_an_earlier_version_is_its_class(
+    own_gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """A gallery that stored other white space is measured on the folder of the same name."""
+    with own_gallery.open() as store:
+        store.relabel("light\u00a0red", where=Where.equal("label", "red"))
+    (tmp_path / "set" / "light red").mkdir(parents=True)
+    (tmp_path / "set" / "light red" / "a.png").write_bytes(picture("red", 610))
+    (report,) = run("eval", tmp_path / "set", "--json").lines
+    assert report["absent_classes"] == {}
+    assert report["modes"]["knn"]["accuracy"]["value"] == 1
+
+
+def test_folder__of_references_alone_has_no_accuracy_without_them(
+    trained: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """Every query is in the gallery already: nothing is left to measure, and that is said."""
+    for colour in COLOURS:
+        (tmp_path / "set" / colour).mkdir(parents=True)
+        (tmp_path / "set" / colour / "0.png").write_bytes(picture(colour, 0))
+    page = tmp_path / "page.html"
+    ran = run("eval", tmp_path / "set", "--json", "--html", page)
+    (report,) = ran.lines
+    assert report["near_duplicates"] == report["queries"] == 3
+    notice = "nothing to measure an accuracy without near-duplicates on"
+    assert any(notice in said for said in report["notices"])
+    assert notice in ran.err
+    for figures in report["modes"].values():
+        assert figures["without_duplicates"] is None
+        assert figures["accuracy"]["value"] == 1
+    shown = run("eval", tmp_path / "set").out
+    (line,) = [line for line in shown.splitlines() if "without near-duplicates" in line]
+    assert line.split()[2:] == ["\N{EN DASH}"] * 3
+    assert "<dt>without near-duplicates</dt><dd>\N{EN DASH}</dd>" in page.read_text()
+
+
+def test_folder__of_classes_that_the_gallery_lacks_has_no_figures(
+    trained: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """No query can be answered rightly or wrongly: null and a dash, everywhere."""
+    (tmp_path / "set" / "violet").mkdir(parents=True)
+    (tmp_path / "set" / "violet" / "a.png").write_bytes(picture("blue", 620))
+    page = tmp_path / "page.html"
+    (report,) = run("eval", tmp_path / "set", "--json", "--html", page).lines
+    for figures in report["modes"].values():
+        assert figures["queries"] == 0
+        for name in ("accuracy", "macro_accuracy", "macro_f1", "top3", "calibration_error"):
+            assert figures[name] is None, name
+        assert figures["risk_area"] is None
+        assert set(figures["coverage_at_risk"].values()) == {None}
+    shown = run("eval", tmp_path / "set").out
+    assert "0.000" not in shown
+    assert "0%" not in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("accuracy")]
+    assert line.split()[1:] == ["\N{EN DASH}"] * 3
+    assert '<p class="big">\N{EN DASH}</p>' in page.read_text()

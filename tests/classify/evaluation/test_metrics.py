@@ -7,6 +7,7 @@ import pytest
 
 from classify.evaluation import metrics
 from classify.evaluation.predictions import Predictions, codes_of
+from head.abstention import Abstention
 from head.reliability import N_BINS, calibration_error, reliability
 
 LABELS = ("ant", "bee", "cat", "dog")
@@ -35,7 +36,9 @@ def test_figures__agree_with_scikit_learn(random: Predictions) -> None:
 
     answers, truth = random.predicted, random.truth
     figures = metrics.per_class(random)
-    assert metrics.accuracy(random).value == pytest.approx(sk.accuracy_score(truth, answers))
+    accuracy = metrics.accuracy(random)
+    assert accuracy is not None
+    assert accuracy.value == pytest.approx(sk.accuracy_score(truth, answers))
     assert metrics.macro([f.accuracy for f in figures]) == pytest.approx(
         sk.recall_score(truth, answers, labels=[0, 1, 2], average="macro")
     )
@@ -55,9 +58,11 @@ def test_figures__agree_with_scikit_learn(random: Predictions) -> None:
 def test_accuracy__interval_is_wilson_s() -> None:
     """81 of 100: the textbook interval is 0.722 to 0.875."""
     interval = metrics.wilson(81, 100)
+    assert interval is not None
     assert (interval.low, interval.high) == pytest.approx((0.7222, 0.8749), abs=1e-4)
-    assert metrics.wilson(10, 10).high == pytest.approx(1)
-    assert metrics.wilson(0, 0) == metrics.Interval(0.0, 0.0, 1.0)
+    perfect = metrics.wilson(10, 10)
+    assert perfect is not None
+    assert perfect.high == pytest.approx(1)
 
 
 def test_confusions__most_frequent_first() -> None:
@@ -112,17 +117,38 @@ def test_top__answers_that_scored_nothing_do_not_count() -> None:
     assert metrics.top(predictions, 3) == 0.0
 
 
-def test_nothing__to_evaluate() -> None:
-    """No query, no division by zero."""
-    nothing = _predictions([], [])
-    assert metrics.accuracy(nothing).value == 0
-    assert metrics.top(nothing, 3) == 0
-    assert metrics.per_class(nothing) == []
-    assert metrics.macro([]) == 0
-    assert calibration_error(reliability(nothing.confidence, nothing.correct)) == 0
-    assert metrics.risk_curve(nothing).coverage_at(0.5) == 0
-
-
 def test_codes_of__absent_classes_are_told_apart() -> None:
     """A true label that the gallery does not hold is not mistaken for one that it does."""
     assert codes_of(["bee", "elk"], LABELS).tolist() == [1, -1]
+
+
+def test_figures__of_nothing_are_none() -> None:
+    """Without a query no share is 0: there is none."""
+    nothing = _predictions([], [])
+    curve = metrics.risk_curve(nothing)
+    figures = [
+        metrics.accuracy(nothing),
+        metrics.wilson(0, 0),
+        metrics.top(nothing, 3),
+        metrics.macro([]),
+        calibration_error(()),
+        curve.area,
+        curve.coverage_at(0.05),
+        Abstention(()).coverage_at(0.95),
+    ]
+    assert figures == [None] * len(figures)
+    assert metrics.per_class(nothing) == []
+    assert reliability(nothing.confidence, nothing.correct) == ()
+
+
+def test_figures__a_class_that_was_never_named_has_no_precision() -> None:
+    """Recall and F1 of its queries are 0; of no answer nothing is right or wrong."""
+    (ant, bee) = metrics.per_class(_predictions([0, 1], [[0, 1, 0, 0], [0, 1, 0, 0]]))
+    assert (ant.accuracy, ant.precision, ant.f1) == (0, None, 0)
+    assert (bee.accuracy, bee.precision) == (1, 0.5)
+
+
+def test_coverage__where_no_part_is_right_enough_is_a_true_zero() -> None:
+    """Queries that cannot be answered at a risk were measured."""
+    wrong = _predictions([0, 0], [[0, 1, 0, 0], [0, 1, 0, 0]])
+    assert metrics.risk_curve(wrong).coverage_at(0.05) == 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -30,6 +30,14 @@ from tests.classify.page.browsing import (  # noqa: E402
     chromium,
     visit,
 )
+
+
+class HasUrl(Protocol):
+    """Where a page is: a service, or what stands before one."""
+
+    @property
+    def url(self) -> str: ...
+
 
 Serve = Callable[..., Running]
 Visit = Callable[..., Visitor]
@@ -120,7 +128,7 @@ def look(browser: Browser, serve: Serve) -> Iterator[Visit]:
     """
     visitors: list[Visitor] = []
 
-    def start(page: str = "classify", *, at: Running | None = None, **options: Any) -> Visitor:
+    def start(page: str = "classify", *, at: HasUrl | None = None, **options: Any) -> Visitor:
         visitors.append(visit(browser, (at or serve()).url, page=page, **options))
         return visitors[-1]
 

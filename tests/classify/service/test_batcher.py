@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import wait
+from concurrent.futures import CancelledError, wait
 
 import pytest
 
@@ -144,3 +144,21 @@ def test_observe__is_told_of_every_batch() -> None:
     batcher.close()
     assert [size for size, _ in seen] == [1]
     assert seen[0][1] >= 0
+
+
+def test_close__drops_what_has_not_begun() -> None:
+    """Where nobody waits any more: what has begun ends, the rest is dropped."""
+    work = Doubling(is_open=False)
+    batcher: Batcher[int, int] = Batcher(work, name="t", size=1)
+    first = batcher.submit(1)
+    assert work.begun.acquire(timeout=PATIENCE_S)
+    rest = [batcher.submit(n) for n in (2, 3)]
+    closing = threading.Thread(target=batcher.close, kwargs={"drop": True})
+    closing.start()
+    for future in rest:
+        with pytest.raises(CancelledError):
+            future.result(PATIENCE_S)
+    work.gate.set()
+    closing.join()
+    assert first.result() == 2
+    assert work.batches == [[1]]

@@ -125,7 +125,7 @@ def test_classify__filters_apply(reading: Running) -> None:
         ({"mode": "linear"}, 409, "no-active-head", "run `retrain`"),
         ({"k": "0"}, 422, "malformed-request", "greater than or equal to 1"),
         ({"k": "many"}, 422, "malformed-request", "valid integer"),
-        ({"kay": "1"}, 422, "malformed-request", "not permitted"),
+        ({"kay": "1"}, 422, "malformed-request", "no such field"),
     ],
 )
 def test_classify__options_that_cannot_be_followed(
@@ -141,9 +141,9 @@ def test_classify__options_that_cannot_be_followed(
 
 def test_classify__no_image(reading: Running) -> None:
     """The missing field is named."""
-    response = reading.http.post("/v1/classify", data={"k": "3"})
+    response = reading.http.post("/v1/classify", files={"k": (None, "3")})
     assert response.status_code == 422
-    assert response.json()["errors"] == [{"field": "body.images", "message": "Field required"}]
+    assert response.json()["errors"] == [{"field": "body.images", "message": "it is missing"}]
 
 
 def test_classify__other_options_do_not_share_an_answer(serve_shared: Serve) -> None:

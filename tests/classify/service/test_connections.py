@@ -23,6 +23,7 @@ SOON_S = 0.2
 
 HALF_A_HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\n"
 HEAD = HALF_A_HEAD + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"
+PART = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
 
 
 @pytest.fixture
@@ -95,8 +96,7 @@ def test_idle__is_closed(serve_shared: Serve, connect: Any, sent: bytes) -> None
 def test_body__by_drops_is_too_slow(serve_shared: Serve, connect: Any) -> None:
     """A byte now and then is no progress: the clock is set by 16 KiB, not by a byte."""
     running = serve_shared(client_timeout=SOON_S)
-    part = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
-    connection = connect(running, HEAD % 100_000 + part)
+    connection = connect(running, HEAD % 100_000 + PART)
     stop = threading.Event()
 
     def drip() -> None:
@@ -113,6 +113,34 @@ def test_body__by_drops_is_too_slow(serve_shared: Serve, connect: Any) -> None:
     finally:
         stop.set()
         dripping.join()
+
+
+def test_body__that_comes_in_pieces_is_waited_for(
+    serve_shared: Serve, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each 16 KiB set the clock anew, fewer do not: slow lines are served."""
+    set_again = threading.Semaphore(0)
+    set_clock = connections._Clock.set
+
+    def spy(clock: connections._Clock) -> None:
+        set_clock(clock)
+        set_again.release()
+
+    running = serve_shared()
+    body = PART + b"x" * 4 * connections.PIECE + b"\r\n--b--\r\n"
+    monkeypatch.setattr(connections._Clock, "set", spy)
+    connection = connect(running, HEAD % len(body))
+    for _ in ("the connection", "the head"):
+        assert set_again.acquire(timeout=PATIENCE_S)
+    sent = 0
+    for _ in range(4):
+        connection.sendall(body[sent : sent + connections.PIECE - 1])
+        assert not set_again.acquire(blocking=False)
+        connection.sendall(body[sent + connections.PIECE - 1 : sent + connections.PIECE])
+        assert set_again.acquire(timeout=PATIENCE_S)
+        sent += connections.PIECE
+    connection.sendall(body[sent:])
+    assert answer_of(connection).startswith(b"HTTP/1.1 200")
 
 
 def test_answer__that_is_not_taken(serve_shared: Serve, connect: Any) -> None:
@@ -132,16 +160,22 @@ def test_answer__that_is_not_taken(serve_shared: Serve, connect: Any) -> None:
     [
         ({"max_body_mb": 1}, b"Content-Length: 99999999\r\n", b"413"),
         ({"keys": "read:" + "r" * 16}, b"Content-Length: 99\r\n", b"401"),
+        (
+            {"keys": "read:" + "r" * 16},
+            b"X-API-Key: rrrrrrrrrrrrrrrr\r\nContent-Length: 99\r\n",
+            b"403",
+        ),
         ({}, b"Content-Length: 99\r\nOrigin: https://evil.example\r\n", b"403"),
         ({"keys": "read:" + "r" * 16}, b"Transfer-Encoding: chunked\r\n", b"401"),
     ],
-    ids=["too large", "no key", "other page", "unknown length"],
+    ids=["too large", "no key", "smaller key", "other page", "unknown length"],
 )
 def test_refusal__of_an_unread_body_ends_the_connection(
     serve_shared: Serve, connect: Any, options: dict[str, Any], headers: bytes, status: bytes
 ) -> None:
     """The answer comes at once and whole; what is still sent is nobody's next request."""
-    connection = connect(serve_shared(**options), HALF_A_HEAD + headers + b"\r\n")
+    head = HALF_A_HEAD.replace(b"classify", b"references")
+    connection = connect(serve_shared(**options), head + headers + b"\r\n")
     answer = answer_of(connection)
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert b"connection: close" in answer
@@ -215,21 +249,29 @@ def test_end__waits_for_no_client(
     for sent in (HALF_A_HEAD, HEAD % 1000, HEAD % 1000 + b"--b\r\n"):
         connect(running, sent)
     connect(running, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500, buffer=4096)
-    request = httpx.Request(
-        "POST",
-        f"{running.url}/v1/classify",
-        files=images(picture("red", 951), picture("red", 952), picture("red", 953)),
-    )
-    body = request.read()
-    head = "POST /v1/classify HTTP/1.1\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in request.headers.items()
-    )
-    waiting = connect(running, head.encode() + b"\r\n" + body)
+    encoding = running.service._encoding
+    asking = connect(running, upload(running, "classify", 3))
     encoder.begun()
+    adding = connect(running, upload(running, "references", 3))
+    until(lambda: encoding.queued == 5)
     with caplog.at_level(logging.ERROR):
         running.server.should_exit = True
-        assert rest_of(waiting) == b""
+        assert rest_of(asking) + rest_of(adding) == b""
+        until(lambda: encoding.queued == 0)
         encoder.open.set()
         running.end()
     assert [record.getMessage() for record in caplog.records] == []
     assert not encoder.entered.acquire(blocking=False), "what nobody waits for was begun"
+    assert running.service.store.count() == 18
+
+
+def upload(running: Running, noun: str, n: int) -> bytes:
+    """A whole request with so many pictures."""
+    request = httpx.Request(
+        "POST",
+        f"{running.url}/v1/{noun}",
+        files=images(*(picture("red", 951 + seed) for seed in range(n))),
+        data={"label": "red"} if noun == "references" else None,
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return f"POST /v1/{noun} HTTP/1.1\r\n{lines}\r\n".encode() + request.read()

@@ -266,7 +266,7 @@ def test_body__too_many_images(serve_shared: Serve) -> None:
     small = serve_shared(max_images=2)
     response = small.http.post("/v1/classify", files=colour_images())
     assert response.status_code == 400
-    assert "Maximum number of files is 2" in response.json()["detail"]
+    assert "more than 2 images come in one request" in response.json()["detail"]
 
 
 def test_body__pixels_are_bounded(reading: Running) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from urllib.parse import quote
 
 import pytest
 
-from holotype.references import reference_id
+from holotype.references import Where, reference_id
 from tests.classify.conftest import picture
 from tests.classify.service.conftest import Serve, images
 from tests.running import Running
@@ -89,7 +90,7 @@ def test_add__present_under_another_label(
         ({"items": '[{"label": "a/./b"}]'}, "the label 'a/./b' cannot be used"),
         ({"label": "x" * 201}, "at most 200 characters"),
         ({"label": "x", "set": "site"}, "write key=value"),
-        ({"label": "x", "set": "a b=1"}, "metadata key 'a b' is malformed"),
+        ({"label": "x", "set": "a.b=1"}, "metadata key 'a.b' is malformed"),
         ({"items": "[{}, {}]", "label": "x"}, "`items` has 2 entries for 1 images"),
         ({"items": "nonsense", "label": "x"}, "`items` cannot be read"),
         ({"items": '[{"lable": "x"}]'}, "0.lable: Extra inputs are not permitted"),
@@ -171,6 +172,27 @@ def test_classes__remove(service: Running) -> None:
     again = service.http.delete("/v1/classes/red")
     assert again.status_code == 404
     assert "no reference has the label 'red'" in again.json()["detail"]
+
+
+def test_classes__are_found_in_any_spelling(service: Running) -> None:
+    """Decomposed letters and odd white space name the same class, in addresses and filters."""
+    store, http = service.service.store, service.http
+    store.relabel("K\u00e4fer", where=Where.equal("label", "red"))
+    store.relabel("Bombus\u00a0terrestris", where=Where.equal("label", "green"))  # as once stored
+    for written in ("K\u00e4fer", "Ka\u0308fer", "K\u00e4fer\u200b "):
+        page = http.get("/v1/references", params={"where": f"label={written}"}).json()
+        assert len(page["references"]) == 6
+        left = http.get("/v1/classes", params={"where": f"label!={written}"}).json()["classes"]
+        assert {c["label"] for c in left} == {"Bombus\u00a0terrestris", "blue"}
+    renamed = http.patch(
+        f"/v1/classes/{quote('Ka' + chr(0x308) + 'fer')}", json={"label": "beetle"}
+    )
+    assert renamed.json() == {"label": "beetle", "changed": 6, "merged": False}
+    respelled = http.patch("/v1/classes/Bombus terrestris", json={"label": "Bombus terrestris"})
+    assert respelled.json() == {"label": "Bombus terrestris", "changed": 6, "merged": False}
+    missing = http.delete(f"/v1/classes/{quote('b' + chr(0x435) + 'etle')}")
+    assert missing.status_code == 404
+    assert "character 2 is U+0435 (CYRILLIC SMALL LETTER IE) in the one" in missing.json()["detail"]
 
 
 def test_classes__under_a_filter(reading: Running) -> None:

@@ -36,7 +36,7 @@ def test_broken__empty() -> None:
 def test_broken__not_a_picture(data: bytes) -> None:
     """Another kind of file names the formats that are read."""
     assert reason(data) == (
-        "not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC)"
+        "not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF)"
     )
 
 
@@ -85,7 +85,10 @@ def test_broken__bomb(size: tuple[int, int]) -> None:
         warnings.simplefilter("error")
         said = reason(png_header(*size))
     width, height = size
-    assert said == f"too costly: {width} x {height} pixels, at most 89 million are read"
+    assert (
+        said == f"too costly: {width} x {height} pixels, at most 89 million are read "
+        "(setting HOLOTYPE_MAX_MEGAPIXELS)"
+    )
 
 
 def test_broken__bomb_limit_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,8 @@ SAID = {
     "costly-bmp-runs": "too costly: a run-length coded BMP of more than 4 MiB",
     "costly-tiff-tiles": "too costly: 400000 strips or tiles, at most 100,000",
     "costly-tiff-tags": "damaged TIFF: its tags claim more bytes than the file has",
-    "costly-webp-large": "too costly: 16384 x 16384 pixels, at most 89 million are read",
+    "costly-webp-large": "too costly: 16384 x 16384 pixels, at most 89 million are read "
+    "(setting HOLOTYPE_MAX_MEGAPIXELS)",
     "costly-heic-grid": "too costly: it is put together of 10,486 million pixels",
 }
 
@@ -93,7 +94,7 @@ def test_memory__counted_from_what_a_decoder_holds(monkeypatch: pytest.MonkeyPat
 def test_mistakes__of_ours_are_not_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong in our own code is not called a damaged picture."""
 
-    def mistaken(_image: Image.Image) -> Image.Image:
+    def mistaken(_image: Image.Image, **_options: object) -> Image.Image:
         raise TypeError("ours")
 
     monkeypatch.setattr(decoding, "to_rgb", mistaken)
@@ -104,7 +105,7 @@ def test_mistakes__of_ours_are_not_the_pictures(monkeypatch: pytest.MonkeyPatch)
 def test_memory__not_enough_is_not_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without memory says so of a picture, and the picture is not called damaged."""
 
-    def greedy(_image: Image.Image) -> Image.Image:
+    def greedy(_image: Image.Image, **_options: object) -> Image.Image:
         raise MemoryError
 
     monkeypatch.setattr(decoding, "to_rgb", greedy)

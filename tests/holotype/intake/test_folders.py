@@ -82,13 +82,23 @@ def test_folders__a_missing_path_is_a_usage_error(images: Path) -> None:
 
 
 def test_folders__names_that_are_no_text_can_be_reported(images: Path) -> None:
-    """A file name that is not UTF-8 is read by its bytes and reported with a replacement."""
+    """A file name that is not UTF-8 is read by its bytes and reported with escapes."""
     (images / "bee").mkdir()
     name = os.fsdecode(b"caf\xe9.png")
     (images / "bee" / name).write_bytes(b"x")
     [found] = Folders([images])
-    assert found.source == f"{images}/bee/caf\N{REPLACEMENT CHARACTER}.png"
+    assert found.source == rf"{images}/bee/caf\xe9.png"
     assert found.path == images / "bee" / name
+
+
+def test_folders__a_class_that_is_no_text_is_refused(images: Path) -> None:
+    """No label is made up for a folder whose name is not UTF-8."""
+    folder = images / os.fsdecode(b"K\xe4fer")
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"x")
+    [found] = Folders([images])
+    assert found.verdict is not None
+    assert "is no UTF-8: rename or save anew" in (found.verdict.reason or "")
 
 
 def test_folders__an_accent_is_one_label_however_it_is_spelt(images: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ def test_manifest__a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
 
 def test_manifest__a_column_that_cannot_be_metadata_is_named(tmp_path: Path) -> None:
     """A malformed key would fail on every row, so it is said once, before."""
-    file = write(tmp_path, "csv", [{"path": "a.png", "label": "bee", "taken at": "x"}])
-    with pytest.raises(UsageError, match="metadata key 'taken at' is malformed"):
+    file = write(tmp_path, "csv", [{"path": "a.png", "label": "bee", "H\u00f6he (m)": "x"}])
+    with pytest.raises(UsageError, match=r"m\.csv: metadata key 'H\u00f6he \(m\)' is malformed"):
         Manifest(file)
 
 
@@ -152,7 +153,7 @@ def test_manifest__an_absolute_path_stays(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("gone.csv", None, "no such manifest: .*gone.csv"),
-        ("m.xlsx", b"x", "a manifest is a .csv, .jsonl or .parquet file"),
+        ("m.xlsx", b"x", "a manifest is a .csv, .tsv, .jsonl or .parquet file"),
         ("m.parquet", b"no parquet", "cannot be read as Parquet"),
         ("m.csv", b"", "lacks the column 'path' and the column 'label'; it has none"),
     ],
@@ -251,8 +252,8 @@ def test_manifest__an_expression_that_does_not_match_fails_its_row(
     assert bad.endswith(f"m.{kind}: --group: '/(slide\\\\d)/' does not match this path")
 
 
-def test_manifest__text_that_cannot_be_stored_fails_or_is_replaced(tmp_path: Path) -> None:
-    """Half characters and zero bytes end no run; bytes that are no UTF-8 are shown as such."""
+def test_manifest__text_that_cannot_be_stored_fails(tmp_path: Path) -> None:
+    """Half characters and zero bytes end no run."""
     file = tmp_path / "m.jsonl"
     rows = [
         r'{"path": "a\u0000.png", "label": "bee"}',
@@ -268,12 +269,193 @@ def test_manifest__text_that_cannot_be_stored_fails_or_is_replaced(tmp_path: Pat
     assert said[2] == "line 3 of m.jsonl: its note '\\ud83d' is no text"
     assert "line 4 of m.jsonl: it is not JSON" in (said[3] or "")
     assert said[4] is None
+
+
+def test_manifest__another_encoding_is_refused_row_by_row(tmp_path: Path) -> None:
+    """No other text is stored in its place; what it may have meant is shown, with the remedy."""
+    file = tmp_path / "m.csv"
+    file.write_bytes(
+        b"path,label,site\na.png,croton,Z\xfcrich\nb.png,K\xe4fer,\nc.png,bee,Bern\nd\xe9.png,bee,\n"
+    )
+
+    def refused(line: int, column: str, shown: str, guess: str) -> str:
+        return (
+            f"line {line} of m.csv: its {column} {shown!r} is not UTF-8 (in Windows-1252 it is "
+            f"{guess!r}): save the manifest as UTF-8 (in Excel: 'CSV UTF-8')"
+        ).replace("\\\\", "\\")
+
+    assert reasons(Manifest(file)) == [
+        refused(2, "site", r"Z\xfcrich", "Zürich"),
+        refused(3, "label", r"K\xe4fer", "Käfer"),
+        None,
+        refused(5, "path", r"d\xe9.png", "dé.png"),
+    ]
+
+
+def test_manifest__letters_that_were_lost_before_are_refused(tmp_path: Path) -> None:
+    """A file that some program read in the wrong encoding and saved again."""
+    file = tmp_path / "m.csv"
+    file.write_text("path,label,site\na.png,K\ufffdfer,\nb.png,bee,Z\ufffdrich\n", encoding="utf-8")
+    said = reasons(Manifest(file))
+    assert "the label 'K\ufffdfer' holds U+FFFD, which stands for a letter that was lost" in (
+        said[0] or ""
+    )
+    assert "the value of 'site' 'Z\ufffdrich' holds U+FFFD" in (said[1] or "")
+
+
+def test_manifest__a_path_that_is_no_utf8_finds_its_file(tmp_path: Path) -> None:
+    """Names of files are bytes: what is on the disk under these bytes is meant."""
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes no such names")
     latin = tmp_path / "latin.csv"
-    latin.write_bytes(b"path,label,site\ncaf\xe9.png,bee,caf\xe9\n")
+    latin.write_bytes(b"path,label\ncaf\xe9.png,bee\n")
     [found] = Manifest(latin)
-    assert found.meta == {"site": "caf\N{REPLACEMENT CHARACTER}"}
-    assert found.source == str(tmp_path / "caf\N{REPLACEMENT CHARACTER}.png")
+    assert found.source == str(tmp_path / r"caf\xe9.png")
     assert os.fsencode(found.file or "").endswith(b"caf\xe9.png")
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "listed"),
+    [
+        ("Ka\u0308fer.png", "K\u00e4fer.png"),
+        ("K\u00e4fer.png", "Ka\u0308fer.png"),
+        ("a b.png", "a\u00a0b.png"),
+        ("a\u00a0 b.png", " a b.png "),
+        ("Ka\u0308fer/x.png", "./K\u00e4fer/x.png"),
+        ("K\u00e4fer/x.png", "Ka\u0308fer\\x.png"),
+    ],
+)
+def test_manifest__a_path_finds_its_file_in_another_spelling(
+    tmp_path: Path, on_disk: str, listed: str
+) -> None:
+    """A list from another machine names what looks the same; the file keeps its own name."""
+    (tmp_path / on_disk).parent.mkdir(exist_ok=True)
+    (tmp_path / on_disk).write_bytes(b"")
+    [found] = Manifest(write(tmp_path, "jsonl", [{"path": listed, "label": "bee"}]))
+    assert found.file == str(tmp_path / on_disk)
+    assert found.source == str(tmp_path / on_disk)
+
+
+def test_manifest__a_path_that_could_be_two_files_is_neither(tmp_path: Path) -> None:
+    """Where names differ in spelling alone, only the exact one is taken."""
+    for name in ("K\u00e4fer.png", "Ka\u0308fer.png"):
+        (tmp_path / name).write_bytes(b"")
+    rows = [{"path": p, "label": "x"} for p in ("K\u00e4fer.png", "K\u00e4\u00adfer.png")]
+    exact, unclear = Manifest(write(tmp_path, "jsonl", rows))
+    assert exact.file == str(tmp_path / "K\u00e4fer.png")
+    assert not Path(unclear.file or "").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "meta", "notices"),
+    [
+        (",path,label\n0,a.png,bee\n1,b.png,bee\n", {}, ["1 column without a name left out"]),
+        (
+            "path,label,,\na.png,bee,,\nb.png,bee,,\n,,,\n",
+            {},
+            ["2 columns without a name left out"],
+        ),
+        (
+            "Unnamed: 0,path,label\n0,a.png,bee\n1,b.png,bee\n",
+            {},
+            ["1 column without a name left out"],
+        ),
+        ("path, label\na.png, bee\nb.png, bee\n", {}, []),
+        ("PATH,La Bel\na.png,bee\nb.png,bee,,\n", {}, []),
+        (
+            "path,label,Date collected\na.png,bee,2024-05-01\nb.png,bee,2024-05-01\n",
+            {"Date_collected": "2024-05-01"},
+            ["the column 'Date collected' is the metadata key 'Date_collected'"],
+        ),
+        (
+            "path,label,source\na.png,bee,lab\nb.png,bee,lab\n",
+            {"source": "lab"},
+            [
+                "the column 'source' is metadata: filter by meta.source=..., since source=... asks "
+                "for something else"
+            ],
+        ),
+        ("path;label;site\r\na.png;bee;x,y\r\nb.png;bee;x,y\r\n", {"site": "x,y"}, []),
+        ("path\tlabel\na.png\tbee\nb.png\tbee\n", {}, []),
+        ("sep=;\npath;label\na.png;bee\nb.png;bee\n", {}, []),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_manifest__as_spreadsheets_write_it(
+    tmp_path: Path, text: str, meta: dict[str, str], notices: list[str], encoding: str
+) -> None:
+    """Nameless columns, empty ends, spaces, capitals, semicolons, tabs, byte order marks."""
+    (tmp_path / "m.csv").write_text(text, encoding=encoding)
+    found = Manifest(tmp_path / "m.csv")
+    assert [(item.label, item.meta, item.verdict) for item in found] == 2 * [("bee", meta, None)]
+    assert [item.path for item in found] == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert list(found.notices) == notices
+
+
+def test_manifest__line_numbers_count_the_separator_line(tmp_path: Path) -> None:
+    """A row is found where an editor shows it."""
+    (tmp_path / "m.csv").write_text("sep=;\npath;label\na.png;\n")
+    assert reasons(Manifest(tmp_path / "m.csv")) == ["line 3 of m.csv: it has no label"]
+
+
+def test_manifest__pandas_index_and_floats_in_parquet(tmp_path: Path) -> None:
+    """An index without a name is nobody's metadata; a whole number is written as one."""
+    table = pa.table(
+        {
+            "__index_level_0__": [3, 7],
+            "path": ["a.png", "b.png"],
+            "label": pa.array([7.0, 7.5], pa.float64()),
+            "Year": pa.array([2020.0, None], pa.float64()),
+            "cost": [Decimal("3.00"), Decimal("3.50")],
+            "far": [1e300, -0.0],
+        }
+    )
+    pq.write_table(table, tmp_path / "m.parquet")
+    first, second = Manifest(tmp_path / "m.parquet")
+    assert (first.label, second.label) == ("7", "7.5")
+    assert first.meta == {"Year": "2020", "cost": "3", "far": "1e+300"}
+    assert second.meta == {"cost": "3.50", "far": "0"}
+
+
+def test_manifest__text_stays_text(tmp_path: Path) -> None:
+    """A label that looks like a value is what is written there."""
+    names = ["nan", "NA", "None", "null", "true", "007", "1e5", "-1", "7.0"]
+    (tmp_path / "m.csv").write_text("path,label\n" + "".join(f"{n}.png,{n}\n" for n in names))
+    assert [item.label for item in Manifest(tmp_path / "m.csv")] == names
+
+
+def test_manifest__columns_of_whole_numbers_in_text(tmp_path: Path) -> None:
+    """What pandas made floats of goes in as it was; a column with any other number stays text."""
+    (tmp_path / "m.csv").write_text(
+        "path,label,year,version,empty\na.png,7.0,2020.0,1.0,\nb.png,7.0,,1.1,\nc.png,8.0,-5.0\n"
+    )
+    found = Manifest(tmp_path / "m.csv")
+    assert [item.label for item in found] == ["7", "7", "8"]
+    assert [dict(item.meta) for item in found] == [
+        {"year": "2020", "version": "1.0"},
+        {"version": "1.1"},
+        {"year": "-5"},
+    ]
+    assert found.notices == (
+        "the column 'label' holds whole numbers: they go in without '.0'",
+        "the column 'year' holds whole numbers: they go in without '.0'",
+    )
+
+
+def test_manifest__keys_of_json_rows_are_spelled_alike(tmp_path: Path) -> None:
+    """Every row may have other keys; two that are one key are named."""
+    rows: list[dict[str, Any]] = [
+        {" Path": "a.png", "LABEL": "bee", "": 1, "meta.site": "roof"},
+        {"path": "b.png", "label": "bee", "Label ": "wasp"},
+    ]
+    found = Manifest(write(tmp_path, "jsonl", rows))
+    first, second = found
+    assert (first.label, first.meta, first.path) == ("bee", {"site": "roof"}, tmp_path / "a.png")
+    assert second.verdict is not None
+    assert second.verdict.reason == "line 3 of m.jsonl: has the column 'label' twice"
+    assert found.notices == ("1 column without a name left out",)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +463,10 @@ def test_manifest__text_that_cannot_be_stored_fails_or_is_replaced(tmp_path: Pat
     [
         (b"path,label,label\n", "has the column 'label' twice"),
         (b'"path,label\n', "its first line cannot be read as CSV: unexpected end of data"),
-        ("path,label\n".encode("utf-16"), "lacks the column 'path' and the column 'label'"),
+        ("path,label\n".encode("utf-16-le"), "holds zero bytes, so it is not UTF-8: save the"),
+        ("path,label\na,b\n".encode("utf-16")[:-1], "is damaged UTF-16: .* save the manifest as"),
+        ("path,label,H\u00f6he\n".encode("cp1252"), "names of its columns are not UTF-8: save"),
+        (b"Path, LABEL,label\n", "has the column 'label' twice"),
     ],
 )
 def test_manifest__a_first_line_that_makes_no_sense_is_a_usage_error(

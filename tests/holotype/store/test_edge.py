@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ import pytest
 from holotype.errors import GalleryMissing, StoreError, StoreLocked
 from holotype.fingerprint import Fingerprint
 from holotype.store import lock
-from holotype.store.edge import space
+from holotype.store.edge import shard, space
+from holotype.store.edge.log import Log
+from holotype.store.edge.quiet import QuietFlush
 from holotype.store.edge.shard import Shard
 from holotype.store.edge.store import EdgeStore
 from holotype.store.lock import read_owner
@@ -98,59 +102,133 @@ def test_add__survives_kill(home: str) -> None:
             assert store.count() % BATCH == 0  # the batch in flight is there whole or not at all
 
 
-def test_open__after_a_crash_flushes_first(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open__after_a_crash_syncs_first(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed owner left in the log is brought to the disk before anybody is told of it."""
     with _worker("fill", home) as filling:
         assert filling.stdout is not None
         filling.stdout.readline()
         filling.kill()
-    flushed: list[Shard] = []
-    flush = Shard.flush
+    synced: list[Log] = []
+    sync = Log.sync
 
-    def noted(shard: Shard) -> None:
-        flushed.append(shard)
-        flush(shard)
+    def noted(log: Log) -> bool:
+        synced.append(log)
+        return sync(log)
 
-    monkeypatch.setattr(Shard, "flush", noted)
+    monkeypatch.setattr(Log, "sync", noted)
     open_home(home).close()
-    assert len(flushed) == 2  # references and heads
+    assert len(synced) == 2  # references and heads
     open_home(home).close()
-    assert len(flushed) == 2  # an orderly close leaves nothing to do
+    assert len(synced) == 2  # an orderly close leaves nothing to do
 
 
-def test_add__reported_only_when_flushed(
+def test_add__reported_only_when_durable(
     edge: EdgeStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the disk refuses the flush, the call fails instead of reporting success."""
+    """Where the disk refuses the log, the call fails instead of reporting success."""
 
-    def full(_: Shard) -> None:
-        raise StoreError("cannot flush references in the embedded store: no space left")
+    def broken(_: Log) -> bool:
+        raise OSError(5, "Input/output error")
 
+    edge.add(pictures.many("wasp", 1))
     with monkeypatch.context() as patch:
-        patch.setattr(Shard, "flush", full)
+        patch.setattr(Log, "sync", broken)
         for write in (
-            lambda: edge.add(pictures.many("wasp", 1)),
+            lambda: edge.add(pictures.many("bee", 1)),
             lambda: edge.relabel("bee", ids=[picture_id("wasp-0")]),
             lambda: edge.remove(ids=[picture_id("wasp-0")]),
         ):
-            with pytest.raises(StoreError, match="no space left"):
+            with pytest.raises(StoreError, match=r"cannot be brought to the disk \(.*Input/output"):
                 write()
+
+
+def test_add__answers_go_on_while_it_becomes_durable(
+    edge: EdgeStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query is answered while a write waits for the disk, and finds what is being written."""
+    edge.add(pictures.many("wasp", 2))
+    syncing, go_on = threading.Event(), threading.Event()
+    sync = Log.sync
+
+    def slow(log: Log) -> bool:
+        syncing.set()
+        assert go_on.wait(HANG_S)
+        return sync(log)
+
+    monkeypatch.setattr(Log, "sync", slow)
+    with ThreadPoolExecutor(1) as threads:
+        adding = threads.submit(edge.add, pictures.many("bee", 1))
+        assert syncing.wait(HANG_S)
+        (found,) = edge.neighbours(pictures.many("bee", 1)[0].vector[None], k=1)
+        assert not adding.done()
+        go_on.set()
+        adding.result(HANG_S)
+    assert [neighbour.label for neighbour in found] == ["bee"]
+
+
+def test_add__flushes_where_the_log_looks_otherwise(
+    edge: EdgeStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log with files that are not known is left to the engine, which flushes at every write."""
+    flushed: list[Shard] = []
+    flush = Shard.flush
+    monkeypatch.setattr(Shard, "flush", lambda shard: (flushed.append(shard), flush(shard)))
+    edge.add(pictures.many("wasp", 1))
+    assert not flushed
+    (edge._space.references.folder / "wal" / "segment-1.log").touch()
+
+    edge.add(pictures.many("bee", 1))
+
+    assert flushed == [edge._space.references]
+    (edge._space.references.folder / "wal" / "segment-1.log").unlink()
+
+
+def test_add__flushes_when_the_log_has_grown(
+    edge: EdgeStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long log is flushed by the write that made it long, so that it never grows for ever."""
+    edge.add(pictures.many("wasp", 3))
+    assert edge._space.references.unflushed
+    monkeypatch.setattr(shard, "LOG_BYTES", -1)
+
+    edge.add(pictures.many("bee", 3))
+
+    assert not edge._space.references.unflushed
+
+
+def test_add__flushed_in_a_quiet_moment(edge: EdgeStore, pictures: Pictures) -> None:
+    """When nobody asks for anything, what is in the log is brought to its place."""
+    references = edge._space.references
+    edge.add(pictures.many("wasp", 1))
+    assert references.unflushed
+    flushed = threading.Event()
+    flush = references.flush
+
+    def noted() -> None:
+        flush()
+        flushed.set()
+
+    references.flush = noted  # type: ignore[method-assign]
+    quiet = QuietFlush(references, quiet_s=0)
+    assert flushed.wait(HANG_S)
+    quiet.stop()
+    assert not references.unflushed
 
 
 def test_close__refused_flush_gives_the_lock_back(
     home: str, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A close that fails says so, and leaves a gallery that opens again."""
+    """A close that fails says so, and leaves a gallery that opens again with all it held."""
     store = open_home(home)
+    store.add(pictures.many("wasp", 1))
     with monkeypatch.context() as patch:
-        patch.setattr(Shard, "flush", lambda _: (_ for _ in ()).throw(StoreError("disk is full")))
-        with pytest.raises(StoreError, match="disk is full"):
-            store.add(pictures.many("wasp", 1))
-        with pytest.raises(StoreError, match="disk is full"):
+        patch.setattr(Shard, "flush", lambda _: (_ for _ in ()).throw(StoreError("it is broken")))
+        with pytest.raises(StoreError, match="it is broken"):
             store.close()
 
     assert read_owner(Path(home), "default") is None
-    open_home(home).close()
+    with open_home(home) as store:
+        assert store.count() == 1
 
 
 def test_lease__ends_with_the_owner(home: str) -> None:
@@ -215,16 +293,24 @@ def test_open__unusable_home(tmp_path: Path, fingerprint: Fingerprint, create: b
         )
 
 
-def test_open__no_space_for_the_record(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk while taking the lock is a clear error, and the lock is free again."""
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_open__owner_cannot_be_written(
+    home: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Without space for the owner's name it is used all the same; else that is an error."""
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
+    open_home(home).close()
     with monkeypatch.context() as patch:
-        patch.setattr(lock, "write_json", full)
-        with pytest.raises(StoreError, match="No space left on device"):
-            open_home(home)
+        patch.setattr(lock, "write_json", refused)
+        if number == errno.ENOSPC:
+            with open_home(home), pytest.raises(StoreLocked, match="in use by another process"):
+                open_home(home)
+        else:
+            with pytest.raises(StoreError, match="Permission denied"):
+                open_home(home)
 
     open_home(home).close()
 
@@ -262,13 +348,13 @@ def test_open__damaged_record(home: str, text: str) -> None:
         open_home(home)
 
 
-@pytest.mark.parametrize("shard", ["references", "heads"])
-def test_open__files_missing(home: str, fingerprint: Fingerprint, shard: str) -> None:
+@pytest.mark.parametrize("name", ["references", "heads"])
+def test_open__files_missing(home: str, fingerprint: Fingerprint, name: str) -> None:
     """Lost engine files are a clear error, not a traceback of the engine; the lock goes back."""
     open_home(home).close()
-    shutil.rmtree(Path(home) / "default" / "spaces" / fingerprint.id / shard)
+    shutil.rmtree(Path(home) / "default" / "spaces" / fingerprint.id / name)
 
-    with pytest.raises(StoreError, match=f"cannot open {shard} in the embedded store: "):
+    with pytest.raises(StoreError, match=f"files of the {name} are damaged .*is missing"):
         open_home(home)
 
     assert read_owner(Path(home), "default") is None

@@ -70,19 +70,6 @@ def test_release__nobody_owns(folder: Path) -> None:
     OwnerLock.acquire(folder, command="ingest add").release()
 
 
-def test_acquire__knows_of_a_crash(folder: Path) -> None:
-    """The next owner learns whether the last one gave the gallery back or was killed."""
-    OwnerLock.acquire(folder, command="ingest add").release()
-    orderly = OwnerLock.acquire(folder, command="ingest add")
-    record = (folder / OWNER_FILE).read_text()
-    orderly.release()
-    (folder / OWNER_FILE).write_text(record)
-    after_kill = OwnerLock.acquire(folder, command="ingest add")
-
-    assert (orderly.after_crash, after_kill.after_crash) == (False, True)
-    after_kill.release()
-
-
 def test_acquire__taken(folder: Path) -> None:
     """A second owner is turned away at once, told who the first is and what to do."""
     first = OwnerLock.acquire(folder, command="ingest add")
