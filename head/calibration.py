@@ -82,7 +82,7 @@ class Calibration:
 
     def supported(self, probabilities: Floats) -> Floats:
         """Probabilities (Q, C) that claim no more than what this was fitted on supports."""
-        return supported(probabilities, int(self.figures["answers"]))
+        return supported(probabilities, int(self.figures["answers"] or 0))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""

@@ -174,9 +174,9 @@ def _logistic(rows: Floats, truth: npt.NDArray[np.bool_], weights: Floats, prior
 
     def loss(fitted: Floats) -> tuple[float, Floats]:
         odds, away = rows @ fitted, fitted - prior
-        nats = weights @ (np.logaddexp(0, odds) - truth * odds)
+        nats = float(weights @ (np.logaddexp(0, odds) - truth * odds))
         slope = rows.T @ (weights * (np.exp(-np.logaddexp(0, -odds)) - truth))
-        return nats + PRIOR_WEIGHT / 2 * (away @ away), slope + PRIOR_WEIGHT * away
+        return nats + PRIOR_WEIGHT / 2 * float(away @ away), slope + PRIOR_WEIGHT * away
 
     fitted: Floats = minimize(loss, prior, jac=True, method="BFGS").x
     return fitted
