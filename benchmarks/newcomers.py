@@ -13,7 +13,7 @@ no reference and no near-duplicate of one.
 2. Small galleries: 15 classes of 2, 3, 5, 10 and 20 references, trained and asked: accuracy,
    mean score, calibration error, log loss, and the highest score of any answer.
 
-Draws are numbered, and constants were chosen on draws of even numbers (`docs/LAB.md`).
+Nothing was chosen on these draws (`docs/LAB.md`).
 """
 
 from __future__ import annotations

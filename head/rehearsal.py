@@ -61,7 +61,7 @@ LEAST_SPREAD = 0.05
 
 LEAN = (0.45, 0.0, -1.0)
 """Added to the first three coefficients. With it the known classes lose a point to a newcomer,
-however many references it has: chosen on half of the development galleries."""
+however many references it has (`docs/LAB.md`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
