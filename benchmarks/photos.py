@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy.sets import FOLDER_VARIABLE
-from holotype.images.files import find_images
+from holotype.images.finding import find_images
 
 SIZES = ((1280, 960), (1160, 870), (1600, 1200), (1000, 1400), (1400, 1400), (1200, 900))
 """Width and height, pixels: 1.0 to 2.0 megapixels."""

@@ -106,7 +106,7 @@ class Classifier:
             EmptyGallery: there is no reference, or none that the filter leaves.
             NoActiveHead: the options take a head, and nothing was trained.
         """
-        return self._answerable(options)[0]
+        return self._answerable(self._as_stored(options))[0]
 
     def classify(
         self,
@@ -131,11 +131,19 @@ class Classifier:
         """
         if len(vectors) == 0:
             return []
+        options = self._as_stored(options)
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
         asked = _Asked(vectors, own, options, *self._answerable(options))
         return {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
             options.mode
         ](asked)
+
+    def _as_stored(self, options: QueryOptions) -> QueryOptions:
+        """The options with labels in the filter as the gallery spells them."""
+        classes = self._standing.basis().classes if options.where else None
+        if classes is None:
+            return options
+        return replace(options, where=options.where.among(classes.counts))
 
     def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
         """See `candidates`; and the active head."""

@@ -122,6 +122,10 @@ def evaluate(
         float,
         typer.Option(help="References above this cosine count as one picture (leave-one-out)."),
     ] = 0.95,
+    splits_are_classes: Annotated[
+        bool,
+        typer.Option("--splits-are-classes", help="Folders called train, val or test are classes."),
+    ] = False,
     where: flags.Filter = None,
     k: flags.K = None,
     metric: flags.Metric = None,
@@ -152,6 +156,7 @@ def evaluate(
         leave_one_out=leave_one_out,
         learning_curve=learning_curve,
         near_duplicate=near_duplicate,
+        splits_are_classes=splits_are_classes,
         html=html,
         as_json=as_json,
     )

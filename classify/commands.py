@@ -14,6 +14,7 @@ from holotype import console
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch
 from holotype.gallery import connect
+from holotype.images.finding import LeftOut
 from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def run_query(
     as_json: bool,
 ) -> int:
     """`classify query`: print a result per image as it is known; returns the exit code."""
-    sources = list(find_sources(images, stdin=sys.stdin.buffer.read))
+    left_out = LeftOut()
+    sources = list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
+    if left_out.kinds:
+        console.say(f"notice: {left_out}")
     show = _json_line if as_json else _for_people()
     service = connect(settings)
     if service is not None:

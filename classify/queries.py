@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, UsageError
-from holotype.images.files import find_images, read_file
+from holotype.images.files import read_file
+from holotype.images.finding import LeftOut, Refused, find_runs
 from holotype.images.picture import Picture, read_picture
 from holotype.references import reference_id
 
@@ -43,10 +45,13 @@ class Query:
     problem: str | None = None
 
 
-def find_sources(arguments: Sequence[str], *, stdin: Callable[[], bytes]) -> Iterator[Source]:
+def find_sources(
+    arguments: Sequence[str], *, stdin: Callable[[], bytes], left_out: LeftOut
+) -> Iterator[Source]:
     """Files as given, folders and patterns expanded in sorted order, `-` for `stdin`.
 
     What is not there is a source too, whose reading fails: it is named with the others.
+    `left_out` is told what folders hold besides.
 
     Raises:
         UsageError: `-` stands more than once.
@@ -57,33 +62,38 @@ def find_sources(arguments: Sequence[str], *, stdin: Callable[[], bytes]) -> Ite
         if argument == STANDARD_INPUT:
             yield Source(STANDARD_INPUT, stdin)
         else:
-            yield from _expand(argument)
+            yield from _expand(argument, left_out)
 
 
-def _expand(argument: str) -> Iterator[Source]:
+def _expand(argument: str, left_out: LeftOut) -> Iterator[Source]:
     path = Path(argument)
-    if path.is_dir():
-        yield from _files([path], otherwise=(argument, "there are no images in this folder"))
-    elif not path.exists() and glob.has_magic(argument):
+    if os.path.isdir(path):  # noqa: PTH112  never raises
+        nothing = Source(argument, _failing("there are no images in this folder"))
+        yield from _files([path], left_out, otherwise=nothing)
+    elif not os.path.lexists(path) and glob.has_magic(argument):
         # Path.glob takes no absolute pattern.
         found = glob.glob(argument, recursive=True)  # noqa: PTH207
         matches = [Path(match) for match in sorted(found)]
-        yield from _files(matches, otherwise=(argument, "no file matches this pattern"))
+        nothing = Source(argument, _failing("no file matches this pattern"))
+        yield from _files(matches, left_out, otherwise=nothing)
     else:
         yield Source(argument, partial(read_file, path))
 
 
-def _files(paths: Sequence[Path], *, otherwise: tuple[str, str]) -> Iterator[Source]:
+def _files(paths: Sequence[Path], left_out: LeftOut, *, otherwise: Source) -> Iterator[Source]:
     empty = True
-    for path in find_images(paths):
+    for run in find_runs(paths, left_out):
         empty = False
-        yield Source(str(path), partial(read_file, path))
+        if isinstance(run, Refused):
+            yield Source(str(run.path), _failing(run.reason))
+            continue
+        for path in map(Path, run):
+            yield Source(str(path), partial(read_file, path))
     if empty:
-        name, reason = otherwise
-        yield Source(name, _nothing(reason))
+        yield otherwise
 
 
-def _nothing(reason: str) -> Callable[[], bytes]:
+def _failing(reason: str) -> Callable[[], bytes]:
     def read() -> bytes:
         raise BrokenImage(reason)
 

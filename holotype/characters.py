@@ -56,10 +56,10 @@ def uniform(text: str) -> str:
     emoji). Applying it twice is applying it once.
     """
     if text.isascii():
-        return _WHITE.sub(" ", text).strip(" ")
-    before, seen = None, _nfc(_WHITE.sub(" ", _IGNORABLE.sub("", text)).strip(" "))
+        return _spaced(text)
+    before, seen = None, _spaced(_IGNORABLE.sub("", text))
     while seen != before:  # a joiner that goes lets marks change places around the next one
-        before, seen = seen, _nfc(_JOINERS.sub(_joiner_that_shows, seen))
+        before, seen = seen, _spaced(_JOINERS.sub(_joiner_that_shows, seen))
     return seen
 
 
@@ -110,6 +110,11 @@ def printable_json(data: object) -> str:
     return "".join(c if _is_harmless(c) else json.dumps(c)[1:-1] for c in text)
 
 
+def printable_ascii_json(data: object) -> str:
+    """The same in ASCII alone."""
+    return json.dumps(data).replace("\x7f", r"\u007f")
+
+
 def _look(text: str) -> str:
     return unicodedata.normalize("NFKD", uniform(text)).translate(_LOOK_ALIKE)
 
@@ -119,6 +124,10 @@ def _called(character: str | None) -> str:
         return "missing"
     name = unicodedata.name(character, "without a name")
     return f"U+{ord(character):04X} ({name})"
+
+
+def _spaced(text: str) -> str:
+    return _nfc(_WHITE.sub(" ", text).strip(" "))
 
 
 def _nfc(text: str) -> str:

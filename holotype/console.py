@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import itertools
 import logging
+import os
 import sys
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from holotype.characters import printable, printable_json
-from holotype.errors import HolotypeError
+from holotype.characters import printable, printable_ascii_json, printable_json
+from holotype.errors import HolotypeError, OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +62,11 @@ _OPTIONS: dict[str, tuple[str, type, str]] = {
     "precision": (_ENCODER, str, "auto, fp32 or bf16 (default: auto; bf16 on CUDA only)."),
     "batch_size": (_ENCODER, int, "Images per forward pass (default: 32, on CUDA 128)."),
     "compile": (_ENCODER, bool, "Compile the network first: a minute, for long runs on CUDA."),
+    "max_megapixels": (
+        _ENCODER,
+        int,
+        "Largest picture that is read, at the size that is needed (default: 89).",
+    ),
     "workers": (_ENCODER, int, "Decoding threads (default: number of cores)."),
     "home": (_STORE, Path, "Where the embedded store lives."),
     "gallery": (_STORE, str, "Name of the gallery (default: default)."),
@@ -145,7 +152,8 @@ def run(app: typer.Typer) -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        app(args=arguments)
+        with _standard_output():
+            app(args=arguments)
     except HolotypeError as error:
         if debug:
             raise
@@ -156,10 +164,56 @@ def run(app: typer.Typer) -> None:
         sys.exit(130)
 
 
+class _Output(io.TextIOWrapper):
+    """Standard output whose failures are ours: whoever writes to it meets an `OutputError`.
+
+    What its encoding cannot spell is escaped.
+    """
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> OutputError:
+        # What is still in the buffers goes nowhere, or the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+        return OutputError("to standard output", error)
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    before = sys.stdout
+    if before is None:  # closed by whoever started this: nobody wants to read
+        before = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  as long as the process
+    sys.stdout = _Output(
+        before.buffer,
+        encoding=before.encoding,
+        errors="backslashreplace",
+        line_buffering=bool(before.line_buffering),
+    )
+    try:
+        yield
+    finally:
+        output, sys.stdout = sys.stdout, before
+        try:
+            output.flush()
+        finally:
+            output.detach()
+
+
 def say(message: str) -> None:
-    """One line for people, on standard error."""
-    sys.stderr.write(printable(message) + "\n")
-    sys.stderr.flush()
+    """One line for people, on standard error. That nobody can read it ends no work."""
+    with suppress(OSError):
+        sys.stderr.write(printable(message) + "\n")
+        sys.stderr.flush()
 
 
 def out(text: str) -> None:
@@ -168,8 +222,9 @@ def out(text: str) -> None:
 
 
 def out_json(data: Any) -> None:
-    """One line of JSON on standard output, exact."""
-    sys.stdout.write(printable_json(data) + "\n")
+    """One line of JSON on standard output, exact, whatever its encoding can spell."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write((printable_json(data) if is_utf8 else printable_ascii_json(data)) + "\n")
 
 
 def confirmed(question: str) -> bool:

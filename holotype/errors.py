@@ -4,6 +4,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 ├── UsageError                 exit code 2: options that cannot be followed
 │   └── UnknownFilterKey       a --where key that no reference carries
 ├── BrokenImage                one picture cannot be read; never ends a run
+├── OutputError                standard output, a report or a page cannot be written
 ├── EncoderError
 │   ├── UnknownBackbone        timm has no network of that name
 │   └── WeightsUnavailable     the hub cannot be reached, or a checkpoint does not fit
@@ -64,6 +65,15 @@ class BrokenImage(HolotypeError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class OutputError(HolotypeError):
+    """Standard output, a report or a page cannot be written: a full disk, a reader that left."""
+
+    def __init__(self, what: str, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {what} ({error.strerror or error}): what was done until then is kept"
+        )
 
 
 class EncoderError(HolotypeError):

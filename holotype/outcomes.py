@@ -63,7 +63,8 @@ class FileOutcome(NamedTuple):
     id: str | None = None
     """The reference's id, where the bytes could be read."""
     reason: str | None = None
-    """What happened and what to do, where the outcome is not a plain success."""
+    """What happened and what to do, where the outcome is not a plain success; of what was added,
+    what a person should know of the picture."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -207,6 +208,23 @@ class Where:
         """
         found = (condition for text in expressions for condition in _parse_conditions(text))
         return cls(tuple(dict.fromkeys(found)))
+
+    def among(self, labels: Collection[str]) -> Where:
+        """The same filter in a gallery that has these labels.
+
+        Earlier versions may have stored a label in another spelling, which `parse` cannot guess:
+        a filter that leaves such a class out must leave it out.
+        """
+        if all(condition.key != "label" for condition in self.conditions):
+            return self
+        spelled = defaultdict(list)
+        for label in labels:
+            spelled[uniform(label)].append(label)
+        found: dict[Condition, None] = {}
+        for one in self.conditions:
+            more = spelled.get(uniform(one.value), ()) if one.key == "label" else ()
+            found |= dict.fromkeys((one, *(replace(one, value=label) for label in more)))
+        return Where(tuple(found))
 
 
 EVERYTHING = Where()

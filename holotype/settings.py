@@ -51,10 +51,20 @@ class Precision(StrEnum):
 
 
 def default_home() -> Path:
-    """The user's data folder for Holotype."""
+    """The user's data folder for Holotype.
+
+    Raises:
+        UsageError: this user has no home.
+    """
     from platformdirs import user_data_path
 
-    return user_data_path("holotype", appauthor=False)
+    try:
+        return user_data_path("holotype", appauthor=False)
+    except RuntimeError as error:
+        raise UsageError(
+            "this user has no home directory to keep galleries in: name a folder for them with "
+            "HOLOTYPE_HOME or --home"
+        ) from error
 
 
 class Settings(BaseSettings):
@@ -83,6 +93,10 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=1, le=256)
     """Decoding threads; None: the number of cores."""
 
+    max_megapixels: int | None = Field(default=None, ge=1, le=10_000)
+    """Largest picture that is decoded, millions of pixels; None: 89. Of a JPEG, which is decoded at
+    a fraction of its size, those that are needed: one of four times as many is read."""
+
     # The store
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
@@ -101,6 +115,11 @@ class Settings(BaseSettings):
     """Port of gRPC on the host of `qdrant_url`."""
     qdrant_timeout: float = Field(default=30.0, gt=0)
     """Seconds per request."""
+    qdrant_nodes: str | None = None
+    """URLs of all nodes of a cluster, with commas between them: to compare and back up replicas.
+    None: the hosts by which the nodes know each other, at the port of `qdrant_url`."""
+    qdrant_proxy: bool = False
+    """Ask the server through the proxies of the environment (HTTP_PROXY and the like)."""
     qdrant_shards: int = Field(default=1, ge=1)
     qdrant_replicas: int = Field(default=1, ge=1)
 
@@ -136,6 +155,15 @@ class Settings(BaseSettings):
     """How long an idle encoder waits for a second image before it starts with one."""
     keep_queries: int = Field(default=0, ge=0, le=100_000)
     """Queries in doubt that are kept for review, the oldest dropped first; 0 keeps none."""
+
+    @field_validator("checkpoint", "home")
+    @classmethod
+    def _expanded(cls, value: Path | None) -> Path | None:
+        # Shells expand a tilde in a word of its own; nobody does in a file of settings.
+        try:
+            return None if value is None else value.expanduser()
+        except RuntimeError as error:
+            raise ValueError("there is no such user's home: write the whole path") from error
 
     @field_validator("gallery")
     @classmethod

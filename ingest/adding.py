@@ -53,7 +53,6 @@ def add(
     """
     started = time.monotonic()
     summary = summary if summary is not None else Summary()
-    counts = summary.counts
     stream = outcomes(
         found,
         backend,
@@ -64,7 +63,7 @@ def add(
     with closing(stream):
         for some in stream:
             for outcome in some:
-                counts[outcome.outcome] += 1
+                summary.count(outcome)
                 listen(outcome)
                 if max_failures is not None and summary.failures > max_failures:
                     summary.stopped = f"more than {max_failures} files failed (--max-failures)"

@@ -39,6 +39,12 @@ _OnConflict = Annotated[
 ]
 
 
+_SplitsAreClasses = Annotated[
+    bool,
+    typer.Option("--splits-are-classes", help="Folders called train, val or test are classes."),
+]
+
+
 @app.command()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def add(
@@ -58,6 +64,7 @@ def add(
     ] = None,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     max_failures: Annotated[
@@ -77,6 +84,7 @@ def add(
         manifest=manifest,
         group=group,
         assignments=set_ or [],
+        splits_are_classes=splits_are_classes,
         max_meta_keys=settings.max_meta_keys,
     )
     options = AddOptions(
@@ -99,6 +107,7 @@ def watch(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 2.0,
     group: _Group = None,
     set_: _Set = None,
+    splits_are_classes: _SplitsAreClasses = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     report: Annotated[
         Path | None, typer.Option(help="Keep one JSON line a file; a restart goes on with it.")
@@ -114,6 +123,7 @@ def watch(
         every_s=every,
         group=parse_group(group),
         meta=read_assignments(set_ or []),
+        splits_are_classes=splits_are_classes,
         on_conflict=on_conflict,
         report=report,
         as_json=as_json,

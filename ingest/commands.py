@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from holotype import console
 from holotype.errors import HolotypeError, UsageError
-from holotype.images.files import IMAGE_SUFFIXES
+from holotype.images.finding import IMAGE_SUFFIXES
 from holotype.intake.folders import Folders
 from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Source
@@ -48,6 +48,7 @@ def read_source(
     manifest: Path | None,
     group: str | None,
     assignments: Sequence[str],
+    splits_are_classes: bool = False,
     max_meta_keys: int = MAX_META_KEYS,
 ) -> Source:
     """The pictures that the command line names.
@@ -60,7 +61,9 @@ def read_source(
         if not paths:
             raise UsageError("nothing to add: name files or folders, or --manifest FILE")
         chosen = None if label is None else clean_label(label)
-        return Folders(paths, label=chosen, group=rule, meta=meta)
+        return Folders(
+            paths, label=chosen, group=rule, meta=meta, splits_are_classes=splits_are_classes
+        )
     if paths or label is not None:
         raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
     found = Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
@@ -87,7 +90,7 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
 def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     """`ingest add`: report every file as its outcome is certain; returns the exit code."""
     _require_some(found)
-    summary = Summary()
+    summary = Summary(left_out=found.left_out)
     with ExitStack() as during:
         report = during.enter_context(Report(options.report)) if options.report else None
         opened = opening.open_dry if options.dry_run else opening.open_backend
@@ -131,6 +134,8 @@ def _require_some(found: Source) -> None:
     """Before an encoder is loaded or a gallery is made for nothing."""
     if next(iter(found), None) is None:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        for line in found.left_out.lines():
+            console.say(line)
         raise HolotypeError(f"nothing to add: no images were found (looked for {suffixes})")
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from holotype import console
-from holotype.characters import alike, uniform
+from holotype.characters import uniform
 from holotype.errors import HolotypeError, UsageError
 from holotype.gallery import open_gallery
 from holotype.intake.words import clean_label
@@ -54,8 +54,8 @@ def show_references(
     with open_gallery(settings, command="ingest list") as store:
         chosen = Where.parse(where)
         if label is not None:
-            of_label = Where.equal("label", *alike(label, store.counts()) or [label])
-            chosen = Where(chosen.conditions + of_label.conditions)
+            chosen = Where(chosen.conditions + Where.equal("label", label).conditions)
+        chosen = chosen.among(store.counts())
         page = store.list_references(where=chosen, limit=limit, after=after)
     width = max((len(reference.label) for reference in page.references), default=0)
     for reference in page.references:

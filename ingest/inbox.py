@@ -46,12 +46,23 @@ class Inbox:
         """Start without having seen anything: what is there already is found, too."""
         self._found = found
         self._seen: dict[str, _Seen] = {}
+        self._left_out = ""
+
+    @property
+    def left_out(self) -> str:
+        """What the last look that was finished passed over, for people."""
+        return self._left_out
 
     def look(self) -> list[Incoming]:
-        """Complete files that are not settled, in order, at most `AT_ONCE`."""
+        """Complete files that are not settled, in order, at most `AT_ONCE`.
+
+        Raises:
+            UsageError: the folder is not there, or cannot be listed.
+        """
         present: set[str] = set()
         complete = list(islice(self._complete(present), AT_ONCE))
         if len(complete) < AT_ONCE:  # otherwise the look was not finished
+            self._left_out = str(self._found.left_out)
             for file in self._seen.keys() - present:
                 del self._seen[file]
         return complete

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype.encoder import load_encoder
-from holotype.errors import GalleryMissing
-from holotype.gallery import connect, open_gallery
+from holotype.errors import GalleryMissing, StoreError
+from holotype.gallery import connect
 from holotype.settings import Pooling, Settings
 from holotype.store.factory import open_store
 from ingest.dry import DryBackend
@@ -68,19 +68,45 @@ def open_backend(
 
 
 @contextmanager
-def open_dry(settings: Settings, *, command: str) -> Iterator[Backend]:
-    """The gallery that the settings name for a dry run, which makes and loads nothing.
+def open_dry(settings: Settings, *, command: str, load: Load = load_encoder) -> Iterator[Backend]:
+    """The gallery that the settings name for a dry run, which makes and embeds nothing.
+
+    The encoder is loaded where a real run would load it, and what would be refused then is
+    refused here.
 
     Raises:
-        StoreLocked: another process owns the embedded store.
+        StoreError: as for `open_backend`; or the gallery could not be made.
+        EncoderError, ServiceError: as for `open_backend`.
     """
+    workers = worker_count(settings)
+    service = connect(settings)
+    if service is not None:
+        with service:
+            yield DryBackend(service, lambda: None, workers=workers, limits=service.limits)
+        return
     try:
-        store = open_gallery(settings, command=command)
+        store = open_store(settings, fingerprint=None, command=command)
     except GalleryMissing:
-        yield DryBackend(None, workers=worker_count(settings))
+        encoder = load(settings)
+        if settings.qdrant_url is None:
+            _check_can_be_made(settings)
+        yield DryBackend(None, lambda: encoder.recipe, workers=workers)
         return
     with store:
-        yield DryBackend(store, workers=worker_count(settings))
+        backend = LocalBackend(store, lambda: load(settings), workers=workers)
+        if _looks_different(settings, store.fingerprint):
+            backend.ready_encoder()
+        yield DryBackend(store, lambda: backend.ready_encoder().recipe, workers=workers)
+
+
+def _check_can_be_made(settings: Settings) -> None:
+    folder = settings.home / settings.gallery
+    above = next(path for path in folder.absolute().parents if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"cannot keep gallery {settings.gallery!r} in {settings.home}: {above} is no folder "
+            "that can be written to. Choose another one with --home (HOLOTYPE_HOME)"
+        )
 
 
 def hash_file(settings: Settings) -> Path:

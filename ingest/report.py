@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from holotype.errors import UsageError
+from holotype.errors import OutputError, UsageError
 from holotype.outcomes import FileOutcome, Outcome
 
 
@@ -25,11 +25,23 @@ class Report:
         Raises:
             UsageError: it cannot be written there.
         """
+        self._file = file
         self._lines = _open(file, "wb")
 
     def write(self, outcome: FileOutcome) -> None:
-        """Add a line."""
-        self._lines.write(line(outcome).encode())
+        """Add a line.
+
+        Raises:
+            OutputError: the disk is full, or nobody reads any more.
+        """
+        self._write(line(outcome).encode())
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:  # a disk that fills up takes a part
+                data = data[self._lines.write(data) or 0 :]
+        except OSError as error:
+            raise OutputError(f"the report {self._file}", error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -55,14 +67,16 @@ class Journal(Report):
         Raises:
             UsageError: it cannot be written there.
         """
+        self._file = file
         self._lines = _open(file, "ab")
         self._known: set[int] = set()
         last = b"\n"
-        with file.open("rb") as before:
-            for last in before:
-                self._known.update(_keys(last))
+        if file.is_file():  # a pipe or a device holds nothing that was written before
+            with file.open("rb") as before:
+                for last in before:
+                    self._known.update(_keys(last))
         if not last.endswith(b"\n"):  # torn when the machine went down
-            self._lines.write(b"\n")
+            self._write(b"\n")
 
     def write(self, outcome: FileOutcome) -> None:
         """Add a line, unless it says nothing new of this file."""

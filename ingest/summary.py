@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holotype.console import EXIT_DONE, EXIT_NOTHING_DONE, EXIT_SOME_FAILED
-from holotype.outcomes import Outcome
+from holotype.images.finding import LeftOut
+from holotype.intake.words import readable
+from holotype.outcomes import FileOutcome, Outcome
 
 
 @dataclass(slots=True)
@@ -15,9 +17,19 @@ class Summary:
     """Counts of a run; the files themselves are in its report."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    """What a person should know of pictures that were added, and of how many of them."""
     seconds: float = 0.0
     stopped: str | None = None
     """Why the run was given up before the last file; None where it was not."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What was found and not taken."""
+
+    def count(self, outcome: FileOutcome) -> None:
+        """One more file has its outcome."""
+        self.counts[outcome.outcome] += 1
+        if outcome.reason and outcome.outcome in {Outcome.ADDED, Outcome.WOULD_ADD}:
+            self.notes[outcome.reason] += 1
 
     @property
     def total(self) -> int:
@@ -31,10 +43,10 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done; 3 done, but some files failed; 1 all failed, or the run was given up."""
+        """0 all done; 3 done, but some files or whole classes failed; 1 all failed, or given up."""
         if self.stopped is not None or (self.total and self.failures == self.total):
             return EXIT_NOTHING_DONE
-        return EXIT_SOME_FAILED if self.failures else EXIT_DONE
+        return EXIT_SOME_FAILED if self.failures or self.left_out.empty else EXIT_DONE
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; every outcome is there, also at 0."""
@@ -44,10 +56,15 @@ class Summary:
             "counts": {outcome.value: self.counts[outcome] for outcome in Outcome},
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
+            "notes": dict(self.notes),
+            "left_out": dict(self.left_out.kinds),
+            "empty_classes": [readable(folder) for folder in self.left_out.empty],
         }
 
     def lines(self) -> list[str]:
-        """A small table for people: one line an outcome that occurred."""
+        """A small table for people: one line an outcome that occurred, one a note, the left out."""
         words = [(outcome.value.replace("_", " "), self.counts[outcome]) for outcome in Outcome]
         width = max(len(str(self.total)), 1)
-        return [f"{n:>{width}}  {word}" for word, n in words if n]
+        outcomes = [f"{n:>{width}}  {word}" for word, n in words if n]
+        notes = [f"{n:>{width}}  of these: {note}" for note, n in self.notes.items()]
+        return [*outcomes, *notes, *self.left_out.lines()]

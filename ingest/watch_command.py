@@ -40,6 +40,7 @@ class WatchOptions:
     every_s: float = 2.0
     group: GroupRule = field(default_factory=lambda: parse_group(None))
     meta: Mapping[str, str] = field(default_factory=dict)
+    splits_are_classes: bool = False
     on_conflict: OnConflict = OnConflict.ERROR
     report: Path | None = None
     as_json: bool = False
@@ -55,13 +56,19 @@ def run_watch(folder: Path, settings: Settings, options: WatchOptions) -> None:
         def listen(outcome: FileOutcome) -> None:
             if journal is not None:
                 journal.write(outcome)
+            if outcome.outcome is not Outcome.ALREADY_PRESENT:
+                console.say(_line(outcome))
             if options.as_json:
                 console.out_json(outcome.to_dict())
                 sys.stdout.flush()
-            if outcome.outcome is not Outcome.ALREADY_PRESENT:
-                console.say(_line(outcome))
 
-        found = Folders([folder], group=options.group, meta=options.meta, may_be_empty=True)
+        found = Folders(
+            [folder],
+            group=options.group,
+            meta=options.meta,
+            may_be_empty=True,
+            splits_are_classes=options.splits_are_classes,
+        )
         watcher = Watcher(
             inbox=Inbox(found),
             open_backend=_opener(settings),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from holotype.errors import ServiceError, StoreLocked, StoreUnavailable
+from holotype.errors import ServiceError, StoreLocked, StoreUnavailable, UsageError
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.adding import add
@@ -43,6 +43,7 @@ class Watcher:
     workers: int | None = None
     hashes: Hashes = field(default_factory=NoHashes)
     _in_the_way: str | None = None
+    _left_out: str = ""
     _look_s: float = 0.0
 
     def run(self, *, every_s: float, wait: Callable[[float], bool]) -> None:
@@ -59,8 +60,16 @@ class Watcher:
     def round(self) -> int:
         """Look once and add what is complete; returns how many files got their outcome."""
         started = time.monotonic()
-        ready = self.inbox.look()
-        self._look_s = time.monotonic() - started
+        try:
+            ready = self.inbox.look()
+        except UsageError as error:  # a network drive comes back
+            self._blocked(str(error))
+            return 0
+        finally:
+            self._look_s = time.monotonic() - started
+        if self.inbox.left_out not in {"", self._left_out}:
+            self._left_out = self.inbox.left_out
+            self.say(self._left_out)
         if not ready:
             return 0
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from holotype.images.files import find_images
+from holotype.images.finding import find_images
 
 FOLDER_VARIABLE = "HOLOTYPE_SETS"
 PARTS = ("train", "val")

@@ -60,7 +60,38 @@ def sound_files() -> dict[str, bytes]:
         "tiff-16": _file(Image.fromarray(np.asarray(grey).astype(np.uint16) * 257), "TIFF"),
         "tiff-pages": _file(photo, "TIFF", save_all=True, append_images=[other], exif=exif),
     }
+    deep = np.asarray(photo).astype(np.uint16) * 257
+    files |= {
+        "tiff-white-is-zero": _tiff_of_others(deep[..., 0], photometric="miniswhite"),
+        "tiff-planes": _tiff_of_others(np.moveaxis(deep, -1, 0), photometric="rgb",
+                                       planarconfig="separate", compression="zlib"),
+        "tiff-tiles": _tiff_of_others(deep, photometric="rgb", tile=(64, 64), byteorder=">",
+                                      bigtiff=True, compression="zlib", predictor=2),
+    }  # fmt: skip
     return files | {f"tiff-{how}": _file(photo, "TIFF", compression=how) for how in IN_TIFF}
+
+
+def noise_files() -> dict[str, bytes]:
+    """3 megapixels of noise in each format."""
+    values = np.random.default_rng(0).integers(0, 2**16, (1500, 2000, 3), dtype=np.uint16)
+    noise = Image.fromarray((values >> 8).astype(np.uint8))
+    return {
+        "jpeg": _file(noise, "JPEG", quality=95, subsampling=0),
+        "jpeg, 10 scans": _file(noise, "JPEG", quality=60, progressive=True),
+        "png": _file(noise, "PNG", compress_level=1),
+        "webp": _file(noise, "WEBP", method=0),
+        "webp, lossless": _file(noise, "WEBP", lossless=True, method=0, quality=0),
+        "gif": _file(noise.quantize(256), "GIF"),
+        "bmp": _file(noise, "BMP"),
+        "heic": _heic(noise),
+        "avif": _file(noise, "AVIF", speed=10),
+        "tiff": _file(noise, "TIFF"),
+        "tiff, lzw": _file(noise, "TIFF", compression="tiff_lzw"),
+        "tiff, 16 bits": _tiff_of_others(values, photometric="rgb", compression="zlib"),
+        "tiff, floats": _tiff_of_others(
+            values.astype(np.float32), photometric="rgb", compression="zlib"
+        ),
+    }
 
 
 def costly() -> Iterator[tuple[str, bytes]]:
@@ -81,6 +112,8 @@ def costly() -> Iterator[tuple[str, bytes]]:
     yield "costly-bmp-runs", _bmp_runs(8 * 2**20)
     yield "costly-tiff-tiles", _tiff_pieces(400_000)
     yield "costly-tiff-tags", _tiff_tags()
+    yield "costly-tiff-strip", _tiff_strip(zlib.compress(bytes(500_000_000)), 8)
+    yield "costly-tiff-huge-tile", _tiff_strip(bytes(100), 1, tile=60_000)
     yield "costly-webp-large", b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\x3f\0" * 2
     yield "costly-heic-grid", _heic_grid()
 
@@ -186,6 +219,14 @@ def _file(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def _tiff_of_others(values: np.ndarray[Any, Any], **options: Any) -> bytes:
+    import tifffile
+
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, **options)
+    return file.getvalue()
+
+
 def _heic(image: Image.Image) -> bytes:
     import pillow_heif
 
@@ -252,6 +293,19 @@ def _tiff_pieces(pieces: int) -> bytes:
     plain = {256: (4, size), 257: (4, size), 258: (3, b"\x08\0"), 259: (3, b"\1\0")}
     more = {262: (3, b"\1\0"), 277: (3, b"\1\0"), 322: (4, one), 323: (4, one)}
     return _tiff(plain | more | {324: (4, one * pieces), 325: (4, one * pieces)})
+
+
+def _tiff_strip(strip: bytes, compression: int, tile: int = 0) -> bytes:
+    """16 bits, 8 x 8 pixels, whose one strip unpacks to far more."""
+    one, eight = struct.pack("<I", 1), struct.pack("<I", 8)
+    names = (324, 325) if tile else (273, 279)
+    fields = {256: (4, eight), 257: (4, eight), 258: (3, b"\x10\0"), 262: (4, one), 277: (4, one)}
+    fields |= {259: (4, struct.pack("<I", compression))}
+    fields |= {names[1]: (4, struct.pack("<I", len(strip)))}
+    if tile:
+        fields |= {322: (4, struct.pack("<I", tile)), 323: (4, struct.pack("<I", tile))}
+    at = 8 + 2 + 12 * (len(fields) + 1) + 4
+    return _tiff(fields | {names[0]: (4, struct.pack("<I", at))}, strip)
 
 
 def _tiff_tags() -> bytes:

@@ -185,8 +185,10 @@ def torment(home: Path, *, kills: int, seed: int) -> str:
     """Kill a writer so often; returns what came of it in a line."""
     open_trial(home).close()
     dice, state, number = random.Random(seed), State(), 0
-    for _ in range(kills):
+    for kill in range(1, kills + 1):
         number = kill_once(home, seed, number, state, dice)
+        if kill % 10 == 0:
+            sys.stderr.write(f"{kill} kills, {number} operations: nothing lost\n")
     return (
         f"{kills} kills, {number} operations begun, {len(state.labels)} references and "
         f"{len(state.heads)} heads at the end: nothing reported was lost, no false alarm"

@@ -27,7 +27,7 @@ import httpx
 
 from benchmarks.harness import Result, benchmark
 from benchmarks.service_load import prepare, serving
-from benchmarks.torture.damaged import costly, damaged
+from benchmarks.torture.damaged import costly, damaged, noise_files
 
 SECONDS = 2.0
 PEAK_MIB = 1536
@@ -51,6 +51,7 @@ def main() -> None:
         for file, data in chain(made, damaged(options.count - len(made), options.seed)):
             (folder / f"{file}.png").write_bytes(data)  # the suffix says nothing to the reader
         settings = prepare(home, [], 100)
+        speeds(result)
         decoder(result, folder)
         command(result, folder, settings)
         service(result, folder, settings)
@@ -84,6 +85,22 @@ def _memory(what: str, process: int | str = "self") -> float:
         if line.startswith(what):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def speeds(result: Result) -> None:
+    """How long decoders take a pixel: noise, the dearest content; the bounds rest on these."""
+    from holotype.images.decode import decode
+
+    rows = []
+    for name, data in noise_files().items():
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            decoded = decode(data)
+            times.append(time.process_time() - began)
+        ns = min(times) / (decoded.width * decoded.height) * 1e9
+        rows.append({"file": name, "bytes a pixel": len(data) / 3e6, "ns a pixel": round(ns, 1)})
+    result.table("decoding noise of 3 megapixels, all its threads", rows)
 
 
 def decoder(result: Result, folder: Path) -> None:

@@ -21,7 +21,7 @@ from classify.evaluation.leave_one_out import evaluate_leave_one_out
 from classify.evaluation.methods import compared
 from classify.modes import MetricName, Mode
 from holotype import console
-from holotype.errors import UsageError
+from holotype.errors import OutputError, UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.manifest import Manifest
 from holotype.store.factory import open_store
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from classify.options import QueryOptions
-    from holotype.intake.incoming import Incoming
+    from holotype.intake.incoming import Incoming, Source
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
 
@@ -44,6 +44,7 @@ class EvalRequest:
     leave_one_out: bool
     learning_curve: bool
     near_duplicate: float
+    splits_are_classes: bool
     html: Path | None
     as_json: bool
 
@@ -63,6 +64,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
     """Evaluate, print, write the page; returns the exit code."""
     images = _images(request)
     with open_store(settings, fingerprint=None, command="classify eval") as store:
+        options = replace(options, where=options.where.among(store.known_counts()))
         classifier = Classifier(store)
         classifier.candidates(options)
         evaluation = (
@@ -75,6 +77,8 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         console.say(f"notice: {notice}")
     for item in evaluation.unreadable:
         console.say(f"not classified: {item.name}: {item.reason}")
+    for line in [] if images is None else images.left_out.lines():
+        console.say(f"notice: {line}")
     _say_absent(evaluation)
     if request.learning_curve and evaluation.learning is None:
         console.say("notice: no learning curve: fewer than two classes have references to spare")
@@ -85,16 +89,20 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
     if request.html is not None:
         from classify.evaluation.page.page import render
 
-        request.html.write_text(render(evaluation, figures), encoding="utf-8")
+        try:
+            request.html.write_text(render(evaluation, figures), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"the page {request.html}", error) from error
         console.say(f"wrote {request.html}")
     if not evaluation.names:
         return console.EXIT_NOTHING_DONE
-    return console.EXIT_SOME_FAILED if evaluation.unreadable else console.EXIT_DONE
+    incomplete = evaluation.unreadable or (images is not None and images.left_out.empty)
+    return console.EXIT_SOME_FAILED if incomplete else console.EXIT_DONE
 
 
-def _images(request: EvalRequest) -> Iterable[Incoming] | None:
+def _images(request: EvalRequest) -> Source | None:
     if request.folder is not None:
-        return Folders([request.folder])
+        return Folders([request.folder], splits_are_classes=request.splits_are_classes)
     if request.manifest is None:
         return None
     found = Manifest(request.manifest)

@@ -195,7 +195,7 @@ def _in_our_words(error: Mapping[str, Any], request: Request) -> str:
 def _right_call(request: Request) -> str:
     """A call of this operation that works, from the document's own example."""
     document = request.app.openapi()
-    operation = document["paths"][request.scope["route"].path][request.method.lower()]
+    operation = document["paths"][request.scope["route"].path_format][request.method.lower()]
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     name = next(s["$ref"] for s in (schema, *schema.get("anyOf", ())) if "$ref" in s)
     example = document["components"]["schemas"][name.rpartition("/")[2]]["examples"][0]

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ from holotype.store.files import read_json
 
 LOST = "description lost"
 """The reason of a picture of which only its bytes are left."""
+
+CACHE_KIB = 16 << 10
+"""Of the index, in memory at most: what counting 100,000 queries reads."""
 
 PATIENCE_S = 10.0
 """How long one call waits for another process that writes the index."""
@@ -107,6 +111,8 @@ class ReviewQueue:
         self.limit = limit
         self._folder = folder
         self._index = folder / "index.sqlite"
+        self._guard = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
 
     def keep(
         self,
@@ -209,6 +215,11 @@ class ReviewQueue:
                     self._index.with_name(self._index.name + log).unlink(missing_ok=True)
             self._take_in()
 
+    def close(self) -> None:
+        """Let go of the index; it is opened again where it is needed."""
+        with self._guard:
+            self._let_go()
+
     def _take_in(self) -> None:
         with self._rows() as rows:
             known = {id_ for (id_,) in rows.execute("SELECT id FROM kept")}
@@ -257,17 +268,23 @@ class ReviewQueue:
 
     @contextmanager
     def _rows(self) -> Iterator[sqlite3.Connection]:
-        """The index, in a transaction of its own; opening it takes a fraction of a millisecond."""
-        with self._translated():
-            rows = sqlite3.connect(self._index, timeout=PATIENCE_S)
+        """The index, in a transaction of its own."""
+        with self._guard, self._translated():
+            if not self._index.exists():
+                self._let_go()  # somebody removed the folder
+            # It stays open: closing it would wait for the disk, every time.
+            rows = self._opened = self._opened or _opened(self._index)
             try:
-                rows.execute("PRAGMA journal_mode = WAL")
-                rows.execute("PRAGMA synchronous = NORMAL")
                 with rows:
-                    rows.execute(_TABLE)
                     yield rows
-            finally:
-                rows.close()
+            except sqlite3.Error:
+                self._let_go()
+                raise
+
+    def _let_go(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -293,6 +310,20 @@ class ReviewQueue:
 
     def _description(self, id_: str) -> Path:
         return self._folder / f"{id_}{_DESCRIPTION}"
+
+
+def _opened(index: Path) -> sqlite3.Connection:
+    rows = sqlite3.connect(index, timeout=PATIENCE_S, check_same_thread=False)
+    try:
+        # The log is written without waiting for the disk: a power cut costs a query or two.
+        rows.execute("PRAGMA journal_mode = WAL")
+        rows.execute("PRAGMA synchronous = NORMAL")
+        rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        rows.execute(_TABLE)
+    except sqlite3.Error:
+        rows.close()
+        raise
+    return rows
 
 
 def _row(kept: Kept) -> tuple[str, str, str, str, str]:

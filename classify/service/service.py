@@ -159,6 +159,7 @@ class Service:
         self._encoding.close(drop=True)
         self._adding.shutdown()
         self.doubts.close()
+        self.review.close()
         self._searching.close()
         self.retraining.close()
 

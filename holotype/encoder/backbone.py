@@ -14,10 +14,11 @@ from holotype.encoder import hub
 from holotype.encoder.guarded import timm
 from holotype.encoder.lanes import one_thread
 from holotype.encoder.undrawn import pretrained_network
-from holotype.encoder.weights import StateDict, read_checkpoint
+from holotype.encoder.weights import StateDict, read_checkpoint, without_prefix
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
 
-_ELSEWHERE = ("hf-hub:", "hf_hub:", "local-dir:")  # timm's schemes for unregistered networks
+_HUB = ("hf-hub:", "hf_hub:")
+_ELSEWHERE = (*_HUB, "local-dir:")  # timm's schemes for unregistered networks
 
 
 @one_thread()
@@ -28,6 +29,8 @@ def load_backbone(name: str, checkpoint: Path | None) -> nn.Module:
         UnknownBackbone: timm has no network of that name.
         WeightsUnavailable: see `holotype.errors`.
     """
+    if checkpoint is not None:
+        name = _as_timm_calls_it(name)
     if not name.startswith(_ELSEWHERE):
         check_name(name)
     network = _from_hub(name) if checkpoint is None else _from_file(name, checkpoint)
@@ -122,21 +125,43 @@ class Given(StateDict):
         return Given(self)
 
 
+def _as_timm_calls_it(name: str) -> str:
+    """The name of a network that the hub has from timm: beside a file nothing is asked there."""
+    scheme, _, repository = name.partition(":")
+    owner, _, registered = repository.partition("@")[0].partition("/")
+    return registered if f"{scheme}:" in _HUB and owner == "timm" else name
+
+
 def _from_file(name: str, path: Path) -> nn.Module:
-    state = Given(read_checkpoint(path))
+    state: StateDict | None = read_checkpoint(path)
+    misfit: Exception | None = None
+    while state is not None:
+        try:
+            network = _with_weights(name, state)
+        except (RuntimeError, KeyError) as error:
+            misfit, state = misfit or error, without_prefix(state)
+        except hub.failures() as error:  # of a network that only the hub describes
+            raise WeightsUnavailable(
+                f"the hub could not be asked what network {name} is ({_short(error)}): beside a "
+                "checkpoint, name it as timm does (`timm.list_models()` lists all)"
+            ) from error
+        else:
+            # Or the file's tensors would stay in memory.
+            network_config(network).pop("state_dict", None)
+            return network
+    raise WeightsUnavailable(
+        f"checkpoint {path} does not fit backbone {name}: {_short(misfit)}. "
+        "Name the backbone that the file was made for with --backbone"
+    ) from misfit
+
+
+def _with_weights(name: str, state: StateDict) -> nn.Module:
+    given = Given(state)
     for classifier in _classifiers(name):
         # No class of another label set is wanted; without them timm checks every other tensor.
-        state.pop(f"{classifier}.weight", None)
-        state.pop(f"{classifier}.bias", None)
-    try:
-        network = pretrained_network(name, {"state_dict": state, "num_classes": 0})
-    except (RuntimeError, KeyError) as error:
-        raise WeightsUnavailable(
-            f"checkpoint {path} does not fit backbone {name}: {_short(error)}. "
-            "Name the backbone that the file was made for with --backbone"
-        ) from error
-    network_config(network).pop("state_dict", None)  # or the file's tensors would stay in memory
-    return network
+        given.pop(f"{classifier}.weight", None)
+        given.pop(f"{classifier}.bias", None)
+    return pretrained_network(name, {"state_dict": given, "num_classes": 0})
 
 
 def _classifiers(name: str) -> tuple[str, ...]:
@@ -145,7 +170,7 @@ def _classifiers(name: str) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException | None) -> str:
     """The telling part of a library's long message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines[:3]) if lines else type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -19,6 +21,7 @@ from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.encoder.weights import weights_sha256
 from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint
+from holotype.images.cost import pixels_allowed
 from holotype.images.recipe import Recipe
 from holotype.settings import Pooling, Settings
 
@@ -30,7 +33,9 @@ def build_encoder(settings: Settings) -> TimmEncoder:
     # Before the size changes: resampled position embeddings would differ in their last bits
     # between machines, and the size has its own place in the fingerprint.
     digest = weights_sha256(backbone)
-    recipe = recipe_of(backbone, settings.image_size)
+    recipe = replace(
+        recipe_of(backbone, settings.image_size), max_pixels=pixels_allowed(settings.max_megapixels)
+    )
     set_image_size(backbone, recipe.image_size)
     folded = fold_batch_norm(backbone, recipe.image_size)
     rewrite(

@@ -46,8 +46,9 @@ def check_it_answers() -> None:
 def failures() -> tuple[type[Exception], ...]:
     """What an unreachable or refusing hub ends in, by the layers below timm.
 
-    Sockets and files, the HTTP client, and timm's own "no pretrained weights exist".
+    Sockets and files, the HTTP client (proxies that it cannot use included), and timm's own "no
+    pretrained weights exist".
     """
     import httpx
 
-    return OSError, httpx.HTTPError, RuntimeError, ValueError
+    return OSError, httpx.HTTPError, httpx.InvalidURL, ImportError, RuntimeError, ValueError

@@ -43,6 +43,18 @@ def read_checkpoint(path: Path) -> StateDict:
     return dict(state)
 
 
+def without_prefix(state: StateDict) -> StateDict | None:
+    """The same less the word that every name begins with (`backbone.`); None where none does.
+
+    Whoever trains a backbone inside something larger saves it so.
+    """
+    first = next(iter(state), "")
+    prefix, dot, _ = first.partition(".")
+    if not dot or not all(name.startswith(f"{prefix}.") for name in state):
+        return None
+    return {name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items()}
+
+
 def weights_sha256(network: torch.nn.Module) -> str:
     """Hex sha256 over the tensors of a network, independent of the file they came from.
 

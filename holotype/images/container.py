@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from holotype.errors import BrokenImage
 from holotype.images.boxes import decoded_pixels
 from holotype.images.formats import Format
-from holotype.images.tags import Directory, first_directory, orientation
+from holotype.images.tags import Directory, orientation
 
 MAX_PARTS = 200_000
 """Segments, chunks or blocks of one file. A 1 GiB PNG in libpng's chunks of 8 KiB has 131,000."""
@@ -132,12 +132,13 @@ def _jpeg(data: bytes) -> Container:
         return Container(_joined(data, spans))  # no scan: the parser says what is missing
     scans = _count_scans(data, start, frame)
     lean = _joined(data, spans)
+    has_end = data.rfind(b"\xff\xd9") > start
     return Container(
         lean,
         orientation=orientation(exif, xmp),
-        scans=scans,
+        scans=scans if has_end else 3 * scans,  # twice more to see whether it is whole
         samples=_samples(frame) if scans > 1 else 0.0,
-        unended=len(lean) - len(data) + start if data.rfind(b"\xff\xd9") < start else None,
+        unended=None if has_end else len(lean) - len(data) + start,
     )
 
 
@@ -268,10 +269,10 @@ def _gif_colours(data: bytes, at: int) -> int:
 
 
 def _tiff(data: bytes) -> Container:
-    tags = first_directory(data)
+    tags = Directory(data)
     scans = 1
     if tags.first(_COMPRESSION, 1) in _JPEG_IN_TIFF:
-        starts, sizes = (tags.get(a, tags.all(b)) for a, b in ((273, 324), (279, 325)))
+        starts, sizes = (tags.all(a if a in tags else b) for a, b in ((273, 324), (279, 325)))
         _too_many(len(starts))
         pieces = [(int(at), int(at) + int(n)) for at, n in zip(starts, sizes, strict=False)]
         if sum(end - at for at, end in pieces) > 2 * len(data):

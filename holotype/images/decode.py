@@ -2,15 +2,16 @@
 
 Rules (their version is `recipe.DECODER_RULES`):
 
-- JPEG, PNG, WebP, TIFF, BMP, GIF and HEIC/HEIF, told apart by their signature and never by
-  a file name. Of several frames or pages the first one counts.
+- JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC/HEIF and AVIF, told apart by their signature and never by
+  a file name. Of several frames or pages the first one counts. A camera's raw file is refused by
+  that name.
 - The EXIF (or XMP) orientation is applied; width and height are those of the upright picture.
-- Colour follows `holotype.images.colour`.
+- Colour follows `holotype.images.colour`; a TIFF is read as its own tags say: `tiff`.
 - A picture that would cost too much time or memory is refused from its header and structure,
   before any pixel is decoded: `holotype.images.cost` has the bounds.
 - What is not pixels never reaches a parser: `holotype.images.container`.
 - A file that ends early is refused, even where a part of the picture could be shown: half a
-  specimen is not the specimen.
+  specimen is not the specimen. A JPEG that lacks its end marker alone is whole.
 - A JPEG may be decoded at 1/2, 1/4 or 1/8 where the caller says which side suffices.
 
 Plugins are called directly instead of through `Image.open`, so Pillow's process-wide settings
@@ -167,7 +168,7 @@ def _read_unended(data: bytes, container: Container, need: _Need) -> DecodedImag
     """A JPEG without an end marker, if it lacks nothing else."""
     assert container.unended is not None
     with _parsing(Format.JPEG, data):
-        ended = with_end(container.data, container.unended)
+        ended = with_end(container.data, container.unended, need.at_least)
     if ended is None:
         raise BrokenImage(_truncated(Format.JPEG))
     return _parsed(Format.JPEG, data, replace(container, data=ended, unended=None), need)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from holotype.errors import BrokenImage
-from holotype.images.tags import first_directory
+from holotype.images.tags import Directory
 
 
 class Format(StrEnum):
@@ -186,13 +186,13 @@ def ends_early(kind: Format, data: bytes) -> bool:
 
 def _tiff_overruns(data: bytes) -> bool:
     """Does the first directory of a TIFF, which often lies at its end, or a strip pass the end?"""
-    tags = first_directory(data)
+    tags = Directory(data)
     if tags.overruns:
         return True
     ends = [
         starts[:n].astype(np.int64) + sizes[:n].astype(np.int64)
-        for starts, sizes in ((tags.get(273), tags.get(279)), (tags.get(324), tags.get(325)))
-        if starts is not None and sizes is not None and (n := min(len(starts), len(sizes)))
+        for starts, sizes in ((tags.all(273), tags.all(279)), (tags.all(324), tags.all(325)))
+        if (n := min(len(starts), len(sizes)))
     ]
     return any(int(end.max()) > len(data) for end in ends)
 

@@ -18,12 +18,13 @@ _FILLER = bytes(range(1, 201))
 _BAND_ROWS = 64
 
 
-def with_end(data: bytes, scan: int) -> bytes | None:
+def with_end(data: bytes, scan: int, at_least: int | None) -> bytes | None:
     """The file with an end marker, if nothing but that is missing.
 
     Args:
         data: a JPEG without an end marker.
         scan: where its first scan starts.
+        at_least: as for `decode`: what is looked at is what will be shown.
 
     Raises:
         Errors of Pillow's parser.
@@ -32,7 +33,8 @@ def with_end(data: bytes, scan: int) -> bytes | None:
     if not _is_refined(data, scan):
         return None
     ended = data + _END
-    return ended if _digest(ended) == _digest(data + _FILLER + _END) else None
+    other = data + _FILLER + _END
+    return ended if _digest(ended, at_least) == _digest(other, at_least) else None
 
 
 def _without_padding(data: bytes) -> bytes:
@@ -55,12 +57,14 @@ def _is_refined(data: bytes, scan: int) -> bool:
     return bool(missing) and not any(missing.values())
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: bytes, at_least: int | None) -> bytes:
     """Of the pixels."""
     from PIL.JpegImagePlugin import JpegImageFile
 
     digest = hashlib.sha256()
     with JpegImageFile(BytesIO(data)) as image:
+        if at_least is not None:
+            image.draft(None, (at_least, at_least))
         image.load()
         width, height = image.size
         for top in range(0, height, _BAND_ROWS):

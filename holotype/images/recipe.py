@@ -14,9 +14,14 @@ from PIL.Image import Resampling
 from holotype.images.cost import MAX_PIXELS
 
 DECODER_RULES = 1
-"""Version of the rules in `holotype.images.decode` and `colour`; part of the fingerprint.
+"""Version of the rules in `holotype.images.decode`, `colour` and `tiff`; part of the fingerprint.
 
-Raise it when a change gives other pixels for the same file.
+Raise it when a change gives other pixels for a file that was read right: its vectors would no
+longer be comparable, and a gallery of the old rules is then refused by name and made anew. It is
+not raised by a change that only reads what was refused, refuses what was read as something else,
+or reads right what was read wrong (16-bit white-is-zero, planes, infrared for alpha, ...): every
+other vector of a gallery stays as it is. A reference that came from a wrongly read file keeps its
+vector until it is removed and added again.
 """
 
 CROP_MODES = ("center", "squash", "border")

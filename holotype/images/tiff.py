@@ -79,8 +79,8 @@ def _unpack_plane(data: bytes, layout: Layout, starts: Values, sizes: Values) ->
     else:
         fields |= {Tag.STRIP_ROWS: [layout.strip_rows]}
         fields |= {Tag.STRIPS: starts.tolist(), Tag.STRIP_SIZES: sizes.tolist()}
-    image = TiffImageFile(BytesIO(_with_directory(data, fields)))
-    with image:
+    with BytesIO(_with_directory(data, fields)) as file:  # closed, it holds no copy of the data
+        image = TiffImageFile(file)
         image.load()
     return image
 
@@ -99,7 +99,7 @@ def _with_directory(data: bytes, fields: dict[Tag, list[int]]) -> bytes:
             rest += len(packed)
     head = struct.pack("<2sHI", b"II", 42, at)
     directory = struct.pack("<H", len(fields)) + b"".join(entries) + bytes(4)
-    return b"".join([head, data[8:], bytes(at - len(data)), directory, *values])
+    return b"".join([head, memoryview(data)[8:], bytes(at - len(data)), directory, *values])
 
 
 def show(
@@ -185,12 +185,18 @@ def _numbers(pieces: Bytes, count: int, bits: int, little: bool) -> Samples:
         three = pieces[:, : count * 3].reshape(len(pieces), count, 3).astype(np.uint32)
         first, last = (2, 0) if little else (0, 2)
         return three[..., first] << 16 | three[..., 1] << 8 | three[..., last]
-    one_by_one = np.unpackbits(pieces, axis=1, count=count * bits)
-    one_by_one = one_by_one.reshape(len(pieces), count, bits)
-    numbers = np.zeros((len(pieces), count), np.uint16 if bits <= 16 else np.uint32)
-    for bit in range(bits):
-        numbers = numbers << 1 | one_by_one[..., bit]
-    return numbers
+    # As many whole bytes as a number can lie in, as one number, of which the rest is cut off.
+    spread = (bits + 14) // 8
+    wide = np.uint32 if spread <= 4 else np.uint64
+    padded = np.pad(pieces, [(0, 0), (0, spread)])
+    at = np.arange(count) * bits
+    words = np.zeros((len(pieces), count), wide)
+    for byte in range(spread):
+        words <<= wide(8)
+        words |= padded[:, at // 8 + byte]
+    words >>= (8 * spread - bits - at % 8).astype(wide)
+    words &= wide(2**bits - 1)
+    return words.astype(np.uint16 if bits <= 16 else np.uint32)
 
 
 def _unshuffled(pieces: Bytes, count: int, samples: int, size: int) -> Samples:

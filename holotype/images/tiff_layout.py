@@ -61,6 +61,7 @@ _COMPRESSIONS = MappingProxyType(
     | {50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
 )
 _COLOURS = MappingProxyType({WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4})
+_TABLED = MappingProxyType({**_COLOURS, YCBCR: 3, LAB: 3})
 _FLOATS = frozenset({16, 32, 64})
 _WHOLE = frozenset({8, 16, 32, 64})
 _COREL = 999  # what CorelDRAW 10 wrote for transparency
@@ -176,7 +177,7 @@ def _all(tags: Directory, tag: Tag, default: int, what: str) -> int:
     """The one value of all samples."""
     values = {int(value) for value in tags.all(tag)} or {default}
     if len(values) > 1:
-        listed = ", ".join(map(str, tags[tag][:8].tolist()))
+        listed = ", ".join(map(str, tags.all(tag)[:8].tolist()))
         raise BrokenImage(f"a TIFF of different {what} ({listed}) is not read")
     return values.pop()
 
@@ -193,26 +194,22 @@ def _is_plain(
     planar: bool,
 ) -> bool:
     """Whether Pillow's table has the layout, and reads it as the tags say."""
-    if format_ not in {1, 4} or compression not in _UNPACKED | _BILEVEL | _JPEG:
+    if format_ not in {1, 4} or tags.big_and_big_endian:
         return False
-    if tags.big_and_big_endian:
-        return False
+    colours = _TABLED.get(photometric, samples + 1)
     if compression in _JPEG:
-        return bits == 8 and (
-            (samples, photometric) in {(1, 0), (1, 1), (3, RGB), (3, YCBCR), (4, CMYK)}
-        )
-    if planar or (tags.first(Tag.FILL_ORDER, 1) != 1 and compression not in _BILEVEL):
+        return bits == 8 and len(extra) == samples - colours
+    if photometric == YCBCR and bits == 8 and samples == colours:
+        # Unpacked by libtiff with its subsampling; what is not packed has none, or is garbage.
+        chunky = not planar and tags.all(Tag.SUBSAMPLING).tolist() == [1, 1]
+        return compression in _PREDICTED or chunky
+    straight = tags.first(Tag.FILL_ORDER, 1) == 1 or compression in _BILEVEL
+    if planar or not straight or compression not in _UNPACKED | _BILEVEL:
         return False
     if samples == 1:
         return bits in {1, 2, 4, 8} and photometric in {WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE}
-    if bits != 8:
-        return False
-    if photometric == YCBCR:
-        return samples == 3 and tags.all(Tag.SUBSAMPLING).tolist() == [1, 1]
-    if photometric == LAB:
-        return samples == 3
-    declared = len(extra) == samples - _COLOURS.get(photometric, samples + 1)
-    return declared and photometric in {RGB, CMYK} and set(extra) <= {0}
+    declared = len(extra) == samples - colours and set(extra) <= {0}
+    return bits == 8 and declared and photometric in {RGB, CMYK, LAB}
 
 
 def _check_supported(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from holotype.errors import UsageError
-from holotype.images.files import find_runs
+from holotype.images.finding import LeftOut, Refused, Run, class_folders, find_runs
 from holotype.intake.groups import GroupRule, no_group
-from holotype.intake.incoming import Incoming
+from holotype.intake.incoming import Incoming, Verdict
 from holotype.intake.words import clean_label, readable
+from holotype.outcomes import Outcome
+
+_SPLIT = re.compile(
+    r"(train(ing|val)?|val(id(ation)?)?|test(ing)?|dev|eval(uation)?|holdout)"
+    r"(set|data|images|split)?"
+)
+"""Names of parts of a data set, letters alone (`train_2017`, `Test-Set`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,8 @@ class Folders:
     """Pictures below some paths, in order. Iterating again looks again.
 
     Raises:
-        UsageError: a path does not exist, or needs a label and has none.
+        UsageError: a path does not exist, needs a label and has none, or lies above the parts
+            of a data set (`train`, `val`) instead of above classes.
     """
 
     paths: Sequence[Path]
@@ -30,26 +39,38 @@ class Folders:
     meta: Mapping[str, str] = field(default_factory=dict)
     may_be_empty: bool = False
     """Folders of classes may come later: an inbox."""
+    splits_are_classes: bool = False
+    """Folders called `train` or `test` are classes of that name."""
+    left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
+    """What the last iteration, once it is through, did not take."""
 
     def __post_init__(self) -> None:
         find_runs(self.paths)  # says which path does not exist
-        if self.label is None and not self.may_be_empty:
+        if self.label is None:
             for path in self.paths:
-                _check_classes(path)
+                self._check_classes(path)
 
     def __iter__(self) -> Iterator[Incoming]:
         """Every picture, with its label; one that has none comes out as failed."""
+        self.left_out.clear()
         for root in self.paths:
-            for run in find_runs([root]):
+            by_class = self.label is None and os.path.isdir(root)  # noqa: PTH112  never raises
+            classes = dict.fromkeys(class_folders(root) if by_class else ())
+            for run in find_runs([root], self.left_out):
+                if isinstance(run, Refused):
+                    yield _refused(run)
+                    continue
                 yield from self._of_one_folder(run, root)
+                below = Path(run[0]).relative_to(root).parts if by_class else ()
+                classes.pop(below[0] if below else "", None)
+            self.left_out.empty.extend(root / name for name in classes)
 
     def count(self) -> int:
         """How many there are, found without looking at any of them."""
-        return sum(len(run) for root in self.paths for run in find_runs([root]))
+        found = (run for root in self.paths for run in find_runs([root]))
+        return sum(1 if isinstance(run, Refused) else len(run) for run in found)
 
-    def _of_one_folder(
-        self, run: Iterable[Path] | Iterable[os.DirEntry[str]], root: Path
-    ) -> Iterator[Incoming]:
+    def _of_one_folder(self, run: Run, root: Path) -> Iterator[Incoming]:
         # A known folder is gone through at 100,000 files a second: text instead of `Path`, and
         # nothing is done for a file that can be done for its folder.
         label, meta, ungrouped = self.label, self.meta, self.group is no_group
@@ -69,6 +90,25 @@ class Folders:
                 status = None  # it is gone: reading it gives the reason
             yield Incoming(source, label, group, meta, file, status, looked_ns)
 
+    def _check_classes(self, path: Path) -> None:
+        if not os.path.isdir(path):  # noqa: PTH112  never raises
+            if not self.may_be_empty:
+                raise UsageError(f"{path} is a file: name its label with --label")
+            return
+        names = class_folders(path)
+        if not names and not self.may_be_empty:
+            raise UsageError(
+                f"{path} has no folders of classes in it: name the label of its images with --label"
+            )
+        splits = [name for name in names if _SPLIT.fullmatch(re.sub(r"[\W\d_]", "", name.lower()))]
+        one_with_classes = len(splits) == len(names) == 1 and class_folders(path / splits[0])
+        if not self.splits_are_classes and (len(splits) > 1 or one_with_classes):
+            raise UsageError(
+                f"the folders in {path} are called {', '.join(map(repr, splits))}: parts of a data "
+                f"set, not classes. Name one of them ({path / splits[0]}), or say "
+                "--splits-are-classes"
+            )
+
     def _group_of(self, path: Path, root: Path) -> str | None:
         return self.group(path, path.parent if path == root else root)
 
@@ -80,10 +120,7 @@ def _class_of(file: str, root: Path) -> str:
     return clean_label(below[0])
 
 
-def _check_classes(path: Path) -> None:
-    if not path.is_dir():
-        raise UsageError(f"{path} is a file: name its label with --label")
-    if not any(child.is_dir() and not child.name.startswith(".") for child in path.iterdir()):
-        raise UsageError(
-            f"{path} has no folders of classes in it: name the label of its images with --label"
-        )
+def _refused(entry: Refused) -> Incoming:
+    source = readable(entry.path)
+    verdict = Verdict(Outcome.BROKEN, entry.reason)
+    return Incoming(source, "", file=os.fspath(entry.path), verdict=verdict)

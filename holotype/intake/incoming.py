@@ -14,6 +14,7 @@ from holotype.outcomes import FileOutcome, Outcome
 from holotype.references import EmbeddedReference, reference_id
 
 if TYPE_CHECKING:
+    from holotype.images.finding import LeftOut
     from holotype.images.picture import Picture
     from holotype.intake.in_flight import Standing
 
@@ -72,6 +73,8 @@ class Incoming:
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None
     """From the step `decode`, until it is embedded."""
+    note: str | None = None
+    """What a person should know of the picture, from the step `decode`."""
     embedded: EmbeddedReference | None = None
     """From the step `embed`, until it is written."""
     verdict: Verdict | None = None
@@ -112,6 +115,11 @@ class Incoming:
 
 class Source(Protocol):
     """Pictures with their labels, in order. Iterating again looks again."""
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the last iteration, once it is through, did not take."""
+        ...
 
     def __iter__(self) -> Iterator[Incoming]:
         """Every picture; one that cannot be used comes out as failed."""

@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from holotype.errors import UsageError
+from holotype.images.finding import LeftOut
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.spelled_paths import Finder
@@ -43,6 +44,8 @@ class Manifest:
     """For rows without a group of their own."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """For every row; a row's own value of the same key counts more."""
+    left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
+    """Nothing: every row is a picture, or is refused."""
     max_meta_keys: int = MAX_META_KEYS
     """Columns that are metadata; each would be an index."""
     notices: tuple[str, ...] = field(init=False, default=())

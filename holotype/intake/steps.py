@@ -71,6 +71,7 @@ def decode(item: Incoming, recipe: Recipe) -> None:
     assert item.data is not None
     try:
         item.picture = read_picture(item.data, recipe)
+        item.note = item.picture.note
     except BrokenImage as error:
         item.end(Outcome.BROKEN, error.reason)
     item.data = None
@@ -180,7 +181,7 @@ def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
             _add(store, [item])
         return
     for item in items:
-        item.end(Outcome.ADDED)
+        item.end(Outcome.ADDED, item.note)
 
 
 def _settle(item: Incoming, policy: OnConflict) -> None:

@@ -91,7 +91,7 @@ def restore_store(
         StoreLocked, StoreUnavailable: see `open_store`.
     """
     if settings.qdrant_url is not None:
-        from holotype.store.server.restoring import restore_server
+        from holotype.store.server.snapshots import restore_server
 
         restore_server(settings, file, replace=replace)
         return

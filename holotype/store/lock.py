@@ -95,8 +95,8 @@ def read_owner(home: Path, gallery: str) -> Owner | None:
 def _is_held(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
+    except OSError:
+        return False  # it is not there, or not for us: opening the gallery says which
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -149,7 +149,7 @@ def _read_record(folder: Path) -> Owner | None:
     try:
         data = read_json(folder / OWNER_FILE)
         return Owner.from_dict(data) if data is not None else None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # unreadable: it names nobody, and the lock decides anyway
 
 

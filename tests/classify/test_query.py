@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holotype.references import reference_id
+from holotype.references import Where, reference_id
 from tests.classify.conftest import ColourGallery, Run, picture
 from tests.fakes import ColourEncoder
 
@@ -226,6 +226,22 @@ def test_sources__folders_patterns_and_standard_input(
     ]
 
 
+def test_sources__what_a_folder_holds_besides(
+    gallery: ColourGallery, run: Run, tmp_path: Path
+) -> None:
+    """The walk of `ingest add`: oddly named pictures are taken, others counted, bad ones named."""
+    folder = tmp_path / "mixed"
+    (folder / "@eaDir").mkdir(parents=True)
+    (folder / "scan").write_bytes(picture("red", 3))
+    (folder / "notes.txt").write_bytes(b"x")
+    (folder / "loop").symlink_to("loop")
+    ran = run("query", folder, "--json")
+    assert [line["query"] for line in ran.lines] == [f"{folder}/loop", f"{folder}/scan"]
+    assert "notice: 2 left out: 1 @eaDir, 1 .txt (skipped:" in ran.err
+    assert f"not classified: {folder}/loop: a link that leads back to itself" in ran.err
+    assert ran.code == 3
+
+
 def test_sources__standard_input_once(gallery: ColourGallery, run: Run) -> None:
     """A stream can be read once; asking twice is a usage error."""
     ran = run("query", "-", "-")
@@ -321,3 +337,17 @@ def test_names__of_queries_and_their_evidence_reach_no_terminal_raw(
     assert f"old {shown}  {shown}\n" in ran.out
     assert f"{shown}.jpg: " in ran.err
     assert {c for c in ran.out + ran.err if not c.isprintable()} == {"\n"}
+
+
+def test_filter__leaves_out_a_class_of_an_earlier_version(
+    own_gallery: ColourGallery, run: Run, image: Path
+) -> None:
+    """A label that was stored with other white space is excluded by its one spelling."""
+    with own_gallery.open() as store:
+        store.relabel("light\u00a0red", where=Where.equal("label", "red"))
+    for mode in ("knn", "auto"):
+        ran = run("query", image, "--mode", mode, "--where", "label!=light red", "--json")
+        assert ran.lines[0]["label"] != "light\u00a0red"
+        assert "light\u00a0red" not in {n["label"] for n in ran.lines[0]["neighbours"]}
+    only = run("query", image, "--mode", "knn", "--where", "label=light red", "--json").lines[0]
+    assert {n["label"] for n in only["neighbours"]} == {"light\u00a0red"}

@@ -6,7 +6,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holotype.characters import OVERRULING, TAGS, printable, printable_json, uniform
@@ -61,7 +61,9 @@ def test_uniform__joiners_go_where_they_do_not_show() -> None:
     assert uniform("\u0627\u200c\u0645") == "\u0627\u0645"
 
 
-@given(texts)
+@settings(max_examples=500)
+@given(st.one_of(texts, st.text("a \u00a0\u200b\u200c\u200d\u0301\u094d\u0951\u0915\u0627\u0645")))
+@example("a \u200d b \u200c")
 def test_uniform__twice_is_once(text: str) -> None:
     """The spelling of a spelling is itself, in NFC, and without blanks around it."""
     once = uniform(text)

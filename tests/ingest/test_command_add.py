@@ -86,6 +86,44 @@ def test_add__as_json(ingest: Ingest, images: Path) -> None:
     assert done.returncode == 3
 
 
+def test_add__accounts_for_everything(ingest: Ingest, images: Path) -> None:
+    """What is left out is counted by kind, a class that came to nothing named, exit code 3."""
+    make_tree(images, {"bee": [1], "@eaDir": [2]})
+    (images / "bee" / "notes.txt").write_bytes(b"x")
+    (images / "wasp").mkdir()
+    (images / "wasp" / "scan.jp2").write_bytes(b"x")
+    done = ingest("add", images, "--json")
+    last = json.loads(done.stdout.splitlines()[-1])["summary"]
+    assert last["counts"]["added"] == last["total"] == 1
+    assert last["left_out"] == {"@eaDir": 1, ".txt": 1, ".jp2": 1}
+    assert last["empty_classes"] == [str(images / "wasp")]
+    assert "3 left out: 1 @eaDir, 1 .txt, 1 .jp2 (skipped:" in done.stderr
+    assert f"nothing came of the class folder {images}/wasp: no picture was found" in done.stderr
+    assert done.returncode == 3
+
+
+def test_add__only_what_is_left_out(ingest: Ingest, images: Path) -> None:
+    """Where nothing was found, the message says what there was."""
+    (images / "bee").mkdir()
+    (images / "bee" / "x.jp2").write_bytes(b"x")
+    done = ingest("add", images)
+    assert "1 left out: 1 .jp2 (skipped:" in done.stderr
+    assert "error: nothing to add: no images were found" in done.stderr
+    assert done.returncode == 1
+
+
+def test_add__one_bad_entry_ends_nothing(ingest: Ingest, images: Path) -> None:
+    """It is named with its reason, and the pictures beside it are added."""
+    make_tree(images, {"bee": [1], "wasp": [2]})
+    (images / "bee" / "a loop").symlink_to("a loop")
+    (images / "nowhere").symlink_to("gone")
+    done = ingest("add", images)
+    assert f"broken: {images}/bee/a loop: a link that leads back to itself" in done.stderr
+    assert f"broken: {images}/nowhere: a link to nothing" in done.stderr
+    assert "2  added\n2  broken" in done.stderr
+    assert done.returncode == 3
+
+
 def test_add__a_dry_run_changes_nothing(
     ingest: Ingest, images: Path, open_store: Callable[..., VectorStore], tmp_path: Path
 ) -> None:
@@ -93,13 +131,39 @@ def test_add__a_dry_run_changes_nothing(
     make_tree(images, {"bee": [1, 2], "wasp": [2, 3]})
     (images / "wasp" / "x.png").write_bytes(b"no picture")
     report = tmp_path / "dry.jsonl"
-    gone = ("--checkpoint", images / "gone.safetensors")
-    done = ingest("add", images, "--dry-run", "--report", report, *gone)
+    done = ingest("add", images, "--dry-run", "--report", report)
     outcomes = [line["outcome"] for line in lines(report)]
     assert outcomes == ["would_add", "would_add", "label_conflict", "would_add", "broken"]
     assert "a dry run: gallery 'default' is as it was" in done.stderr
     assert done.returncode == 3
     assert not (tmp_path / "home").exists()
+
+
+def test_add__a_dry_run_refuses_what_a_real_run_would(
+    ingest: Ingest, images: Path, tmp_path: Path
+) -> None:
+    """Weights that are not there, another space than the gallery's, a home that cannot be made."""
+    make_tree(images, {"bee": [1]})
+    (tmp_path / "file").write_bytes(b"x")
+    refusals: list[tuple[tuple[object, ...], str]] = [
+        (("--checkpoint", images / "gone.safetensors"), "gone.safetensors does not exist"),
+        (("--backbone", "resnet10x"), "timm has no network 'resnet10x'"),
+        (("--home", tmp_path / "file"), f"cannot keep gallery 'default' in {tmp_path}/file"),
+    ]
+    for options, message in refusals:
+        dry, real = (ingest("add", images, *flag, *options) for flag in (("--dry-run",), ()))
+        assert (dry.returncode, real.returncode) == (1, 1), dry.stderr
+        assert message in dry.stderr
+        assert message in real.stderr
+    assert ingest("add", images).returncode == 0
+    make_tree(images, {"bee": [2]})
+    other = ingest("add", images, "--dry-run", "--image-size", 64)
+    assert "holds vectors of another embedding space (image_size: stored 32" in other.stderr
+    known = ingest("add", images, "--dry-run", "--checkpoint", images / "gone.safetensors")
+    assert "gone.safetensors does not exist" in known.stderr
+    (images / "bee" / "00002.png").unlink()
+    nothing_new = ingest("add", images, "--dry-run", "--checkpoint", images / "gone.safetensors")
+    assert nothing_new.returncode == 0, nothing_new.stderr
 
 
 def test_add__a_locked_gallery_names_its_owner(
@@ -125,7 +189,7 @@ def test_add__a_locked_gallery_names_its_owner(
         (["{}", "--manifest", "m.csv"], 2, "a manifest names paths and labels itself"),
         (["--manifest", "{}/m.csv"], 2, "no such manifest"),
         (["{}", "--set", "site"], 2, "cannot read --set 'site': write key=value"),
-        (["{}", "--set", "a b=1"], 2, "metadata key 'a b' is malformed"),
+        (["{}", "--set", "a.b=1"], 2, "metadata key 'a.b' is malformed"),
         (["{}", "--group", "re:x"], 2, "exactly one (...) is needed"),
         (["{}", "--report", "{}/no/r.jsonl"], 2, "cannot write the report"),
         (["{}/bee", "--label", "x"], 1, "nothing to add: no images were found"),

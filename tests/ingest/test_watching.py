@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from holotype.errors import StoreLocked, StoreUnavailable
+from holotype.errors import OutputError, StoreLocked, StoreUnavailable
 from holotype.intake.folders import Folders
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.store.port import VectorStore
@@ -154,6 +154,28 @@ def test_watch__waits_where_the_gallery_cannot_be_had(watch: Watch) -> None:
     ]
 
 
+def test_watch__goes_on_past_bad_entries(watch: Watch) -> None:
+    """A link to itself is reported once; what it cannot take is counted once; the rest is added."""
+    make_tree(watch.folder, {"bee": [1]})
+    (watch.folder / "bee" / "loop").symlink_to("loop")
+    (watch.folder / "bee" / "notes.txt").write_bytes(b"x")
+    assert sorted(watch.rounds()) == [("00001.png", ADDED), ("loop", Outcome.BROKEN)]
+    make_tree(watch.folder, {"wasp": [2]})
+    assert watch.rounds() == [("00002.png", ADDED)]
+    [remark] = watch.remarks
+    assert remark.startswith("1 left out: 1 .txt (skipped:")
+
+
+def test_watch__waits_while_its_folder_is_away(watch: Watch) -> None:
+    """A drive that is gone for a while ends nothing; it is said once."""
+    make_tree(watch.folder, {"bee": [1]})
+    away = watch.folder.rename(watch.folder.with_name("away"))
+    assert watch.rounds() == []
+    away.rename(watch.folder)
+    assert watch.rounds() == [("00001.png", ADDED)]
+    assert watch.remarks == [f"waiting: no such file or folder: {watch.folder}", "going on"]
+
+
 def test_watch__a_file_that_goes_away_is_forgotten(watch: Watch) -> None:
     """A file that is removed and put back is looked at again; one that vanishes harms nobody."""
     make_tree(watch.folder, {"bee": [1]})
@@ -202,6 +224,15 @@ def test_journal__a_restart_repeats_no_line(tmp_path: Path) -> None:
         journal.write(outcome("b", Outcome.ADDED))
         journal.write(outcome("a", Outcome.RELABELLED))
     assert sources(file) == ["a", "b", "b", "a"]
+
+
+def test_journal__into_a_pipe_or_device(tmp_path: Path) -> None:
+    """There nothing was written before; a device that gives zeros for ever is not read."""
+    with (
+        Journal(Path("/dev/full")) as journal,
+        pytest.raises(OutputError, match=r"cannot write the report /dev/full \(No space left"),
+    ):
+        journal.write(FileOutcome("a", ADDED))
 
 
 def test_journal__goes_on_after_a_torn_line(tmp_path: Path) -> None:

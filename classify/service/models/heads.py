@@ -8,6 +8,7 @@ from pydantic import Field
 
 from classify.service.models.answers import LabelScore
 from classify.service.models.common import Body, Group, Label, Model, example
+from classify.service.models.references import MAX_PAGE
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import OnConflict
 
@@ -178,6 +179,14 @@ class ReviewItem(Model):
     """`abstained`, or `modes disagree`."""
     answers: dict[str, list[LabelScore]]
     """What each mode said, best first."""
+
+
+class ReviewListing(Body):
+    """Which page of the queries in doubt."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """`next_after` of the page before."""
 
 
 class ReviewList(Model):

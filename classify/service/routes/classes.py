@@ -50,7 +50,8 @@ def router() -> APIRouter:
     )
     def classes(store: StoreDep, asked: Annotated[Filter, Query()]) -> ClassList:
         """The largest first; `where` is `key=value` or `key!=value`, repeatable."""
-        counts = store.counts(where=Where.parse(asked.where))
+        where = Where.parse(asked.where).among(store.known_counts())
+        counts = store.counts(where=where)
         return ClassList(classes=[ClassModel(label=k, count=n) for k, n in counts.items()])
 
     @api.patch(

@@ -46,7 +46,7 @@ def _reading() -> APIRouter:
     @api.get("", summary="References, a page at a time", responses=responses(422))
     def list_references(store: StoreDep, asked: Annotated[Listing, Query()]) -> ReferencePage:
         """In id order; `where` is `key=value` or `key!=value`, repeatable."""
-        where = Where.parse(asked.where)
+        where = Where.parse(asked.where).among(store.known_counts())
         page = store.list_references(where=where, limit=asked.limit, after=asked.after)
         return ReferencePage(
             references=[ReferenceModel.of(r) for r in page.references],
@@ -109,13 +109,14 @@ def _changing() -> APIRouter:
     @api.post("/relabel", summary="Relabel several references", responses=responses(422, 507))
     def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
-        where = Where.parse(body.where)
+        where = Where.parse(body.where).among(store.known_counts())
         return Changed(changed=store.relabel(body.label, ids=body.ids, where=where))
 
     @api.post("/remove", summary="Remove several references", responses=responses(422))
     def remove_selected(body: Selection, store: StoreDep) -> Changed:
         """By id, or all that match."""
-        return Changed(changed=store.remove(ids=body.ids, where=Where.parse(body.where)))
+        where = Where.parse(body.where).among(store.known_counts())
+        return Changed(changed=store.remove(ids=body.ids, where=where))
 
     @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
     def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002

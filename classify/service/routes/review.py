@@ -8,13 +8,22 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from classify.service.dependencies import READ, WRITE, ServiceDep
-from classify.service.models.heads import ReviewItem, ReviewLabel, ReviewLabels, ReviewList
-from classify.service.models.references import MAX_PAGE, AddResponse, OutcomeModel
+from classify.service.models.heads import (
+    ReviewItem,
+    ReviewLabel,
+    ReviewLabels,
+    ReviewList,
+    ReviewListing,
+)
+from classify.service.models.references import AddResponse, OutcomeModel
 from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
-from holotype.images.picture import make_thumbnail
+from holotype.images.picture import THUMBNAIL_SIDE, make_thumbnail
 from holotype.intake.incoming import Incoming
+
+SETTLE_S = 0.5
+"""How long a list waits for answers of just before to be looked at, at most, seconds."""
 
 
 def router() -> APIRouter:
@@ -27,13 +36,10 @@ def router() -> APIRouter:
         dependencies=[READ],
         responses=responses(422, 503),
     )
-    def list_kept(
-        service: ServiceDep,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-        after: Annotated[int, Query(ge=0, lt=2**63)] | None = None,
-    ) -> ReviewList:
+    def list_kept(service: ServiceDep, asked: Annotated[ReviewListing, Query()]) -> ReviewList:
         """A page at a time; kept only where the setting `keep_queries` allows it."""
-        kept = service.review.page(limit=limit, after=after)
+        service.doubts.wait(SETTLE_S)
+        kept = service.review.page(limit=asked.limit, after=asked.after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),
             limit=service.review.limit,
@@ -62,7 +68,9 @@ def router() -> APIRouter:
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
         """At most 128 pixels on its longest side."""
         _, data = service.review.get(id)
-        return Response(make_thumbnail(decode(data).image), media_type="image/jpeg")
+        return Response(
+            make_thumbnail(decode(data, at_least=THUMBNAIL_SIDE).image), media_type="image/jpeg"
+        )
 
     @api.post(
         "/{id}",

@@ -19,6 +19,7 @@ from holotype.store.edge.room import Room
 from holotype.store.edge.shard import Shard
 from holotype.store.port import Damage
 from holotype.store.validate import check_head
+from holotype.store.whole import ACTIVE_HEAD
 
 _POINTS_PER_CALL = 1024
 
@@ -124,14 +125,14 @@ class EdgeHeads:
         An active head that is not whole gives way to the one before it that is.
         """
         with self._heads.writes:
-            whole, damages = verify.heads(self, self._heads)
+            whole, damages = verify.heads(self, self._heads, self.dimension)
             if not repair or not damages:
                 return len(whole), damages
             with self._heads.writing():
                 return len(whole), [self._mend_head(damage, whole) for damage in damages]
 
     def _mend_head(self, damage: Damage, whole: Collection[str]) -> Damage:
-        if damage.item != verify.ACTIVE_HEAD:
+        if damage.item != ACTIVE_HEAD:
             self._forget(damage.item)
             if verify.is_id(damage.item):
                 gone = qe.UpdateOperation.delete_points([damage.item])

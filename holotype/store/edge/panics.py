@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 _STANDARD_ERROR: Final = 2
@@ -41,7 +41,8 @@ def unprinted() -> Iterator[None]:
         except (OSError, AttributeError):  # no standard error, or no Linux: then it is printed
             yield
             return
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
         os.dup2(aside, _STANDARD_ERROR)
         try:
             yield
@@ -51,4 +52,5 @@ def unprinted() -> Iterator[None]:
             raise
         finally:
             os.dup2(terminal, _STANDARD_ERROR)
-            os.write(_STANDARD_ERROR, os.pread(aside, _MOST, 0))
+            with suppress(OSError):  # nobody reads it, or its disk is full
+                os.write(_STANDARD_ERROR, os.pread(aside, _MOST, 0))

@@ -53,6 +53,7 @@ from holotype.store.validate import (
     valid_ids,
 )
 from holotype.store.watchers import Change, Watcher, Watchers
+from holotype.store.whole import LABEL_INDEX
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ class EdgeReferences:
                 return whole, [self._mend(damage) for damage in damages]
 
     def _mend(self, damage: Damage) -> Damage:
-        if damage.item == verify.LABEL_INDEX:
+        if damage.item == LABEL_INDEX:
             self._references.update(qe.UpdateOperation.delete_field_index("label"))
             self._references.index("label", qe.PayloadSchemaType.Keyword)
             return replace(damage, mended="it was made again")

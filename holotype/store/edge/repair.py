@@ -34,11 +34,11 @@ from holotype.store.edge.space import (
     references_layout,
 )
 from holotype.store.edge.store import EdgeStore
-from holotype.store.edge.verify import Point
 from holotype.store.files import sync_folder, sync_tree
 from holotype.store.lock import OwnerLock
 from holotype.store.payload import CHANGED_AT
 from holotype.store.port import Damage, Verification
+from holotype.store.whole import Point, reference_damage
 
 _LEDGER: Final = "ledger"
 _LOST: Final = "it is lost"
@@ -96,7 +96,7 @@ def verify_gallery(
 def _kinds(fingerprint: Fingerprint) -> tuple[_Kind, _Kind]:
     def reference_problem(point: Point, id_: str | None) -> str | None:
         named = replace(point, id=id_ or point.id)
-        return verify.reference_damage(named, fingerprint.dimension)
+        return reference_damage(named, fingerprint.dimension)
 
     def head_problem(point: Point, id_: str | None) -> str | None:
         if id_ is None:

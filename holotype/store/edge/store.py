@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -96,9 +97,18 @@ class EdgeStore(EdgeReferences, EdgeHeads):
                 max_meta_keys=max_meta_keys,
             )
         except OSError as error:
+            remedy = "choose a folder that can be written to with --home (HOLOTYPE_HOME)"
+            if (
+                error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+                and (home / gallery).is_dir()
+            ):
+                remedy = (
+                    "the embedded engine writes where it reads. Ask through a service of somebody "
+                    "who may write there (--server), or copy the folder to where you may and name "
+                    "that with --home (HOLOTYPE_HOME)"
+                )
             raise StoreError(
-                f"cannot keep gallery {gallery!r} in {home} ({error}): choose a folder that can "
-                "be written to with --home (HOLOTYPE_HOME)"
+                f"cannot keep gallery {gallery!r} in {home} ({error}): {remedy}"
             ) from error
 
     @classmethod

@@ -15,6 +15,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
 from holotype.store.server.batches import chunks, point_batches
+from holotype.store.server.errors import CLIENT_ERRORS, Passing
 from holotype.store.server.filters import without
 from holotype.store.server.retries import Calls
 from holotype.store.tally import tally
@@ -25,6 +26,18 @@ PAGE: Final = 1000
 
 _FACET_LIMIT: Final = 10_000
 """Values asked for at first; ten times as many whenever an answer is full."""
+
+_LEADER: Final = models.WriteOrdering.MEDIUM
+"""The highest replica that is alive orders writes. `STRONG` means the highest one, alive or not:
+while its node is away every such write is refused."""
+
+_MOST: Final = (models.ReadConsistencyType.QUORUM, 1)
+_ALL: Final = (models.ReadConsistencyType.ALL, *_MOST)
+"""How many replicas have to say the same, the next where too few can be reached: all, more than
+half, one. (Not `MAJORITY`: it asks all of them as well, and fails if one is silent.)"""
+
+_AGREE_WITHIN_S: Final = 5
+"""A replica that has not answered by then counts as one that cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +62,13 @@ class Allowance:
         return limit if self.limit is None else min(limit, self.limit)
 
 
-_MAJORITY: Final = models.ReadConsistencyType.MAJORITY
-_STRONG: Final = models.WriteOrdering.STRONG
-
-
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A collection and the calls to it. `agreed` operations go through the shard's leader.
 
     On a cluster with replicas, an agreed write is ordered with all others, and an agreed read
-    asks a majority: leases and the active head need both. One server makes no difference.
+    asks more than half of the replicas: leases and the active head need both. One server makes
+    no difference.
     """
 
     client: QdrantClient
@@ -83,7 +93,7 @@ class Collection:
         self.calls(
             f"storing {what}",
             lambda: self.client.upsert(
-                self.name, [point], wait=True, ordering=_STRONG, update_filter=only_if
+                self.name, [point], wait=True, ordering=_LEADER, update_filter=only_if
             ),
         )
 
@@ -101,7 +111,7 @@ class Collection:
         selector = models.FilterSelector(filter=matching)
         self.calls(
             f"removing {what}",
-            lambda: self.client.delete(self.name, selector, wait=True, ordering=_STRONG),
+            lambda: self.client.delete(self.name, selector, wait=True, ordering=_LEADER),
         )
 
     # -- reading --------------------------------------------------------------------
@@ -130,12 +140,20 @@ class Collection:
             found |= {str(record.id): record for record in records}
         return found
 
+    def everywhere(self, ids: Sequence[str]) -> list[str]:
+        """Those of these ids that every replica has that can be reached."""
+        found: set[str] = set()
+        for some in chunks(ids, IDS_PER_CALL):
+            records = self._agreed(f"looking for {len(some)} ids", some, _ALL, payload=False)
+            found.update(str(record.id) for record in records)
+        return [point_id for point_id in ids if point_id in found]
+
     def payload_agreed(self, point_id: str, what: str) -> dict[str, Any] | None:
-        """The payload of one point as a majority has it; None where there is none."""
-        records = self.calls(
-            f"reading {what}",
-            lambda: self.client.retrieve(self.name, [point_id], consistency=_MAJORITY),
-        )
+        """The payload of one point as most replicas have it.
+
+        None where there is none, or where the replicas that were asked differ.
+        """
+        records = self._agreed(f"reading {what}", [point_id], _MOST, payload=True)
         return (records[0].payload or {}) if records else None
 
     def pages(
@@ -230,3 +248,38 @@ class Collection:
             if len(hits) < limit or not more:
                 return tally(found.values())
             limit *= 10
+
+    # -- the cluster ----------------------------------------------------------------
+
+    def replicas(self) -> int:
+        """How many replicas it was made with."""
+        info = self.calls("reading its layout", lambda: self.client.get_collection(self.name))
+        return info.config.params.replication_factor or 1
+
+    # -- inside ---------------------------------------------------------------------
+
+    def _agreed(
+        self,
+        doing: str,
+        ids: list[str],
+        levels: Sequence[models.ReadConsistency],
+        *,
+        payload: bool,
+    ) -> list[models.Record]:
+        """What as many replicas say as can be reached, beginning with the first of `levels`."""
+
+        def read(level: models.ReadConsistency, timeout: int | None) -> list[models.Record]:
+            return self.client.retrieve(
+                self.name, ids, with_payload=payload, consistency=level, timeout=timeout
+            )
+
+        def read_of_most() -> list[models.Record]:
+            for level in levels[:-1]:
+                try:
+                    return read(level, _AGREE_WITHIN_S)
+                except CLIENT_ERRORS as error:
+                    if not isinstance(self.calls.translated(error, doing), Passing):
+                        raise
+            return read(levels[-1], None)
+
+        return self.calls(doing, read_of_most)

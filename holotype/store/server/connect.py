@@ -44,6 +44,10 @@ def connect(settings: Settings) -> QdrantClient:
             # As a header, not as api_key=: that one warns at every start about http://.
             headers={"api-key": key.get_secret_value()} if key else None,
             timeout=math.ceil(settings.qdrant_timeout),
+            # A server on this machine or in a private network is not behind a proxy.
+            trust_env=settings.qdrant_proxy,
+            verify=httpx.create_ssl_context(),  # or SSL_CERT_FILE would not be trusted either
+            grpc_options={"grpc.enable_http_proxy": int(settings.qdrant_proxy)},
             # Vectors go out, never texts or pictures to embed. Saying that the server would do
             # that keeps the client from looking for them in every request (9.4 -> 1.9 ms for
             # 32 queries).
@@ -51,6 +55,11 @@ def connect(settings: Settings) -> QdrantClient:
             # Asks in a thread of its own and warns; `check_version` asks once and refuses.
             check_compatibility=False,
         )
+    except (ImportError, httpx.InvalidURL) as error:
+        raise UsageError(
+            f"cannot use the proxies of the environment (ALL_PROXY, HTTP_PROXY, NO_PROXY, ...): "
+            f"{error}. Leave HOLOTYPE_QDRANT_PROXY out to ask the server directly"
+        ) from error
     except ValueError as error:
         raise UsageError(
             f"cannot read HOLOTYPE_QDRANT_URL {shown_url(url)!r}: write http://host:6333 or "

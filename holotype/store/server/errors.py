@@ -123,7 +123,7 @@ def _answered(status: int, detail: str, context: Context) -> StoreError:
         )
     if status == 409 or (status == 400 and "already exists" in detail):
         return AlreadyThere(f"{context.server}, while {context.doing}: {detail}")
-    if status == 429 or status >= 500:
+    if status in (408, 429) or status >= 500:
         return Passing(f"{context.server} failed while {context.doing} ({status}: {detail})")
     return StoreError(
         f"{context.server} refuses a request while {context.doing} ({status}): {detail}"

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from qdrant_client import QdrantClient
@@ -55,6 +56,17 @@ class Layout:
     shards: int = 1
     replicas: int = 1
 
+    @property
+    def write_factor(self) -> int:
+        """How many replicas must have a write before it is acknowledged.
+
+        More than half of three or more: with one node away, whatever was acknowledged is on two
+        disks. Of two, one: with more, a node that is away stops every write, and a write that is
+        refused stays on the other node alone, which the server never mends. One that falls
+        behind is marked and filled up again instead.
+        """
+        return 1 if self.replicas <= 2 else self.replicas // 2 + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Galleries:
@@ -71,7 +83,7 @@ class Galleries:
             GalleryMissing: there is none, and it should not or cannot be created.
             FingerprintMismatch: it is another space than `fingerprint`.
         """
-        stored = self._find()
+        stored = self.find()
         if stored is None:
             if fingerprint is None or not create:
                 raise GalleryMissing(
@@ -79,43 +91,18 @@ class Galleries:
                     "`ingest add`"
                 )
             self._create(fingerprint)
-            stored = self._find() or fingerprint
+            stored = self.find() or fingerprint
         if fingerprint is not None and stored != fingerprint:
             raise FingerprintMismatch(self.calls.gallery, stored, fingerprint)
         return stored
-
-    def indexed_keys(self, collection: str) -> frozenset[str]:
-        """Payload keys that have an index."""
-        info = self.calls("reading its indexes", lambda: self.client.get_collection(collection))
-        return frozenset(info.payload_schema)
 
     def collection(self, name: str) -> Collection:
         """An existing collection, to be asked for what its configuration allows."""
         info = self.calls("reading its limits", lambda: self.client.get_collection(name))
         return Collection(self.client, self.calls, name, Allowance.of(info))
 
-    def add_index(self, collection: str, key: str, schema: models.PayloadSchemaType) -> None:
-        """Index a payload key; returns when searches may use it."""
-        self.calls(
-            f"indexing {key!r}",
-            lambda: self.client.create_payload_index(collection, key, schema, wait=True),
-        )
-
-    def _find(self) -> Fingerprint | None:
-        """Fingerprint behind the alias; None where there is no alias."""
-        gallery = self.calls.gallery
-        if not self.calls("looking for it", lambda: self.client.collection_exists(gallery)):
-            return None
-        info = self.calls("opening it", lambda: self.client.get_collection(gallery))
-        ours = (info.config.metadata or {}).get(METADATA_KEY)
-        if not isinstance(ours, Mapping):
-            raise StoreError(
-                f"Qdrant at {shown_url(self.calls.url)} has a collection {gallery!r} that is not "
-                "a Holotype gallery: name another gallery (HOLOTYPE_GALLERY)"
-            )
-        return _fingerprint_from(ours, gallery)
-
-    def _create(self, fingerprint: Fingerprint) -> None:
+    def make(self, fingerprint: Fingerprint) -> None:
+        """Both collections with their indexes; nobody finds them before `name`."""
         references = references_collection(self.calls.gallery, fingerprint)
         heads = heads_collection(self.calls.gallery, fingerprint)
         D = fingerprint.dimension
@@ -130,7 +117,51 @@ class Galleries:
             self.add_index(heads, key, schema)
         for key, schema in REFERENCE_INDEXES.items():
             self.add_index(references, key, schema)
-        self._point_alias(references)
+
+    def name(self, fingerprint: Fingerprint) -> None:
+        """Let the alias of the gallery point to this space."""
+        self._point_alias(references_collection(self.calls.gallery, fingerprint))
+
+    def find(self) -> Fingerprint | None:
+        """The space that the gallery is in; None where there is no such gallery."""
+        gallery = self.calls.gallery
+        if not self.calls("looking for it", lambda: self.client.collection_exists(gallery)):
+            return None
+        info = self.calls("opening it", lambda: self.client.get_collection(gallery))
+        ours = (info.config.metadata or {}).get(METADATA_KEY)
+        if not isinstance(ours, Mapping):
+            raise StoreError(
+                f"Qdrant at {shown_url(self.calls.url)} has a collection {gallery!r} that is not "
+                "a Holotype gallery: name another gallery (HOLOTYPE_GALLERY)"
+            )
+        return _fingerprint_from(ours, gallery)
+
+    def drop(self, fingerprint: Fingerprint) -> None:
+        """Remove both collections of a space, with all that is in them, and their alias."""
+        for collection in (
+            references_collection(self.calls.gallery, fingerprint),
+            heads_collection(self.calls.gallery, fingerprint),
+        ):
+            self.calls(
+                f"removing collection {collection!r}",
+                partial(self.client.delete_collection, collection),
+            )
+
+    def indexed_keys(self, collection: str) -> frozenset[str]:
+        """Payload keys that have an index."""
+        info = self.calls("reading its indexes", lambda: self.client.get_collection(collection))
+        return frozenset(info.payload_schema)
+
+    def add_index(self, collection: str, key: str, schema: models.PayloadSchemaType) -> None:
+        """Index a payload key; returns when searches may use it."""
+        self.calls(
+            f"indexing {key!r}",
+            lambda: self.client.create_payload_index(collection, key, schema, wait=True),
+        )
+
+    def _create(self, fingerprint: Fingerprint) -> None:
+        self.make(fingerprint)
+        self.name(fingerprint)
 
     def _make(
         self, name: str, vectors: models.VectorParams, metadata: dict[str, Any], shards: int
@@ -145,8 +176,7 @@ class Galleries:
                         vectors_config=vectors,
                         shard_number=shards,
                         replication_factor=self.layout.replicas,
-                        # A majority: what was acknowledged is seen by every agreed read.
-                        write_consistency_factor=self.layout.replicas // 2 + 1,
+                        write_consistency_factor=self.layout.write_factor,
                         metadata=metadata or None,
                     )
                 ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from time import sleep as pause
+from typing import Any, Final
 
 import numpy as np
 from qdrant_client.http import models
@@ -12,10 +14,15 @@ from holotype.errors import HeadError, StoreError, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
 from holotype.references import Vectors
 from holotype.store import head_payload as points
+from holotype.store.port import Damage
 from holotype.store.server.batches import point
 from holotype.store.server.collection import Collection
-from holotype.store.server.filters import any_of, equals
-from holotype.store.validate import check_head
+from holotype.store.server.filters import any_of, equals, ids_filter
+from holotype.store.validate import check_head, valid_ids
+from holotype.store.whole import ACTIVE_HEAD, check_heads
+
+_UNTIL_REPLICAS_AGREE_S: Final = (0.2, 0.6, 1.2)
+"""Pauses between looks at a lease that the replicas differ about: longer than a write takes."""
 
 
 class ServerHeads:
@@ -105,26 +112,25 @@ class ServerHeads:
         that is `holder`'s own or past its end. The server applies it atomically, and reading
         back tells who has it. Clocks are the clients': they must agree better than the
         lease's length.
+
+        Each replica applies the condition to what it has itself. Where they differ, one takes
+        the lease and another refuses it, and nothing that is read back is agreed on. They
+        differ for a moment while a write is under way, and for good after one that failed: then
+        nobody was told that the lease is his, and one that was not renewed since is taken.
         """
-        now = time.time()
-        mine = Lease(name=name, holder=holder, expires_at=now + seconds)
-        free = models.Filter(
-            should=[
-                any_of("holder", [holder]),
-                models.FieldCondition(key="expires_at", range=models.Range(lte=now)),
-            ]
-        )
-        lease_id = points.point_id(points.LEASE, name)
-        self._collection.upsert_agreed(
-            self._plain(lease_id, points.lease_payload(mine)), f"lease {name!r}", only_if=free
-        )
-        payload = self._collection.payload_agreed(lease_id, f"lease {name!r}")
-        if payload is None:
+        asked_at = time.time()
+        for seconds_more in _UNTIL_REPLICAS_AGREE_S:
+            held = self._take(name, holder, seconds, taken_before=None)
+            if held is not None:
+                return held
+            pause(seconds_more)
+        held = self._take(name, holder, seconds, taken_before=asked_at)
+        if held is None:
             raise StoreError(
-                f"lease {name!r} was given back by another process of this holder at the same "
-                "moment: start again"
+                f"the replicas of gallery {self._collection.calls.gallery!r} do not agree on who "
+                f"holds lease {name!r}: run `ingest verify`, then start again"
             )
-        return points.lease_from(payload)
+        return held
 
     def release_lease(self, name: str, *, holder: str) -> None:
         """See `VectorStore.release_lease`."""
@@ -136,7 +142,62 @@ class ServerHeads:
         )
         self._collection.delete(mine, f"lease {name!r}")
 
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many versions are whole, and what is wrong with the others, which a repair removes.
+
+        An active head that is not whole gives way to the one before it that is.
+        """
+        pages = self._collection.pages(None, payload=True)
+        payloads = ((str(r.id), r.payload or {}) for page in pages for r in page)
+        whole, damages = check_heads(self, payloads, self._dimension)
+        if repair:
+            damages = [self._mend(damage, whole) for damage in damages]
+        return len(whole), damages
+
     # -- inside ---------------------------------------------------------------------
+
+    def _mend(self, damage: Damage, whole: set[str]) -> Damage:
+        if damage.item != ACTIVE_HEAD:
+            self._forget(damage.item)
+            if ids := valid_ids([damage.item]):
+                self._collection.delete(ids_filter(ids), "a damaged point of the heads")
+            return replace(damage, mended="it was removed: run `retrain`")
+        active = self.active_head()
+        before = [v for v in (active.history if active else ()) if v in whole]
+        if before:
+            self.set_active_head(ActiveHead(before[-1], tuple(before[:-1])))
+            return replace(damage, mended=f"{before[-1]!r} is active now")
+        self._collection.delete(ids_filter([points.point_id(points.ACTIVE)]), "the active head")
+        return replace(damage, mended="no head is active now: run `retrain`, or `retrain promote`")
+
+    def _take(
+        self, name: str, holder: str, seconds: float, *, taken_before: float | None
+    ) -> Lease | None:
+        """Who has the lease after `holder` asked for it; None where the replicas differ.
+
+        Args:
+            name: of the lease.
+            holder: who asks.
+            seconds: how long it is asked for.
+            taken_before: one that was taken or renewed before this time is as good as past.
+        """
+        now = time.time()
+        mine = Lease(name=name, holder=holder, expires_at=now + seconds)
+        past = now if taken_before is None else taken_before + seconds
+        free = models.Filter(
+            should=[
+                any_of("holder", [holder]),
+                models.FieldCondition(key="expires_at", range=models.Range(lte=past)),
+            ]
+        )
+        lease_id = points.point_id(points.LEASE, name)
+        self._collection.upsert_agreed(
+            self._plain(lease_id, points.lease_payload(mine)), f"lease {name!r}", only_if=free
+        )
+        payload = self._collection.payload_agreed(lease_id, f"lease {name!r}")
+        return None if payload is None else points.lease_from(payload)
 
     def _forget(self, version: str) -> None:
         # The record first: without it, rows that a crash leaves behind belong to nothing.

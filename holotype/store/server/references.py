@@ -32,11 +32,12 @@ from holotype.store.payload import (
     thumbnail_of,
     to_payload,
 )
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import Damage, GalleryState, Page
 from holotype.store.server.batches import check_size, chunks, point
 from holotype.store.server.collection import PAGE, Collection
 from holotype.store.server.filters import ids_filter, to_filter
 from holotype.store.server.galleries import KEYWORD, Galleries
+from holotype.store.server.verify import verify_references
 from holotype.store.tally import in_order
 from holotype.store.validate import (
     check_filter,
@@ -66,6 +67,10 @@ _PAYLOAD_BYTES: Final = 1024
 _BYTES_PER_COMPONENT: Final = 24
 
 THUMBNAILS_PER_CALL: Final = 200
+
+_LEFT_OVER: Final = "what an earlier failure left over"
+"""Each replica applies a filter to what it has itself. Pages of ids come from one of them: what
+another one kept of a change that failed is reached by the filter alone."""
 
 _WITHOUT_THUMBNAIL: Final = models.PayloadSelectorExclude(exclude=[THUMBNAIL])
 
@@ -122,26 +127,36 @@ class ServerReferences:
         check_label(label)
         payload = {"label": label, CHANGED_AT: self._clock.next()}
         changed = 0
-        for page in self._selected(ids, where, not_labelled=label):
-            with self._known.moving(page.values(), [label] * len(page)):
-                self._collection.set_payload(payload, ids_filter([*page]), f"{len(page)} labels")
-            changed += len(page)
+        for matching in self._selections(ids, where, not_labelled=label):
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), [label] * len(page)):
+                    self._collection.set_payload(
+                        payload, ids_filter([*page]), f"{len(page)} labels"
+                    )
+                changed += len(page)
+            self._collection.set_payload(payload, matching, _LEFT_OVER)
         return changed
 
     def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
         """See `VectorStore.remove`."""
         removed = 0
-        for page in self._selected(ids, where):
-            with self._known.moving(page.values(), ()):
-                self._collection.delete(ids_filter([*page]), f"{len(page)} references")
-            removed += len(page)
+        for matching in self._selections(ids, where):
+            for page in self._matching(matching):
+                with self._known.moving(page.values(), ()):
+                    self._collection.delete(ids_filter([*page]), f"{len(page)} references")
+                removed += len(page)
+            self._collection.delete(matching, _LEFT_OVER)
         return removed
 
     # -- finding --------------------------------------------------------------------
 
     def existing(self, ids: Sequence[str]) -> dict[str, str]:
-        """See `VectorStore.existing`."""
-        found = self._collection.retrieve(valid_ids(ids), payload=["label"])
+        """See `VectorStore.existing`.
+
+        What only some replicas have is not there: its write failed, so it is written again.
+        """
+        present = self._collection.everywhere(valid_ids(ids))
+        found = self._collection.retrieve(present, payload=["label"])
         return {point_id: (record.payload or {})["label"] for point_id, record in found.items()}
 
     def get(self, ids: Sequence[str]) -> list[Reference]:
@@ -274,6 +289,10 @@ class ServerReferences:
         self._filter_keys = self._read_filter_keys()
         return sorted(self._filter_keys)
 
+    def verify(self, *, repair: bool) -> tuple[int, list[Damage]]:
+        """How many are whole, and what is wrong with the others, which a repair removes."""
+        return verify_references(self._collection, self._dimension, repair=repair)
+
     # -- inside ---------------------------------------------------------------------
 
     def _read_filter_keys(self) -> frozenset[str]:
@@ -317,19 +336,20 @@ class ServerReferences:
         per_point = _PAYLOAD_BYTES + (self._dimension * _BYTES_PER_COMPONENT if with_vectors else 0)
         return min(QUERIES_PER_CALL, max(1, ANSWER_BYTES // (limit * per_point)))
 
-    def _selected(
+    def _selections(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None
-    ) -> Iterator[Mapping[str, str]]:
-        """Pages of ids that are there, with their labels, by ids or by a non-empty filter."""
+    ) -> Iterator[models.Filter]:
+        """Filters that together select these ids, or all that match a non-empty filter."""
         chosen = check_selection(ids, where)
         self._check_filter(where)
-        if where:
-            narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
-            yield from self._matching(to_filter(narrowed))
+        narrowed = where if not_labelled is None else where.excluding("label", not_labelled)
+        if where and (matching := to_filter(narrowed)):
+            yield matching
         for some in chunks(chosen, PAGE):
-            yield from self._matching(ids_filter(some, not_labelled=not_labelled))
+            yield ids_filter(some, not_labelled=not_labelled)
 
-    def _matching(self, matching: models.Filter | None) -> Iterator[Mapping[str, str]]:
+    def _matching(self, matching: models.Filter) -> Iterator[Mapping[str, str]]:
+        """Pages of ids that match, with their labels."""
         # Pages go up by id, so changing or removing a page does not disturb the next.
         for records in self._collection.pages(matching, payload=["label"]):
             yield {str(record.id): (record.payload or {})["label"] for record in records}

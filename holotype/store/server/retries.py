@@ -25,7 +25,7 @@ from typing import TypeVar
 import stamina
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
-from holotype.errors import StoreUnavailable
+from holotype.errors import StoreError, StoreUnavailable
 from holotype.store.server.errors import CLIENT_ERRORS, Context, Passing, translate
 
 T = TypeVar("T")
@@ -96,6 +96,10 @@ class Calls:
                 "HOLOTYPE_QDRANT_URL right?"
             ) from error
         raise AssertionError("stamina makes at least one attempt")
+
+    def translated(self, error: Exception, doing: str) -> StoreError:
+        """One failure of the client as an error of ours."""
+        return translate(error, Context(self.url, self.gallery, doing))
 
 
 def keep_stdout_clean() -> None:

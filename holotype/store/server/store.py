@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import BinaryIO, Self
 
 from qdrant_client import QdrantClient
 
@@ -20,7 +20,7 @@ from holotype.references import (
     Where,
 )
 from holotype.settings import Settings
-from holotype.store.port import GalleryState, Page
+from holotype.store.port import GalleryState, Page, Verification
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.galleries import (
     Galleries,
@@ -31,6 +31,8 @@ from holotype.store.server.galleries import (
 from holotype.store.server.heads import ServerHeads
 from holotype.store.server.references import ServerReferences
 from holotype.store.server.retries import FIRST_CONTACT, Calls, RetryPolicy, keep_stdout_clean
+from holotype.store.server.snapshots import write_backup
+from holotype.store.server.verify import verify_replicas
 from holotype.store.watchers import Change, Watcher, Watchers
 
 
@@ -38,10 +40,11 @@ class ServerStore:
     """One gallery on a server. Safe to use from several threads, as the client is."""
 
     def __init__(
-        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, *, max_meta_keys: int
+        self, client: QdrantClient, calls: Calls, fingerprint: Fingerprint, settings: Settings
     ) -> None:
         """Work on collections that exist; `open` sees to that."""
         self._client = client
+        self._settings = settings
         self._gallery = calls.gallery
         self._fingerprint = fingerprint
         # By their own names, not by the alias: should the alias move to another space, this
@@ -50,8 +53,9 @@ class ServerStore:
         references = galleries.collection(references_collection(calls.gallery, fingerprint))
         heads = galleries.collection(heads_collection(calls.gallery, fingerprint))
         D = fingerprint.dimension
+        self._collections = {"reference": references, "point of the heads": heads}
         self._references = ServerReferences(
-            references, galleries, dimension=D, max_meta_keys=max_meta_keys
+            references, galleries, dimension=D, max_meta_keys=settings.max_meta_keys
         )
         self._heads = ServerHeads(heads, dimension=D)
         self._watchers = Watchers()
@@ -107,7 +111,7 @@ class ServerStore:
         layout = Layout(shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
         stored = Galleries(client, opening, layout).open(fingerprint, create=create)
         working = Calls(url, settings.gallery, later.with_time_for(settings.qdrant_timeout))
-        return cls(client, working, stored, max_meta_keys=settings.max_meta_keys)
+        return cls(client, working, stored, settings)
 
     @property
     def gallery(self) -> str:
@@ -276,3 +280,16 @@ class ServerStore:
     def release_lease(self, name: str, *, holder: str) -> None:
         """See `VectorStore.release_lease`."""
         self._heads.release_lease(name, holder=holder)
+
+    # -- keeping --------------------------------------------------------------------
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """See `VectorStore.verify`. Replicas are compared, and mended, before anything else."""
+        differing = verify_replicas(self._collections, self._settings, repair=repair)
+        references, wrong = self._references.verify(repair=repair)
+        heads, torn = self._heads.verify(repair=repair)
+        return Verification(references, heads, [*differing, *wrong, *torn])
+
+    def backup(self, file: BinaryIO) -> None:
+        """See `VectorStore.backup`. Each shard is of one moment, one after another."""
+        write_backup(file, self._settings, self._fingerprint, list(self._collections.values()))

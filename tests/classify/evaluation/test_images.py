@@ -89,6 +89,36 @@ def test_folder__broken_images_are_named(trained: ColourGallery, run: Run, folde
     assert ran.lines[0]["modes"]["knn"]["queries"] == 12
 
 
+def test_folder__is_accounted_for(trained: ColourGallery, run: Run, folder: Path) -> None:
+    """The walk of `ingest add`: leftovers are counted, an empty class and a bad entry named."""
+    (folder / "@eaDir" / "red").mkdir(parents=True)
+    (folder / "red" / "notes.txt").write_bytes(b"x")
+    (folder / "red" / "scan").write_bytes(picture("red", 500))
+    (folder / "violet").mkdir()
+    (folder / "loop").symlink_to("loop")
+    ran = run("eval", folder, "--json")
+    (report,) = ran.lines
+    assert report["modes"]["knn"]["queries"] == 13
+    assert "notice: 2 left out: 1 @eaDir, 1 .txt (skipped:" in ran.err
+    assert f"notice: nothing came of the class folder {folder}/violet: no picture" in ran.err
+    assert f"not classified: {folder}/loop: a link that leads back to itself" in ran.err
+    assert ran.code == 3
+
+
+def test_folder__above_the_parts_of_a_data_set(
+    trained: ColourGallery, run: Run, folder: Path
+) -> None:
+    """It is refused with the folder to name; the flag takes the names for classes."""
+    for part in ("train", "val"):
+        (folder.parent / "set").mkdir(exist_ok=True)
+        (folder.parent / "set" / part).symlink_to(folder)
+    refused = run("eval", folder.parent / "set")
+    assert refused.code == 2
+    assert f"Name one of them ({folder.parent}/set/train), or say --splits" in refused.err
+    taken = run("eval", folder.parent / "set", "--splits-are-classes")
+    assert "queries are of classes that cannot be answered (train)" in taken.err
+
+
 def test_manifest__labels_from_a_file(trained: ColourGallery, run: Run, folder: Path) -> None:
     """The manifest that ingest reads is read here too."""
     manifest = folder / "list.csv"

@@ -183,14 +183,14 @@ def test_ingest__a_file_that_the_service_would_refuse(
     (tmp_path / "large.png").write_bytes(_grey(98) + b"\0" * (1 << 20))
     (tmp_path / "small.png").write_bytes(_grey(97))
     with own_gallery.open() as store, running(store, max_body_mb=1) as service:
-        done = command(
-            own_gallery.home, "ingest", "add", tmp_path, "--label", "grey", "--json",
-            "--server", service.url,
-        )  # fmt: skip
-    assert done.code == 3, done.err
-    assert "too large for the service: 1.0 MiB, it takes 1 MiB" in done.err
-    assert "HOLOTYPE_MAX_BODY_MB" in done.err
-    assert [line["outcome"] for line in done.lines[:-1]] == ["failed", "added"]
+        add = ("ingest", "add", tmp_path, "--label", "grey", "--json", "--server", service.url)
+        dry = command(own_gallery.home, *add, "--dry-run")
+        done = command(own_gallery.home, *add)
+    for ran, outcome in ((dry, "would_add"), (done, "added")):
+        assert ran.code == 3, ran.err
+        assert "too large for the service: 1.0 MiB, it takes 1 MiB" in ran.err
+        assert "HOLOTYPE_MAX_BODY_MB" in ran.err
+        assert [line["outcome"] for line in ran.lines[:-1]] == ["failed", outcome]
 
 
 def test_watch__through_the_service(owner: Running, home: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -127,6 +128,26 @@ def test_json__shows_the_right_call(
     )
 
 
+def test_json__every_operation_shows_its_call(reading: Running) -> None:
+    """Whatever takes JSON says how, with the example of its own document."""
+    document = reading.http.get("/openapi.json").json()
+    asked = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "application/json" not in operation.get("requestBody", {}).get("content", {}):
+                continue
+            asked += 1
+            url = re.sub(r"\{\w+\}", "9a7e4f0b-6f1d-5b58-8d0e-0f2f4c1b7a33", path)
+            response = reading.http.request(
+                method, url, content=b"\0", headers={"Content-Type": "application/json"}
+            )
+            assert response.status_code == 422, f"{method} {path}: {response.text}"
+            call = f"Send it as curl -X {method.upper()} -H 'Content-Type: application/json' -d '{{"
+            assert call in response.json()["detail"]
+            assert response.json()["detail"].endswith(f"}}' {reading.url}{url}")
+    assert asked > 6
+
+
 def test_json__optional_body(reading: Running) -> None:
     """Where a body may be left out, too."""
     response = reading.http.post("/v1/retrain", content=b"min_new=3")
@@ -169,3 +190,11 @@ def test_head__of_a_thumbnail_and_of_what_is_not_there(reading: Running) -> None
 def test_address__with_a_slash_too_many_is_not_redirected(reading: Running) -> None:
     """A redirection would name an address that the proxy does not have."""
     assert reading.http.get("/v1/gallery/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/references", "/v1/classes", "/v1/review"])
+def test_query__parameters_that_nobody_knows(reading: Running, path: str) -> None:
+    """A filter that is misspelt would otherwise list everything."""
+    response = reading.http.get(path, params={"wher": "label=red"})
+    assert response.status_code == 422
+    assert response.json()["detail"] == "query.wher: there is no such field"

@@ -99,9 +99,7 @@ def test_schemathesis__no_server_error(serve: Serve, mode: GenerationMode) -> No
 def _attack(operation: Any, mode: GenerationMode) -> int:
     """Send requests to one operation; returns how many there were."""
     sent = 0
-    # All parts of a form are text, and an empty one counts as left out: no type is violated.
     is_form = "multipart/form-data" in operation.get_request_payload_content_types()
-    excluded = [negative_data_rejection] if is_form else []
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
@@ -116,6 +114,10 @@ def _attack(operation: Any, mode: GenerationMode) -> int:
         nonlocal sent
         sent += 1
         headers = {"Authorization": f"Bearer {KEY}"}
+        # What is wrong with some requests is not on the wire: all parts of a form are text, an
+        # empty list in a query is nothing, and the key is always right.
+        nothing = any(value in ([], {}, None) for value in (case.query or {}).values())
+        excluded = [negative_data_rejection] if is_form or nothing else []
         case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     try:

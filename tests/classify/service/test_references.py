@@ -184,6 +184,10 @@ def test_classes__are_found_in_any_spelling(service: Running) -> None:
         assert len(page["references"]) == 6
         left = http.get("/v1/classes", params={"where": f"label!={written}"}).json()["classes"]
         assert {c["label"] for c in left} == {"Bombus\u00a0terrestris", "blue"}
+    left = http.get("/v1/classes", params={"where": "label!=Bombus terrestris"}).json()["classes"]
+    assert {c["label"] for c in left} == {"K\u00e4fer", "blue"}
+    found = http.get("/v1/references", params={"where": "label=Bombus  terrestris"}).json()
+    assert {r["label"] for r in found["references"]} == {"Bombus\u00a0terrestris"}
     renamed = http.patch(
         f"/v1/classes/{quote('Ka' + chr(0x308) + 'fer')}", json={"label": "beetle"}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,6 +22,7 @@ from classify.service.metrics import Metrics
 from classify.service.problems import NotFound
 from classify.service.queries import Search, Upload
 from classify.service.review import ReviewQueue, ReviewUnusable
+from classify.service.routes import review as routes
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import Serve, images
@@ -61,6 +63,16 @@ def test_review__a_disagreement_is_kept_and_agreement_is_not(doubting: Running) 
     assert answers["linear"][0]["label"] == "green"
     thumbnail = doubting.http.get(f"/v1/review/{item['id']}/thumbnail")
     assert thumbnail.headers["content-type"] == "image/jpeg"
+
+
+def test_review__a_list_holds_what_was_answered_just_before(
+    doubting: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks right after an answer finds its query, although it is kept in the background."""
+    monkeypatch.setattr(routes, "SETTLE_S", PATIENCE_S)
+    for n in range(3):
+        doubting.http.post("/v1/classify", files=images(picture("red", 560 + n)))
+        assert doubting.http.get("/v1/review").json()["total"] == n + 1
 
 
 def test_review__label_one(doubting: Running) -> None:
@@ -275,6 +287,7 @@ def test_queue__a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     """The pictures are still there; what was known of them is not, and that is said."""
     queue = ReviewQueue(tmp_path, limit=5)
     queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    queue.close()
     (tmp_path / "index.sqlite").write_bytes(b"no database at all, but long enough for one" * 9)
     with pytest.raises(ReviewUnusable, match="file is not a database"):
         queue.page(limit=9)
@@ -282,6 +295,16 @@ def test_queue__a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     (item,) = queue.page(limit=9).items
     assert (item.reason, queue.get(item.id)[1]) == ("description lost", b"bytes")
     assert (tmp_path / "index.damaged").exists()
+
+
+def test_queue__a_folder_that_is_removed_is_begun_anew(tmp_path: Path) -> None:
+    """Who deletes all kept queries by hand, under a running service, finds none of them again."""
+    queue = ReviewQueue(tmp_path / "review", limit=5)
+    queue.keep(b"bytes", query="a.png", reason="abstained", answers={})
+    shutil.rmtree(tmp_path / "review")
+    assert queue.page(limit=9).total == 0
+    queue.keep(b"other", query="b.png", reason="abstained", answers={})
+    assert [kept.query for kept in queue.page(limit=9).items] == ["b.png"]
 
 
 def test_queue__a_picture_that_is_gone_leaves_the_queue(tmp_path: Path) -> None:

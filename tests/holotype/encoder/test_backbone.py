@@ -72,6 +72,19 @@ def test_hub__unreachable(unreachable_hub: str) -> None:
     assert "--checkpoint FILE (or HOLOTYPE_CHECKPOINT)" in said
 
 
+@pytest.mark.parametrize(
+    "proxies", [{"ALL_PROXY": "socks5://127.0.0.1:1"}, {"NO_PROXY": "::1,[::1]"}], ids=str
+)
+def test_hub__proxies_that_cannot_be_used(
+    proxies: dict[str, str], unreachable_hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are a hub that cannot be reached, too."""
+    for name, value in proxies.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WeightsUnavailable, match=r"could not be fetched \(.*--checkpoint FILE"):
+        load(backbone="resnet10t")
+
+
 def test_hub__offline_mode(unreachable_hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub library's own offline switch leads to the same message."""
     from huggingface_hub import constants

@@ -58,6 +58,37 @@ def test_fingerprint__training_checkpoint(
     assert fingerprint(tmp_path / "last.pth") == fingerprint(lite0_checkpoint)
 
 
+@pytest.mark.parametrize("prefix", ["model.", "student.backbone."])
+def test_fingerprint__one_prefix_on_every_name(
+    lite0_checkpoint: Path, state: StateDict, tmp_path: Path, prefix: str
+) -> None:
+    """A backbone that was trained inside something larger is that backbone."""
+    save_file({prefix + name: t for name, t in state.items()}, tmp_path / "w.safetensors")
+    assert fingerprint(tmp_path / "w.safetensors") == fingerprint(lite0_checkpoint)
+
+
+@pytest.mark.parametrize("owner", ["hf-hub:timm/", "hf_hub:timm/"])
+def test_fingerprint__name_of_the_hub_beside_a_file(lite0_checkpoint: Path, owner: str) -> None:
+    """Networks of timm on the hub are those that it has itself: nothing is asked there."""
+    named = fingerprint(lite0_checkpoint, backbone=f"{owner}{BACKBONE}.in1k@main")
+    assert named == fingerprint(lite0_checkpoint)
+
+
+def test_checkpoint__beside_a_name_that_only_the_hub_knows(lite0_checkpoint: Path) -> None:
+    """Without the hub that is one sentence with the remedy."""
+    said = refused(lite0_checkpoint, backbone="hf-hub:somebody/something")
+    assert said.startswith("the hub could not be asked what network hf-hub:somebody/something is (")
+    assert "name it as timm does" in said
+
+
+def test_checkpoint__prefix_on_another_backbone(state: StateDict, tmp_path: Path) -> None:
+    """What does not fit without its prefix either is refused for what was wrong at first."""
+    save_file({f"model.{name}": t for name, t in state.items()}, tmp_path / "w.safetensors")
+    said = refused(tmp_path / "w.safetensors", backbone="resnet10t")
+    assert "does not fit backbone resnet10t: " in said
+    assert "Name the backbone that the file was made for" in said
+
+
 def test_fingerprint__tag_of_the_name_does_not_matter(lite0_checkpoint: Path) -> None:
     """The weights are known by content, so the tag that was typed is no part of the space."""
     tagged = fingerprint(lite0_checkpoint, backbone=f"{BACKBONE}.in1k")

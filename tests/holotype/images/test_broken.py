@@ -14,7 +14,7 @@ from holotype.images.cost import MAX_PIXELS
 from holotype.images.decode import decode
 from tests.holotype.images.make import encoded, photo, quarters
 
-WRITABLE = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF"]
+WRITABLE = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF"]
 
 
 def reason(data: bytes) -> str:

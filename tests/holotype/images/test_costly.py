@@ -34,6 +34,8 @@ SAID = {
     "costly-bmp-runs": "too costly: a run-length coded BMP of more than 4 MiB",
     "costly-tiff-tiles": "too costly: 400000 strips or tiles, at most 100,000",
     "costly-tiff-tags": "damaged TIFF: its tags claim more bytes than the file has",
+    "costly-tiff-strip": "",
+    "costly-tiff-huge-tile": "too costly: tiles of 3,600 million pixels",
     "costly-webp-large": "too costly: 16384 x 16384 pixels, at most 89 million are read "
     "(setting HOLOTYPE_MAX_MEGAPIXELS)",
     "costly-heic-grid": "too costly: it is put together of 10,486 million pixels",

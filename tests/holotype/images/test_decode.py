@@ -16,6 +16,7 @@ FORMATS = {
     "BMP": {},
     "GIF": {},
     "HEIF": {"quality": 95},
+    "AVIF": {"quality": 95, "speed": 9},
 }
 
 
@@ -58,7 +59,7 @@ UPRIGHT = {
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_decode__orientation(kind: str, orientation: int) -> None:
     """The EXIF orientation is applied, and width and height are those of the upright picture."""
     exif = Image.Exif()

@@ -293,6 +293,18 @@ def test_few_bits__noted_and_read_as_they_are() -> None:
     assert decode(tiff_of(values, Written(bits=10))).note is None
 
 
+@pytest.mark.parametrize(("bits", "samples"), [(1, 60), (16, 60), (32, 2)])
+def test_costly__samples(bits: int, samples: int) -> None:
+    """Thousands of bands a pixel are counted before they are unpacked."""
+    data = tiff_of(numbers((20, 20, samples), bits), Written(bits=bits))
+    with pytest.raises(BrokenImage) as caught:
+        decode(data, max_pixels=500)
+    assert caught.value.reason == (
+        f"too costly: 20 x 20 pixels of {samples} samples of {bits} bits, "
+        "at most 0 million samples of this kind are read"
+    )
+
+
 def test_damaged__strips_that_are_not_there() -> None:
     """A file with fewer strips than rows need is damaged, in so many words."""
     data = tiff_of(numbers((9, 9, 1), 16), Written(bits=16, strip_rows=2, more={257: (4, [90])}))

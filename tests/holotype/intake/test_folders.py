@@ -11,6 +11,7 @@ from holotype.errors import UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Incoming
+from holotype.outcomes import Outcome
 from tests.image_files import make_tree
 
 
@@ -214,3 +215,74 @@ def test_folders__a_file_that_went_away_is_still_named(images: Path) -> None:
     (images / "bee" / "00002.png").unlink()
     gone = next(found)
     assert (gone.path, gone.status, gone.verdict) == (images / "bee" / "00002.png", None, None)
+
+
+def test_folders__what_cannot_be_taken_comes_out_with_its_own_reason(images: Path) -> None:
+    """A link to itself right in PATH is no picture without a label: it is what it is."""
+    make_tree(images, {"bee": [1]})
+    (images / "again").symlink_to(images / "again")
+    broken, bee = Folders([images])
+    assert bee.verdict is None
+    assert broken.verdict == (Outcome.BROKEN, "a link that leads back to itself")
+    assert broken.source == str(images / "again")
+
+
+def test_folders__a_class_without_pictures_is_named(images: Path) -> None:
+    """An empty one, one of other files, and one that is a link to another."""
+    make_tree(images, {"bee": [1], "wasp": [2]})
+    (images / "fly").mkdir()
+    (images / "fly" / "notes.txt").write_bytes(b"x")
+    (images / "moth").mkdir()
+    (images / "zebra").symlink_to("bee")
+    found = Folders([images])
+    assert labels(list(found)) == ["bee", "wasp"]
+    assert found.left_out.lines() == [
+        "2 left out: 1 .txt, 1 folder that was gone through already (skipped: no pictures, by "
+        "their names or first bytes)",
+        f"nothing came of the class folder {images}/fly: no picture was found in it",
+        f"nothing came of the class folder {images}/moth: no picture was found in it",
+        f"nothing came of the class folder {images}/zebra: it is the folder {images}/bee",
+    ]
+    assert labels(list(Folders([images], label="x"))) == ["x", "x"]
+
+
+def test_folders__each_iteration_counts_anew(images: Path) -> None:
+    """Counting beside it changes nothing."""
+    make_tree(images, {"bee": [1]})
+    (images / "bee" / "notes.txt").write_bytes(b"x")
+    found = Folders([images])
+    for _ in range(2):
+        assert len(list(found)) == found.count() == 1
+        assert str(found.left_out).startswith("1 left out: 1 .txt (")
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        {"train/bee": [1], "val/bee": [2]},
+        {"Train_2017/bee": [1], "test-set/bee": [2], "notes": []},
+        {"training": [1], "validation": [2]},
+        {"train/bee": [1]},
+    ],
+)
+def test_folders__parts_of_a_data_set_are_no_classes(
+    images: Path, classes: dict[str, list[int]]
+) -> None:
+    """Refused before anything is done, with the folder to name instead, and the flag."""
+    make_tree(images, classes)
+    first = sorted(path.name for path in images.iterdir())[0]
+    with pytest.raises(UsageError, match=r"not classes\. Name one of them \(.*\), or say --splits"):
+        Folders([images])
+    with pytest.raises(UsageError, match="parts of a data set, not classes"):
+        Folders([images], may_be_empty=True)
+    assert first in labels(list(Folders([images], splits_are_classes=True)))
+    Folders([images], label="x")
+
+
+@pytest.mark.parametrize(
+    "classes", [{"train": [1]}, {"bus": [1], "train": [2]}, {"bus/a": [1], "train/a": [2]}]
+)
+def test_folders__a_train_may_be_a_vehicle(images: Path, classes: dict[str, list[int]]) -> None:
+    """One such name among others, or with pictures right in it, is a class like any other."""
+    make_tree(images, classes)
+    assert "train" in labels(list(Folders([images])))

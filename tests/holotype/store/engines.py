@@ -28,6 +28,10 @@ class Engine(Protocol):
         """Open a gallery, like `open_store` does."""
         ...
 
+    def name_of(self, gallery: str) -> str:
+        """What a store says that this gallery is called: a shared server has names of its own."""
+        ...
+
     def lose_head_point(self, store: VectorStore, point: str) -> None:
         """Delete a point of the heads' space behind the adapter's back, as a torn write would."""
         ...
@@ -46,6 +50,10 @@ class EmbeddedEngine:
         return EdgeStore.open(
             self.home, gallery, fingerprint=fingerprint, command="a test", create=create
         )
+
+    def name_of(self, gallery: str) -> str:
+        """See `Engine.name_of`."""
+        return gallery
 
     def lose_head_point(self, store: VectorStore, point: str) -> None:
         """See `Engine.lose_head_point`."""

@@ -55,6 +55,8 @@ class MemoryQdrant(QdrantClient):
         """Of every collection: what it forbids is refused."""
         self._values: dict[tuple[str, str], set[str]] = {}
         """Every value that a keyword index ever held, by collection and key."""
+        self.snapshots: dict[str, bytes] = {}
+        """The one that was made of a collection and not removed yet."""
 
     def create_payload_index(
         self, collection_name: str, field_name: str, field_schema: Any = None, **_: Any
@@ -141,6 +143,15 @@ class MemoryQdrant(QdrantClient):
             for request in requests
         ]
         return super().query_batch_points(collection_name, plain, **options)
+
+    def all_points(self, collection_name: str) -> list[models.Record]:
+        """Everything in a collection."""
+        records, _ = super().scroll(collection_name, limit=1_000_000, with_vectors=True)
+        return list(records)
+
+    def cluster_status(self) -> Any:
+        """A server that is no cluster."""
+        return models.ClusterStatusOneOf(status="disabled")
 
     def close(self, **_: Any) -> None:
         """Stays open: the data are needed by the next store of the same test."""

@@ -45,6 +45,8 @@ class Route:
     """`{c}` stands for a collection or alias."""
     answer: Answer
     body: type[BaseModel] | None = None
+    file: bool = False
+    """Whether a file comes in, or goes out, instead of JSON."""
 
     def match(self, method: str, path: str) -> str | None:
         """The collection in `path` ("" where the route has none), None where it differs."""
@@ -112,20 +114,62 @@ def _update_aliases(q: MemoryQdrant, _: str, b: models.ChangeAliasesOperation) -
     return q.update_collection_aliases(b.actions)
 
 
+def _cluster(q: MemoryQdrant, _: str, __: None) -> Any:
+    return q.cluster_status()
+
+
+def _placement(q: MemoryQdrant, c: str, _: None) -> dict[str, Any]:
+    """The one shard of a collection, on this node."""
+    points = q.count(c).count
+    shard = {"shard_id": 0, "points_count": points, "state": "Active"}
+    return {
+        "peer_id": 1,
+        "shard_count": 1,
+        "local_shards": [shard],
+        "remote_shards": [],
+        "shard_transfers": [],
+    }
+
+
+def _snapshot(q: MemoryQdrant, c: str, _: None) -> dict[str, Any]:
+    points = [{"id": r.id, "vector": r.vector, "payload": r.payload} for r in q.all_points(c)]
+    q.snapshots[c] = json.dumps(points).encode()
+    return {"name": "made", "size": len(q.snapshots[c])}
+
+
+def _download(q: MemoryQdrant, c: str, _: None) -> bytes:
+    if c not in q.snapshots:
+        raise Refused(404, "Not found: Snapshot made")
+    return q.snapshots[c]
+
+
+def _forget_snapshot(q: MemoryQdrant, c: str, _: None) -> bool:
+    return q.snapshots.pop(c, None) is not None
+
+
+def _upload(q: MemoryQdrant, c: str, form: bytes) -> bool:
+    """A form of one file: its bytes lie between an empty line and the last boundary."""
+    records = json.loads(form.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0])
+    if records:
+        q.upsert(c, [models.PointStruct(**r) for r in records])
+    return True
+
+
 def _exists(q: MemoryQdrant, c: str, _: None) -> dict[str, bool]:
     return {"exists": q.collection_exists(c)}
 
 
 def _of_server(method: Callable[[MemoryQdrant], Any]) -> Answer:
-    return lambda q, _c, _b: method(q)
+    return lambda q, _c, _b: getattr(q, method.__name__)()
 
 
 def _of_collection(method: Callable[[MemoryQdrant, str], Any]) -> Answer:
-    return lambda q, c, _b: method(q, c)
+    return lambda q, c, _b: getattr(q, method.__name__)(c)
 
 
 _C = "/collections/{c}"
 _P = "/collections/{c}/points"
+_S = "/collections/{c}/shards/0/snapshots"
 
 ROUTES = (
     Route("version", "GET", "/", _of_server(MemoryQdrant.info)),
@@ -151,9 +195,24 @@ ROUTES = (
     Route("search", "POST", f"{_P}/query/batch", _search, models.QueryRequestBatch),
     Route("set_payload", "POST", f"{_P}/payload", _set_payload, models.SetPayload),
     Route("delete", "POST", f"{_P}/delete", _delete, models.FilterSelector),
+    Route("cluster", "GET", "/cluster", _cluster),
+    Route("placement", "GET", f"{_C}/cluster", _placement),
+    Route("snapshot", "POST", _S, _snapshot),
+    Route("download", "GET", f"{_S}/made", _download, file=True),
+    Route("forget_snapshot", "DELETE", f"{_S}/made", _forget_snapshot),
+    Route("upload", "POST", f"{_S}/upload", _upload, file=True),
 )
 
-WITHOUT_COLLECTION = {"version", "collections", "aliases", "update_aliases", "exists", "create"}
+WITHOUT_COLLECTION = {
+    "version",
+    "collections",
+    "aliases",
+    "update_aliases",
+    "exists",
+    "create",
+    "drop",
+    "cluster",
+}
 
 
 def _demand_collection(engine: MemoryQdrant, route: Route, collection: str) -> None:
@@ -248,9 +307,7 @@ class QdrantHttp:
 
     def points(self, collection: str) -> list[models.Record]:
         """All points of a collection, read past HTTP and faults."""
-        with self.engine.lock:
-            records, _ = self.engine.scroll(collection, limit=1_000_000, with_vectors=True)
-            return list(records)
+        return self.engine.all_points(collection)
 
 
 class _Server(ThreadingHTTPServer):
@@ -290,7 +347,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, {"status": {"error": f"no route {self.command} {path}"}})
             return
         route, collection = found[0]
-        body = json.loads(data) if data else None
+        body = json.loads(data) if data and not route.file else None
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.app.requests.append(
             Request(route.name, path, dict(parse_qsl(query)), headers, len(data), body)
@@ -308,14 +365,17 @@ class _Handler(BaseHTTPRequestHandler):
         if len(data) > MAX_BODY_BYTES:
             return 413, {"status": {"error": f"JSON payload ({len(data)} bytes) is too large"}}
         try:
-            body = route.body.model_validate_json(data) if route.body else None
+            body = route.body.model_validate_json(data) if route.body else data or None
             with app.engine.lock:
                 _demand_collection(app.engine, route, collection)
-                result = to_jsonable_python(route.answer(app.engine, collection, body))
+                result = route.answer(app.engine, collection, body)
         except Refused as refusal:
             return refusal.status, {"status": {"error": str(refusal)}}
         except (ValidationError, ValueError) as error:
             return 400, {"status": {"error": str(error)}}
+        if isinstance(result, bytes):
+            return 200, result
+        result = to_jsonable_python(result)
         if route.name == "version":
             return 200, result | ({"version": app.version} if app.version else {})
         return 200, {"result": result, "status": "ok", "time": 0.0}
@@ -349,7 +409,9 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def _send(self, status: int, content: Any, *, pause: str = "0") -> None:
-        data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        data = content.encode() if isinstance(content, str) else content
+        if not isinstance(data, bytes):
+            data = json.dumps(data).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

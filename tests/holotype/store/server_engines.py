@@ -50,6 +50,10 @@ class MemoryEngine:
             self.client, settings, fingerprint=fingerprint, create=create, policy=AT_ONCE
         )
 
+    def name_of(self, gallery: str) -> str:
+        """See `Engine.name_of`."""
+        return gallery
+
     def lose_head_point(self, store: VectorStore, point: str) -> None:
         """See `Engine.lose_head_point`."""
         _lose_head_point(self.client, store, point)
@@ -68,6 +72,10 @@ class UrlEngine:
         """See `Engine.open`."""
         settings = self.settings.model_copy(update={"gallery": self.prefix + gallery})
         return ServerStore.open(settings, fingerprint=fingerprint, create=create, policy=AT_ONCE)
+
+    def name_of(self, gallery: str) -> str:
+        """See `Engine.name_of`."""
+        return self.prefix + gallery
 
     def lose_head_point(self, store: VectorStore, point: str) -> None:
         """See `Engine.lose_head_point`."""

@@ -10,12 +10,14 @@ from holotype.errors import FingerprintMismatch, GalleryMissing
 from holotype.fingerprint import Fingerprint
 from holotype.references import Where
 from tests.holotype.store.conftest import OpenGallery
+from tests.holotype.store.engines import Engine
 from tests.references import Pictures, picture_id
 
 
-def test_open__missing(open_gallery: OpenGallery, fingerprint: Fingerprint) -> None:
+def test_open__missing(engine: Engine, open_gallery: OpenGallery, fingerprint: Fingerprint) -> None:
     """A gallery that was never added to is missing, and the message says how to make one."""
-    expected = r"gallery 'moths' does not exist yet: add references with `ingest add`"
+    name = engine.name_of("moths")
+    expected = f"gallery '{name}' does not exist yet: add references with `ingest add`"
 
     for wanted in (None, fingerprint):
         with pytest.raises(GalleryMissing, match=expected):
@@ -30,12 +32,16 @@ def test_open__cannot_create_without_fingerprint(open_gallery: OpenGallery) -> N
         open_gallery(None, create=False)
 
 
-def test_open__tells_what_is_there(open_gallery: OpenGallery, fingerprint: Fingerprint) -> None:
+def test_open__tells_what_is_there(
+    engine: Engine, open_gallery: OpenGallery, fingerprint: Fingerprint
+) -> None:
     """A store knows its gallery and its fingerprint, also when opened without one."""
+    expected = (engine.name_of("moths"), fingerprint)
+
     with open_gallery(gallery="moths") as store:
-        assert (store.gallery, store.fingerprint) == ("moths", fingerprint)
+        assert (store.gallery, store.fingerprint) == expected
     with open_gallery(None, gallery="moths", create=False) as store:
-        assert (store.gallery, store.fingerprint) == ("moths", fingerprint)
+        assert (store.gallery, store.fingerprint) == expected
 
 
 def test_open__another_fingerprint(

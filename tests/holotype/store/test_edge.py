@@ -293,6 +293,21 @@ def test_open__unusable_home(tmp_path: Path, fingerprint: Fingerprint, create: b
         )
 
 
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EROFS])
+def test_open__gallery_that_may_only_be_read(
+    home: str, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """Asking takes writing as well: another empty folder would not help, so it is not advised."""
+    open_home(home).close()
+
+    def refuse(*_: object) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(lock.os, "open", refuse)
+    with pytest.raises(StoreError, match=r"writes where it reads\. Ask through a service.*or copy"):
+        open_home(home)
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
 def test_open__owner_cannot_be_written(
     home: str, monkeypatch: pytest.MonkeyPatch, number: int

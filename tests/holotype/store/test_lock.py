@@ -115,6 +115,12 @@ def test_read_owner__no_gallery(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_read_owner__home_that_is_no_folder(tmp_path: Path) -> None:
+    """Nobody owns what is not there; opening it says what is wrong."""
+    (tmp_path / "home").write_bytes(b"x")
+    assert read_owner(tmp_path / "home", "moths") is None
+
+
 def test_read_owner__record_without_lock(folder: Path) -> None:
     """A record without a lock names nobody."""
     owned = OwnerLock.acquire(folder, command="ingest add")

@@ -275,3 +275,63 @@ def test_version__new_enough_or_unknown(version: str, open_at: Open) -> None:
     """Newer servers are used, and so are those whose version cannot be read."""
     with QdrantHttp(version=version) as server:
         open_at(Settings.load(qdrant_url=server.url)).close()
+
+
+# -- proxies ----------------------------------------------------------------------------
+
+PROXIES = (
+    {"ALL_PROXY": "socks5://127.0.0.1:1"},
+    {"NO_PROXY": "localhost,127.0.0.1,::1,[::1]"},
+    {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"},
+)
+
+
+@pytest.mark.parametrize("proxies", PROXIES, ids=str)
+def test_proxies__are_not_asked(
+    proxies: dict[str, str],
+    qdrant_http: QdrantHttp,
+    open_at: Open,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server is asked directly, whatever the environment says of proxies."""
+    for name, value in proxies.items():
+        monkeypatch.setenv(name, value)
+    with open_at(Settings.load(qdrant_url=qdrant_http.url)) as store:
+        assert store.count() == 0
+
+
+def test_proxies__are_not_asked_by_grpc(
+    open_at: Open, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for calls by gRPC."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with QdrantGrpc() as app:
+        settings = Settings.load(
+            qdrant_url="http://127.0.0.1:1", qdrant_grpc=True, qdrant_grpc_port=app.port
+        )
+        with open_at(settings) as store:
+            store.add(pictures.many("wasp", 2))
+            assert store.count() == 2
+
+
+def test_proxies__asked_on_request(
+    qdrant_http: QdrantHttp, open_at: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With HOLOTYPE_QDRANT_PROXY they are; one that is not there is an answer that never comes."""
+    monkeypatch.setenv("HOLOTYPE_QDRANT_PROXY", "true")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        open_at(Settings.load(qdrant_url=qdrant_http.url))
+
+
+@pytest.mark.parametrize("proxies", PROXIES[:2], ids=str)
+def test_proxies__that_cannot_be_used(
+    proxies: dict[str, str], qdrant_http: QdrantHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence that names the variables and the way without."""
+    for name, value in proxies.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load(qdrant_url=qdrant_http.url, qdrant_proxy=True)
+    with pytest.raises(UsageError, match=r"cannot use the proxies of .*\(ALL_PROXY, .*Leave HOLO"):
+        connect(settings)

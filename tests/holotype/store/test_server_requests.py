@@ -95,7 +95,7 @@ def test_add__too_large_for_any_request(
 
 
 def test_existing__bounded(qdrant_http: QdrantHttp, store: ServerStore, pictures: Pictures) -> None:
-    """Asking for many ids takes several requests of 1,000, and reads labels only."""
+    """Asking for many ids takes several requests of 1,000, then the labels of those there are."""
     items = pictures.many("wasp", 2_100)
     store.add(items[:5])
 
@@ -103,8 +103,13 @@ def test_existing__bounded(qdrant_http: QdrantHttp, store: ServerStore, pictures
 
     assert found == {item.reference.id: "wasp" for item in items[:5]}
     asked = _of(qdrant_http, "retrieve")
-    assert [len(r.body["ids"]) for r in asked] == [1_000, 1_000, 100]
-    assert all(r.body["with_payload"] == ["label"] for r in asked)
+    assert [(len(r.body["ids"]), r.body["with_payload"]) for r in asked] == [
+        (1_000, False),
+        (1_000, False),
+        (100, False),
+        (5, ["label"]),
+    ]
+    assert [r.query.get("consistency") for r in asked] == ["all", "all", "all", None]
 
 
 def test_neighbours__bounded(
@@ -278,11 +283,14 @@ def test_writes__wait(qdrant_http: QdrantHttp, store: ServerStore, pictures: Pic
 
 
 def test_lease_and_pointer__are_agreed_on(qdrant_http: QdrantHttp, store: ServerStore) -> None:
-    """On a cluster, leases are written through the leader and read from a majority."""
+    """On a cluster, leases go through a leader that is alive, and are read from most replicas.
+
+    `strong` is a leader that may be away, `majority` every replica.
+    """
     store.acquire_lease("retrain", holder="me", seconds=60)
 
-    assert _of(qdrant_http, "upsert")[-1].query["ordering"] == "strong"
-    assert _of(qdrant_http, "retrieve")[-1].query["consistency"] == "majority"
+    assert _of(qdrant_http, "upsert")[-1].query["ordering"] == "medium"
+    assert _of(qdrant_http, "retrieve")[-1].query["consistency"] == "quorum"
 
 
 def test_save_head__record_comes_last(qdrant_http: QdrantHttp, store: ServerStore) -> None:
@@ -322,15 +330,21 @@ def test_export__notices_an_addition(
 # -- a new gallery on a cluster ---------------------------------------------------------
 
 
-def test_create__shards_and_replicas(qdrant_http: QdrantHttp, fingerprint: Fingerprint) -> None:
-    """Shards spread the references; replicas copy heads too, which one shard holds."""
-    settings = Settings.load(qdrant_url=qdrant_http.url, qdrant_shards=3, qdrant_replicas=2)
+@pytest.mark.parametrize(("replicas", "factor"), [(1, 1), (2, 1), (3, 2), (5, 3)])
+def test_create__shards_and_replicas(
+    qdrant_http: QdrantHttp, fingerprint: Fingerprint, replicas: int, factor: int
+) -> None:
+    """Shards spread the references; replicas copy heads too, which one shard holds.
+
+    With one node away writes go on, which two replicas can only do with a factor of 1.
+    """
+    settings = Settings.load(qdrant_url=qdrant_http.url, qdrant_shards=3, qdrant_replicas=replicas)
     ServerStore.open(settings, fingerprint=fingerprint, create=True, policy=AT_ONCE).close()
 
     made = {r.path.rpartition("/")[2]: r.body for r in _of(qdrant_http, "create")}
     gallery = made[references_collection("default", fingerprint)]
     heads = made[heads_collection("default", fingerprint)]
-    assert (gallery["shard_number"], gallery["replication_factor"]) == (3, 2)
-    assert (heads["shard_number"], heads["replication_factor"]) == (1, 2)
-    assert {gallery["write_consistency_factor"], heads["write_consistency_factor"]} == {2}
+    assert (gallery["shard_number"], gallery["replication_factor"]) == (3, replicas)
+    assert (heads["shard_number"], heads["replication_factor"]) == (1, replicas)
+    assert {gallery["write_consistency_factor"], heads["write_consistency_factor"]} == {factor}
     assert (gallery["vectors"]["distance"], heads["vectors"]["distance"]) == ("Cosine", "Dot")

@@ -1,0 +1,99 @@
+"""What the replicas of a collection do not agree on, and bringing them together again.
+
+Every node is read in id order, side by side, so a gallery of any size takes the memory of a
+page per node. What differs is looked at once more: a write that was under way has arrived by
+then. A write that failed has not, and never will by itself.
+
+A node that has no replica of a shard passes a read on to one that has, now this one, now that.
+So what counts is whether any node has something else, not which, or how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby, islice
+from typing import Any, Final
+
+import numpy as np
+from qdrant_client.http import models
+
+from holotype.store.payload import CHANGED_AT, THUMBNAIL
+from holotype.store.server.batches import chunks, point
+from holotype.store.server.collection import IDS_PER_CALL, Collection
+
+_COMPARED: Final = models.PayloadSelectorExclude(exclude=[THUMBNAIL])
+_POINTS_PER_REPAIR: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A point that not every replica has, or not with the same payload."""
+
+    id: str
+    missing: bool
+    """Whether some node lacks it."""
+
+
+def differences(nodes: Sequence[Collection]) -> Iterator[list[Difference]]:
+    """What the nodes do not agree on, in non-empty lists of bounded length."""
+    suspects = _suspects(nodes)
+    while some := list(islice(suspects, IDS_PER_CALL)):
+        if found := list(_confirmed(nodes, some)):
+            yield found
+
+
+def write_again(
+    collection: Collection, nodes: Sequence[Collection], ids: Sequence[str], what: str
+) -> None:
+    """Write these points to all replicas, each as the node with its best version has it."""
+    for some in chunks(ids, _POINTS_PER_REPAIR):
+        seen = [node.retrieve(some, vectors=True) for node in nodes]
+        versions = [[records[i] for records in seen if i in records] for i in some]
+        best = [_best(records) for records in versions if records]
+        collection.upsert(
+            (point(str(r.id), np.array(r.vector, dtype=np.float32), r.payload or {}) for r in best),
+            what,
+        )
+
+
+def _suspects(nodes: Sequence[Collection]) -> Iterator[str]:
+    """Ids that are not the same on all nodes at the first look, in order."""
+    streams = [_stream(node) for node in nodes]
+    for point_id, group in groupby(merge(*streams, key=_first), key=_first):
+        if _differ([payload for _, payload in group], len(nodes)):
+            yield point_id
+
+
+def _stream(node: Collection) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for page in node.pages(None, payload=_COMPARED):
+        for record in page:
+            yield str(record.id), record.payload or {}
+
+
+def _first(seen: tuple[str, Mapping[str, Any]]) -> str:
+    return seen[0]
+
+
+def _confirmed(nodes: Sequence[Collection], ids: Sequence[str]) -> Iterator[Difference]:
+    seen = [node.retrieve(ids, payload=_COMPARED) for node in nodes]
+    for point_id in ids:
+        payloads = [records[point_id].payload or {} for records in seen if point_id in records]
+        if payloads and _differ(payloads, len(nodes)):
+            yield Difference(point_id, missing=len(payloads) < len(nodes))
+
+
+def _differ(payloads: Sequence[Mapping[str, Any]], nodes: int) -> bool:
+    return len(payloads) < nodes or any(payload != payloads[0] for payload in payloads)
+
+
+def _best(records: Iterable[models.Record]) -> models.Record:
+    """The latest change; of equals (heads have no time) what most nodes have."""
+    every = list(records)
+    payloads = [record.payload or {} for record in every]
+    ranked = {
+        index: (payload.get(CHANGED_AT, 0), payloads.count(payload))
+        for index, payload in enumerate(payloads)
+    }
+    return every[max(ranked, key=ranked.__getitem__)]
