@@ -294,3 +294,18 @@ def test_exclude_self__leaves_newcomers_to_the_vote(own_gallery: ColourGallery) 
         (without,) = classifier.classify(vector, QueryOptions(exclude_self=True), own_ids=[id_])
     assert found.label == "blue"
     assert without.label != "blue"
+
+
+def test_balance__takes_a_newcomer_for_as_frequent_as_the_others(
+    own_gallery: ColourGallery,
+) -> None:
+    """The gate does not count references, so there is nothing to divide by their number."""
+    with own_gallery.open() as store:
+        store.remove(where=Where.equal("label", "blue"))
+        retrain(store, RetrainOptions(device="cpu"))
+        store.add([own_gallery.reference(picture("blue", 1), "blue")])
+        query = own_gallery.embed(picture("blue", 77))[None]
+        for mode in Mode:
+            plain, balanced = (_ask(store, query, mode=mode, balance=b) for b in (0.0, 1.0))
+            found, expected = ({s.label: s.score for s in a.scores} for a in (balanced, plain))
+            assert found == pytest.approx(expected)
