@@ -83,9 +83,13 @@ class Standing:
         """The active head as it was loaded."""
         self._newer: NewerClasses | None = None
         self._wanted: Mapping[str, int] = {}
-        """References of each class that is newer than the head."""
+        """References of each class that is answered from its mean."""
         self._new: list[NewClass] = []
         """What is known of those."""
+        self._touched: Mapping[str, int] = {}
+        """References per label that changed since the head was trained,"""
+        self._touched_since = ""
+        """which is this version."""
         self._extended: tuple[object, Head] | None = None
         """What the head of today was made of, and that head."""
         self._pointer, self._count, self._read = Pace(), Pace(), Pace()
@@ -176,7 +180,7 @@ class Standing:
         due = [self._filtered.due_at, self._count.due_at if shared else None]
         if shared or self._head_moved:
             due.append(self._pointer.due_at)
-        if self._wanted and (shared or len(self._new) < len(self._wanted)):
+        if self._newer is not None and (shared or len(self._new) < len(self._wanted)):
             due.append(self._read.due_at)
         if self._newer is not None and (rest := self._newer.due_at) is not None:
             due.append(max(rest, time.monotonic() + PAUSE_S))
@@ -221,26 +225,31 @@ class Standing:
             first: whether to take time for reading vectors.
             own: whether there were changes through this store.
         """
-        from head.provisional import extend, newer
+        from head.provisional import extend
 
         trained = self._trained
-        if trained is None or counts.keys() == set(trained.labels):
+        if trained is None:
             self._wanted, self._new, self._newer = {}, [], None
-            return trained
-        self._wanted = newer(trained, counts)
-        if self._wanted:
-            self._read_newer(trained, FIRST_READ_S if first else SLICE_S, own=own)
+            return None
+        if trained.metric is not None:
+            self._read_newer(trained, counts, FIRST_READ_S if first else SLICE_S, own=own)
         self._new = [new for new in self._new if new.label in self._wanted]
         made_of = (trained.version, frozenset(counts), tuple(new.key for new in self._new))
         if self._extended is None or self._extended[0] != made_of:
             self._extended = made_of, extend(trained, counts, self._new)
         return self._extended[1]
 
-    def _read_newer(self, trained: Head, seconds: float, *, own: bool) -> None:
+    def _read_newer(
+        self, trained: Head, counts: Mapping[str, int], seconds: float, *, own: bool
+    ) -> None:
         from head.newer import NewerClasses
+        from head.provisional import newer
 
         if self._newer is None or not self._newer.fits(trained):
             self._newer, self._new = NewerClasses(self._store, trained), []
+        if self._touched_since != trained.version:
+            self._touched, self._touched_since, own = {}, trained.version, True
+        self._wanted = newer(trained, counts, self._touched)
         rest = self._newer.due_at
         unfinished = rest is not None and rest <= time.monotonic()
         others = self._store.shared or len(self._new) < len(self._wanted)
@@ -248,6 +257,8 @@ class Standing:
             return
         try:
             with self._read.timed(at_most_every=COUNTED_S):
+                self._touched = self._newer.touched(trained)
+                self._wanted = newer(trained, counts, self._touched)
                 self._new = self._newer.read(self._wanted, seconds=seconds)
         except StoreError as error:
             _log.warning("answering with what is known of new classes: %s", error)

@@ -18,7 +18,7 @@ from classify.knn import Classes, Neighbourhood
 from classify.modes import MetricName, Mode
 from classify.opinion import Opinion
 from classify.options import QueryOptions, Voting
-from classify.pooling import pooled
+from classify.pooling import gated, pooled
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
@@ -71,6 +71,11 @@ class _Asked:
         """The opinion for classes as frequent as the options say."""
         counts = self.candidates.counts
         sizes = np.array([counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+        if self.head is not None and self.head.gate is not None:
+            # A gate takes newcomers to be as frequent as the others, however few there are.
+            new = np.array([label in self.head.provisional for label in opinion.labels])
+            if opinion.calibration is not None and not new.all():
+                sizes[new] = sizes[~new].mean()
         return opinion.balanced(sizes, self.options.balance)
 
 
@@ -182,20 +187,25 @@ class Classifier:
         head, newer = asked.head, asked.newer(by_knn.labels)
         if head is None or newer.issuperset(by_knn.labels):
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
-            notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
+            why = f"{why}: k-NN answered alone; `retrain` trains one"
             alone = replace(by_knn, mode=Mode.AUTO)
             if alone.calibration is not None:
                 alone = asked.balanced(alone)
-            return self._answers(alone, asked, around=around, notices=notices)
+            return self._answers(alone, asked, around=around, notices=(why,))
         by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
+        notices = linear.outdated_notices(head, by_knn.labels)
         if by_knn.calibration is None or by_head.calibration is None:
             by_head = asked.balanced(by_head)  # as the votes were
             opinion = pooled(by_head, by_knn, newer=newer, calibration=None)
-            return self._answers(opinion, asked, around=around, parts=(by_knn, by_head))
+            return self._answers(
+                opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+            )
         calibration = head.calibration.get(Mode.AUTO)
         opinion = pooled(by_head, by_knn, newer=newer, calibration=calibration)
         opinion, by_knn, by_head = map(asked.balanced, (opinion, by_knn, by_head))
-        return self._answers(opinion, asked, around=around, parts=(by_knn, by_head))
+        return self._answers(
+            opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+        )
 
     def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
@@ -226,7 +236,22 @@ class Classifier:
             else knn.by_cosine(neighbours, with_places=kriging)
         )
         around = knn.vote(ranked, voting, classes=asked.candidates.classes)
-        return around, around.opinion(calibration)
+        return around, self._past_the_gate(asked, around.opinion(calibration))
+
+    def _past_the_gate(self, asked: _Asked, voted: Opinion) -> Opinion:
+        """What the vote and the head's gate say together."""
+        head, options = asked.head, asked.options
+        newcomers = head.provisional.intersection(voted.labels) if head else frozenset()
+        if (
+            head is None
+            or head.gate is None
+            or voted.calibration is None
+            or options.exclude_self  # a mean holds the query itself
+            or not newcomers
+        ):
+            return voted
+        by_head = linear.head_opinion(head, asked.vectors, labels=voted.labels)
+        return gated(voted, by_head, newcomers=newcomers)
 
     def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
         """The metric to rank by; None for plain cosine."""

@@ -48,10 +48,11 @@ def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opin
 
 
 def newer_labels_notices(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
-    """Names the labels that were added since the head was trained."""
-    derived = sorted(head.provisional.intersection(labels))
+    """Names the labels that were added since the head was trained, or given to other references."""
+    trained = set(head.record.labels)
+    derived = sorted(head.provisional.intersection(labels) - trained)
     unknown = sorted(set(labels) - set(head.labels))
-    notices = []
+    notices = [*outdated_notices(head, labels)]
     if derived:
         notices.append(
             f"head {head.version} knows {spelled(derived)}, added since it was trained, by the "
@@ -63,6 +64,17 @@ def newer_labels_notices(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
             "run `retrain`, or use --mode knn"
         )
     return tuple(notices)
+
+
+def outdated_notices(head: Head, labels: Sequence[str]) -> tuple[str, ...]:
+    """Names the labels that other references carry now than the head was trained on."""
+    outdated = sorted(head.outdated.intersection(labels))
+    if not outdated:
+        return ()
+    return (
+        f"head {head.version} was trained on other references than carry {spelled(outdated)} now: "
+        "they are answered by the mean of today's alone, until the next `retrain`",
+    )
 
 
 def spelled(labels: list[str]) -> str:

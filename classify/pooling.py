@@ -1,7 +1,8 @@
 """The auto mode: the calibrated opinions of k-NN and head, pooled.
 
 They err differently: k-NN follows single references, the head the shape of whole classes.
-Classes that the head was not trained on are k-NN's alone.
+About newcomers both say what the head's gate says (`head.gate`); where it has none, they are
+k-NN's alone.
 
 Shapes: Q queries, C labels.
 """
@@ -39,6 +40,25 @@ def pooled(
     together = calibration.probabilities(both) if calibration else shared(np.exp(both))
     scores[:, known] = together * (1 - scores[:, ~known].sum(axis=1, keepdims=True))
     return Opinion.by_score(Mode.AUTO, knn.labels, scores, calibration=calibration)
+
+
+def gated(knn: Opinion, linear: Opinion, *, newcomers: Collection[str]) -> Opinion:
+    """The neighbours' opinion, in which newcomers have the head's probability.
+
+    Votes are for classes as large as their neighbours: one of a few references is outvoted
+    however near they lie. What the head leaves is shared out among the others as they voted.
+
+    Args:
+        knn: the neighbours'.
+        linear: the head's, about the same labels.
+        newcomers: labels that the head's gate tells from the others.
+    """
+    assert linear.labels == knn.labels
+    new = np.array([label in newcomers for label in knn.labels])
+    scores = linear.scores.copy()
+    rest = 1 - scores[:, new].sum(axis=1, keepdims=True)
+    scores[:, ~new] = shared(knn.scores[:, ~new]) * rest
+    return Opinion.by_score(knn.mode, knn.labels, scores, calibration=knn.calibration)
 
 
 def shared(scores: Floats) -> Floats:

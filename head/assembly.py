@@ -13,10 +13,12 @@ from head.held_out import HeldOut
 from head.metric import Metric
 from head.model import ClassMeans, Head
 from head.novelty import Novelty, usual_scores
+from head.rehearsal import rehearse
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
     from head.calibration import Calibration
+    from head.gate import Gate
     from head.runtime import Runtime
     from head.training import Compared, Trained
     from head.training_set import TrainingSet
@@ -29,10 +31,11 @@ class Answering:
     calibration: Mapping[str, Calibration]
     usual_novelty: list[float]
     held_out: HeldOut | None
+    gate: Gate | None
 
 
 def answering(training: TrainingSet, compared: Compared, *, runtime: Runtime) -> Answering:
-    """Calibrations, usual novelty and held-out predictions of a comparison."""
+    """Calibrations, usual novelty, held-out predictions and the gate of a comparison."""
     runtime.say("calibration and novelty, from out-of-fold predictions")
     held_out = None
     if compared.winner is not None:
@@ -40,7 +43,10 @@ def answering(training: TrainingSet, compared: Compared, *, runtime: Runtime) ->
         predicted = compared.winner.logits.argmax(axis=1)
         held_out = HeldOut.of(training.marks[rows], predicted)
     calibration = calibrations(training, compared, on_pass=runtime.on_pass)
-    return Answering(calibration, usual_scores(compared.search), held_out)
+    runtime.say("rehearsal of new classes")
+    gate = rehearse(compared.search, training.groups[compared.search.plan.rows])
+    runtime.on_pass()
+    return Answering(calibration, usual_scores(compared.search), held_out, gate)
 
 
 def assemble(
@@ -69,6 +75,7 @@ def assemble(
         "lda_temperature": lda_temperature,
         "calibration": {mode: c.to_json() for mode, c in answers.calibration.items()},
         "novelty": None if novelty is None else novelty.to_json(),
+        "gate": None if answers.gate is None else answers.gate.to_json(),
     }
     figures = {mode: dict(c.figures) for mode, c in answers.calibration.items()}
     return Head(
@@ -88,6 +95,7 @@ def assemble(
         class_means=class_means,
         lda_temperature=lda_temperature,
         novelty=novelty,
+        gate=answers.gate,
         calibration=answers.calibration,
         held_out=answers.held_out,
     )

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from head.calibration import Calibration, pooled_scores
-from head.neighbours import Others, left_out_votes
+from head.calibration import TINY, Calibration, Floats, pooled_scores
+from head.neighbours import LeftOutVotes, Others, left_out_votes
 from holotype.votes import vote_scores
 
 if TYPE_CHECKING:
+    from head.search import Search
     from head.training import Compared
     from head.training_set import TrainingSet
 
@@ -41,10 +42,26 @@ def calibrations(
     if votes is None:
         return {LINEAR: linear}
     codes = search.codes[votes.positions]
-    by_votes = vote_scores(votes.sums)
+    by_votes = vote_scores(made_up_for(votes, search, others))
     knn = Calibration.fit(by_votes, codes)
     place = np.full(len(search.codes), -1)
     place[search.plan.scored] = np.arange(len(search.plan.scored))
     logits = held_out[place[votes.positions]]
     both = pooled_scores(linear.probabilities(logits), knn.probabilities(by_votes))
     return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes)}
+
+
+def made_up_for(votes: LeftOutVotes, search: Search, others: Others) -> Floats:
+    """(M, C) sums as they would be if references that were left out had voted, too.
+
+    They are missing from their own class alone, of which a query of that class will find them
+    all: of a class of two, half of the vote.
+    """
+    codes, groups = search.codes[votes.positions], others.groups
+    sizes = np.bincount(search.codes)[codes]
+    left_out = np.bincount(groups)[groups[votes.positions]]
+    sums = np.maximum(votes.sums, 0.0)
+    total = sums.sum(axis=1, keepdims=True)
+    sums[np.arange(len(codes)), codes] *= sizes / np.maximum(sizes - left_out, 1)
+    made_up: Floats = sums * total / np.maximum(sums.sum(axis=1, keepdims=True), TINY)
+    return made_up

@@ -2,6 +2,12 @@
 
 One temperature, fitted on out-of-fold scores: Guo, Pleiss, Sun and Weinberger, On
 Calibration of Modern Neural Networks, ICML 2017. It never changes which label comes first.
+
+No score claims more than the answers that it was fitted on can support. One more of them is
+taken to have been wrong than was seen, in favour of the label that came nearest (the rule of
+succession; `head.abstention` counts the same way), and nothing is called more probable than
+that leaves: 20 right answers of 20 support 21/22.
+
 What the probabilities then allow (when to say "unknown", which labels to name together) is
 taken from the same out-of-fold predictions.
 
@@ -52,7 +58,7 @@ class Calibration:
     def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
         """From out-of-fold scores (M, C), such as logits, and the truth (M,)."""
         temperature = fit_temperature(scores, codes)
-        probabilities = softmax(scores / temperature)
+        probabilities = supported(softmax(scores / temperature), len(codes))
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == codes
         true = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
@@ -64,7 +70,7 @@ class Calibration:
             figures={
                 "answers": len(codes),
                 "accuracy": float(correct.mean()),
-                "log_loss": log_loss(scores, codes, temperature),
+                "log_loss": float(-np.log(np.maximum(true, TINY)).mean()),
                 "calibration_error": calibration_error(bins),
             },
             bins=bins,
@@ -72,7 +78,11 @@ class Calibration:
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
         """(Q, C) probabilities for scores of the same kind; a row sums to 1."""
-        return softmax(scores / self.temperature)
+        return self.supported(softmax(scores / self.temperature))
+
+    def supported(self, probabilities: Floats) -> Floats:
+        """Probabilities (Q, C) that claim no more than what this was fitted on supports."""
+        return supported(probabilities, int(self.figures["answers"] or 0))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""
@@ -103,6 +113,16 @@ def softmax(scores: npt.NDArray[np.floating]) -> Floats:
     return probabilities
 
 
+def supported(probabilities: Floats, answers: int) -> Floats:
+    """(Q, C) drawn towards even odds, so that none is above (answers + 1) / (answers + 2)."""
+    n_classes = probabilities.shape[1]
+    if n_classes < 2:
+        return probabilities
+    share = n_classes / ((n_classes - 1) * (answers + 2))
+    drawn: Floats = probabilities + (1 / n_classes - probabilities) * min(share, 1.0)
+    return drawn
+
+
 def pooled_scores(*probabilities: Floats) -> Floats:
     """Scores (Q, C) of several calibrated opinions (Q, C) together: the log of their mean.
 
@@ -121,20 +141,33 @@ def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:
             be answered.
         codes: (M,) true classes.
 
-    Golden-section search: the loss has one minimum in 1 / temperature.
+    One wrong answer is added to the M, spread over all of them. Golden-section search: the
+    loss has one minimum in 1 / temperature.
     """
+    rivals = logits.copy()
+    np.put_along_axis(rivals, codes[:, None], -np.inf, axis=1)
+    nearest = rivals.argmax(axis=1)
+    rivalled = np.isfinite(rivals.max(axis=1))
+
+    def loss(logarithm: float) -> float:
+        temperature = float(np.exp(logarithm))
+        seen = log_loss(logits, codes, temperature)
+        if not rivalled.any():
+            return seen
+        return seen + log_loss(logits[rivalled], nearest[rivalled], temperature) / len(codes)
+
     low, high = LOG_RANGE
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = (log_loss(logits, codes, float(np.exp(x))) for x in (left, right))
+    at_left, at_right = loss(left), loss(right)
     while high - low > PRECISION:
         if at_left <= at_right:
             high, right, at_right = right, left, at_left
             left = high - GOLDEN * (high - low)
-            at_left = log_loss(logits, codes, float(np.exp(left)))
+            at_left = loss(left)
         else:
             low, left, at_left = left, right, at_right
             right = low + GOLDEN * (high - low)
-            at_right = log_loss(logits, codes, float(np.exp(right)))
+            at_right = loss(right)
     return float(np.exp((low + high) / 2))
 
 

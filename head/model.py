@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from head.calibration import Calibration, softmax
 from head.features import FeatureMap
+from head.gate import Gate, Gated
 from head.held_out import HeldOut
 from head.lda import LinearLayer
 from head.metric import Metric
@@ -33,9 +34,6 @@ from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Vectors
 
 Floats = npt.NDArray[np.float64]
-
-LEAST_PROBABILITY = 1e-12
-"""Whose logarithm is still taken."""
 
 LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""
@@ -53,7 +51,7 @@ class ClassMeans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Newcomers:
-    """Classes that came after the head was trained, and how to tell them from the others."""
+    """Classes that came after a head without a gate was trained: told from the others by LDA."""
 
     n_new: int
     """P."""
@@ -95,8 +93,14 @@ class Head:
     the `pooled_scores` of both modes' probabilities. Empty where nothing could be scored."""
     held_out: HeldOut | None = None
     """For a comparison with the next head; None where nothing could be scored."""
-    newcomers: Newcomers | None = None
+    gate: Gate | None = None
+    """For classes that come later or are small; None in heads of before there was one, and
+    where no class could be left out to rehearse it."""
+    newcomers: Newcomers | Gated | None = None
     """Set by `head.provisional.extend`, never stored."""
+    outdated: frozenset[str] = frozenset()
+    """Provisional labels that it was trained on, with other references than carry them now.
+    Set by `head.provisional.extend`, never stored."""
 
     @property
     def version(self) -> str:
@@ -109,13 +113,19 @@ class Head:
         return int(self.weights.shape[1])
 
     @property
+    def trained_until(self) -> int | None:
+        """The last change of a reference that it was trained on; None where nobody noted it."""
+        gallery: Mapping[str, Any] = self.record.report.get("gallery", {})
+        return gallery.get("last_change")
+
+    @property
     def trained_labels(self) -> tuple[str, ...]:
         """The C labels of the rows."""
         return self.labels[: len(self.weights)]
 
     @property
     def provisional(self) -> frozenset[str]:
-        """Labels that are answered without having been trained (`head.provisional`)."""
+        """Labels that are answered from their mean, without a row (`head.provisional`)."""
         return frozenset(self.labels[len(self.weights) :])
 
     def probabilities(self, vectors: Vectors) -> Floats:
@@ -125,18 +135,18 @@ class Head:
             HeadError: the vectors have another dimension than the head.
         """
         mapped = self._mapped(vectors)
-        known = softmax(self._trained_logits(mapped) / self.temperature)
+        known = self._known(mapped)
         if self.newcomers is None:
             return known
         new = self.newcomers.share(mapped)
         return np.hstack([known * (1 - new.sum(axis=1, keepdims=True)), new])
 
-    def logits(self, vectors: Vectors) -> Floats:
-        """(N, labels) scores that `probabilities` is the softmax of, before the temperature."""
-        if self.newcomers is None:
-            return self._trained_logits(self._mapped(vectors))
-        logarithms = np.log(np.maximum(self.probabilities(vectors), LEAST_PROBABILITY))
-        return np.asarray(self.temperature * logarithms)
+    def _known(self, mapped: Vectors) -> Floats:
+        """(N, C) probabilities of the trained classes."""
+        known = softmax(self._trained_logits(mapped) / self.temperature)
+        calibration = self.calibration.get(LINEAR)
+        # Where nothing was scored there is nothing to say about what the scores support.
+        return known if calibration is None else calibration.supported(known)
 
     def _mapped(self, vectors: Vectors) -> Vectors:
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
@@ -191,6 +201,7 @@ class Head:
             class_means=class_means,
             lda_temperature=float(parameters.get("lda_temperature", 1.0)),
             held_out=None if HELD_OUT not in blocks else HeldOut.from_block(blocks[HELD_OUT]),
+            gate=None if parameters.get("gate") is None else Gate.from_json(parameters["gate"]),
             novelty=_novelty(parameters.get("novelty"), metric, class_means),
             calibration={
                 mode: Calibration.from_json(data)

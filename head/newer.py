@@ -79,6 +79,17 @@ class NewerClasses:
             return 0.0
         return self._again.due_at if self._wrong else None
 
+    def touched(self, head: Head) -> Mapping[str, int]:
+        """References per label that were added or changed since a head was trained.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        since = head.trained_until
+        if since is None or self._store.last_change() <= since:
+            return {}
+        return self._store.counts(changed_after=since)
+
     def read(self, counts: Mapping[str, int], *, seconds: float) -> list[NewClass]:
         """What is known of these classes.
 

@@ -1,23 +1,24 @@
-"""A head for the labels of today: classes that came after it was trained are answered too.
+"""A head for the labels of today, whatever the gallery was when it was trained.
 
-A new class is answered at once, from the mean of its references and the within-class
-covariance that the head was saved with. LDA with this covariance has a row for every class,
-new or known, in closed form. Its posterior says how probable the new classes are; what is
-left is divided among the known ones by the trained layer:
+A class is answered from the mean of the references that it has today, without a row, where
 
-    P(new class)   = LDA's posterior over all classes
-    P(known class) = (1 - P(any new class)) * P of the trained layer
+- it came after the head was trained;
+- it was trained, but on other references than carry its label now (exchanged labels, a name used
+  again): fewer than half of them are still those;
+- it was trained on so few, where others have many, that its row would hardly ever answer.
 
-For a head that is LDA this is LDA with the stored covariance, exactly. For a logistic
-regression it was measured against giving the new class LDA's row on the logistic's scale:
-on pollen and clothing, each of four classes held out in turn, that row finds 25 and 29 % of
-the new class's queries, this rule 96 and 88 %, full retraining 100 and 83 %.
+The head's gate says how probable such newcomers are (`head.gate`). What is left is divided
+among the known classes as the trained layer says. So a class is met the same way before and
+after a retrain, until it has grown.
 
-A label that is gone is answered no more, and the others share out its probability. A label
-that was renamed is recognised by its count and its mean, and keeps its trained row.
-`retrain` makes all of it permanent.
+A head of before there was a gate takes LDA's posterior over all classes with the stored
+covariance instead: exact for a head that is LDA, and too rarely in favour of a class of few.
 
-Shapes: C classes of the head, P new ones, D dimensions.
+A label that is gone is answered no more, and the others share out its probability. A label that
+was renamed, or exchanged with another, is recognised by its count and its mean, and keeps its
+trained row.
+
+Shapes: C classes of the head, P newcomers, D dimensions.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from head.gate import Gated, Landmarks
 from head.lda import discriminant_rows
 from head.model import ClassMeans, Head, Newcomers
 
@@ -36,10 +38,17 @@ Floats = npt.NDArray[np.float64]
 SAME_MEAN = 1e-4
 """Distance of class means below which two labels are one class renamed."""
 
+FEW = 10
+"""References of a class that is answered from their mean where others have twice as many, at
+most: as many as the gate was rehearsed with."""
+
+GONE = ""
+"""Stands for the label of a row that no label of today is about."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewClass:
-    """A label that the head has no row for."""
+    """A label that is answered from the mean of its references."""
 
     label: str
     mean: Floats
@@ -52,25 +61,59 @@ class NewClass:
         return self.label, self.count, float(self.mean @ np.arange(1, len(self.mean) + 1))
 
 
-def newer(head: Head, counts: Mapping[str, int]) -> dict[str, int]:
-    """Those of a gallery's classes that the head can take in, though it has no row for them.
+def newer(head: Head, counts: Mapping[str, int], touched: Mapping[str, int]) -> dict[str, int]:
+    """Those of a gallery's classes that are answered from today's references, with their counts.
 
     A head without a metric cannot answer new classes.
+
+    Args:
+        head: as it was trained.
+        counts: the gallery's references per label.
+        touched: how many of them were added or changed since; labels without may be missing.
     """
     if head.metric is None or head.class_means is None:
         return {}
-    return {label: n for label, n in counts.items() if label not in head.trained_labels}
+    trained = dict(zip(head.trained_labels, head.class_means.counts.tolist(), strict=True))
+    small = young(head)
+    return {
+        label: n
+        for label, n in counts.items()
+        if label not in trained
+        or 2 * (n - touched.get(label, 0)) < max(n, trained[label])
+        or (label in small and n != trained[label])
+    }
+
+
+def young(head: Head) -> frozenset[str]:
+    """Trained labels of a head with a gate that had few references, where others had many."""
+    if head.gate is None or head.class_means is None:
+        return frozenset()
+    counts = head.class_means.counts
+    few = (counts <= FEW) & (2 * counts <= np.median(counts))
+    return frozenset(head.trained_labels[i] for i in np.flatnonzero(few))
 
 
 def extend(head: Head, counts: Mapping[str, int], new: Sequence[NewClass]) -> Head:
     """The head for the labels that the gallery holds now, and no other.
 
     Args:
-        head: the active one.
+        head: as it was trained.
         counts: the gallery's references per label.
         new: what is known of those that are `newer` (see `head.newer`).
     """
-    return with_classes(keep(_renamed(head, new, counts), counts), new)
+    trained, small = head.trained_labels, young(head)
+    head, rest = _renamed(head, new, counts)
+    if head.class_means is not None:
+        means, sizes = head.class_means.means, head.class_means.counts
+        rows = zip(trained, head.trained_labels, means, sizes, strict=True)
+        rest += [
+            NewClass(label, mean.astype(np.float64), int(count))
+            for before, label, mean, count in rows
+            if before in small and label in counts
+        ]
+    of_today = {one.label for one in rest}
+    outdated = frozenset(of_today.intersection(trained) - small)
+    return replace(with_classes(keep(head, counts.keys() - of_today), rest), outdated=outdated)
 
 
 def keep(head: Head, labels: Collection[str]) -> Head:
@@ -99,31 +142,56 @@ def with_classes(head: Head, new: Sequence[NewClass]) -> Head:
     if not added or head.metric is None or head.class_means is None:
         return replace(head, labels=head.trained_labels, newcomers=None)
     means = np.vstack([head.class_means.means, *(one.mean[None] for one in added)])
-    layer = discriminant_rows(
-        head.metric.matrix.astype(np.float64),
-        means=means,
-        counts=np.concatenate([head.class_means.counts, [one.count for one in added]]),
-        reference=head.metric.centre.astype(np.float64),
-    )
     return replace(
         head,
         labels=(*head.trained_labels, *(one.label for one in added)),
-        newcomers=Newcomers(len(added), layer, temperature=head.lda_temperature),
+        newcomers=_gated(head, added) if head.gate else _by_lda(head, means, added),
         novelty=None
         if head.novelty is None
         else replace(head.novelty, means=means.astype(np.float32)),
     )
 
 
-def _renamed(head: Head, new: Sequence[NewClass], counts: Mapping[str, int]) -> Head:
-    """The head with the labels that renamed classes bear now."""
+def _gated(head: Head, added: Sequence[NewClass]) -> Gated:
+    assert head.gate is not None
+    assert head.metric is not None
+    assert head.class_means is not None
+    return Gated(
+        gate=head.gate,
+        metric=head.metric,
+        known=Landmarks.of(head.metric, head.class_means.means),
+        newcomers=Landmarks.of(head.metric, np.stack([one.mean for one in added])),
+        counts=np.array([one.count for one in added], dtype=np.float64),
+    )
+
+
+def _by_lda(head: Head, means: Floats, added: Sequence[NewClass]) -> Newcomers:
+    assert head.metric is not None
+    assert head.class_means is not None
+    layer = discriminant_rows(
+        head.metric.matrix.astype(np.float64),
+        means=means,
+        counts=np.concatenate([head.class_means.counts, [one.count for one in added]]),
+        reference=head.metric.centre.astype(np.float64),
+    )
+    return Newcomers(len(added), layer, temperature=head.lda_temperature)
+
+
+def _renamed(
+    head: Head, new: Sequence[NewClass], counts: Mapping[str, int]
+) -> tuple[Head, list[NewClass]]:
+    """The head with the label that each trained row bears now, and who is left without a row."""
+    left = {one.label: one for one in new}
+    settled = counts.keys() - left.keys()
     if head.class_means is None:
-        return head
+        return head, list(new)
     labels = list(head.trained_labels)
     for i, label in enumerate(head.trained_labels):
-        if label not in counts:
-            count, mean = int(head.class_means.counts[i]), head.class_means.means[i]
-            same = [one for one in new if one.count == count and one.label not in labels]
-            same = [one for one in same if np.linalg.norm(one.mean - mean) < SAME_MEAN]
-            labels[i] = same[0].label if same else label
-    return replace(head, labels=(*labels, *head.labels[len(labels) :]))
+        if label in settled:
+            continue
+        count, mean = int(head.class_means.counts[i]), head.class_means.means[i]
+        same = [one for one in left.values() if one.count == count]
+        same = [one for one in same if np.linalg.norm(one.mean - mean) < SAME_MEAN]
+        labels[i] = same[0].label if same else GONE
+        left.pop(labels[i], None)
+    return replace(head, labels=(*labels, *head.labels[len(labels) :])), list(left.values())

@@ -55,13 +55,27 @@ class Search:
         return self.codes[self.plan.scored]
 
     def held_out_logits(self, layers: Sequence[LinearLayer]) -> npt.NDArray[np.float32]:
-        """(M, C) logits of each scored reference by the layer of its fold."""
+        """(M, C) logits of each scored reference by the layer of its fold.
+
+        A class that the fold took references from was rarer in training than it is in the
+        gallery, and a scored reference's own class always is: among classes of two by half.
+        That is made up for, or every score would come out too low.
+        """
         return np.concatenate(
             [
-                layer.logits(self.vectors[fold.scored]).astype(np.float32)
+                (layer.logits(self.vectors[fold.scored]) + self._rarer(fold)).astype(np.float32)
                 for layer, fold in zip(layers, self.folds, strict=True)
             ]
         )
+
+    def _rarer(self, fold: Fold) -> npt.NDArray[np.float64]:
+        """(C,) logarithm of how many times fewer references of a class the fold was trained on."""
+        everything, trained = (
+            np.bincount(codes, minlength=self.n_classes)
+            for codes in (self.codes, self.codes[fold.trained])
+        )
+        rarer: npt.NDArray[np.float64] = np.log(everything / np.maximum(trained, 1))
+        return rarer
 
     def shrunk_at_least(self, shrinkage: float) -> Search:
         """The same with more shrinkage in every fold."""

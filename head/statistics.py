@@ -107,6 +107,26 @@ class WithinClass:
         """The same with more shrinkage, where it was less."""
         return replace(self, shrinkage=max(self.shrinkage, shrinkage))
 
+    def without(self, vectors: Vectors, codes: Codes) -> WithinClass | None:
+        """The same less whole classes: downdated, not taken anew, and shrunk as before.
+
+        Args:
+            vectors: (R, D) all references of those classes that these statistics were taken from.
+            codes: (R,).
+
+        Returns:
+            None where no other class has references that differ.
+        """
+        counts = self.counts.copy()
+        n = counts[counts > 1].sum()
+        counts[codes] = 0
+        left = counts[counts > 1].sum()
+        if not left:
+            return None
+        centred = vectors - self.means[codes]
+        covariance = (n * self.covariance - centred.T @ centred) / left
+        return replace(self, counts=counts, covariance=covariance)
+
     def whitening(self) -> Floats:
         """(D, D) W with W @ W.T the inverse of the shrunk covariance.
 

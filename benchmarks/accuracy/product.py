@@ -70,7 +70,7 @@ def trained_gallery(features: Features, references: Codes, *, seed: int) -> Iter
         with open_store(
             settings, fingerprint=features.fingerprint, command="benchmark", create=True
         ) as store:
-            store.add([_reference(features, row) for row in references.tolist()])
+            store.add([reference_of(features, row) for row in references.tolist()])
             retrain(store, RetrainOptions(seed=seed))
             yield store
 
@@ -94,7 +94,8 @@ def _strangeness(answer: Answer) -> float:
     return 0.0 if answer.novelty is None else answer.novelty.score
 
 
-def _reference(features: Features, row: int) -> EmbeddedReference:
+def reference_of(features: Features, row: int) -> EmbeddedReference:
+    """A row as the gallery stores it."""
     digest = str(features.digests[row])
     return EmbeddedReference(
         reference=Reference(

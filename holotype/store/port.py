@@ -199,8 +199,20 @@ class VectorStore(Protocol):
         """References in id order, a page at a time."""
         ...
 
-    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
-        """References per value of an indexed key, exact, by descending count then value."""
+    def counts(
+        self,
+        key: str = "label",
+        *,
+        where: Where = EVERYTHING,
+        changed_after: int | None = None,
+    ) -> dict[str, int]:
+        """References per value of an indexed key, exact, by descending count then value.
+
+        Args:
+            key: indexed.
+            where: only references that match.
+            changed_after: only those with a larger `changed_at`.
+        """
         ...
 
     def known_counts(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from classify.classifier import Classifier
 from classify.modes import MetricName, Mode
 from classify.opinion import Opinion
 from classify.options import QueryOptions
-from classify.pooling import pooled
+from classify.pooling import gated, pooled
 from head.calibration import Calibration
 from head.job import retrain
 from head.options import RetrainOptions
@@ -210,7 +210,8 @@ def test_pooled__calibration_is_applied_to_the_mean() -> None:
     calibration = _calibration(1.0)
     both = pooled(linear, knn, newer=(), calibration=calibration)
     expected = np.array([0.7, 0.15, 0.15]) ** (1 / calibration.temperature)
-    assert both.scores[0] == pytest.approx(expected / expected.sum())
+    expected = calibration.supported(expected[None] / expected.sum())[0]
+    assert both.scores[0] == pytest.approx(expected)
 
 
 def test_removed_class__is_gone_from_every_mode(
@@ -249,3 +250,62 @@ def test_newer_class__is_answered_by_the_head_at_once(own_gallery: ColourGallery
     assert (
         "knows 'blue', added since it was trained, by the mean" in answers[Mode.LINEAR].notices[0]
     )
+
+
+def test_gated__newcomers_have_the_head_s_probability() -> None:
+    """What the head leaves is shared out among the others as they voted."""
+    labels = ("ant", "bee", "new")
+    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.6, 0.3, 0.1]]))
+    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.1, 0.2, 0.7]]))
+    both = gated(knn, linear, newcomers={"new"})
+    assert both.mode is Mode.KNN
+    assert both.scores[0] == pytest.approx([0.2, 0.1, 0.7])
+    assert both.top(0, 1)[0].label == "new"
+
+
+def test_outdated_label__is_answered_from_today_s_references_with_a_notice(
+    own_gallery: ColourGallery,
+) -> None:
+    """A name that was given to other pictures after a retrain: no mode answers the old way."""
+    with own_gallery.open() as store:
+        retrain(store, RetrainOptions(device="cpu"))
+        reds = store.remove(where=Where.equal("label", "red"))
+        store.remove(where=Where.equal("label", "blue"))
+        store.add(
+            [own_gallery.reference(picture("blue", seed), "red") for seed in range(100, 100 + reds)]
+        )
+        query = own_gallery.embed(picture("blue", 77))[None]
+        answers = {mode: _ask(store, query, mode=mode) for mode in Mode}
+    assert {mode: answer.label for mode, answer in answers.items()} == dict.fromkeys(Mode, "red")
+    for mode in (Mode.LINEAR, Mode.AUTO):
+        assert "was trained on other references than carry 'red' now" in answers[mode].notices[0]
+
+
+def test_exclude_self__leaves_newcomers_to_the_vote(own_gallery: ColourGallery) -> None:
+    """The only reference of a new class is no evidence for itself."""
+    with own_gallery.open() as store:
+        store.remove(where=Where.equal("label", "blue"))
+        retrain(store, RetrainOptions(device="cpu"))
+        lone = own_gallery.reference(picture("blue", 1), "blue")
+        store.add([lone])
+        classifier, id_ = Classifier(store), lone.reference.id
+        vector = own_gallery.embed(picture("blue", 1))[None]
+        (found,) = classifier.classify(vector, QueryOptions(), own_ids=[id_])
+        (without,) = classifier.classify(vector, QueryOptions(exclude_self=True), own_ids=[id_])
+    assert found.label == "blue"
+    assert without.label != "blue"
+
+
+def test_balance__takes_a_newcomer_for_as_frequent_as_the_others(
+    own_gallery: ColourGallery,
+) -> None:
+    """The gate does not count references, so there is nothing to divide by their number."""
+    with own_gallery.open() as store:
+        store.remove(where=Where.equal("label", "blue"))
+        retrain(store, RetrainOptions(device="cpu"))
+        store.add([own_gallery.reference(picture("blue", 1), "blue")])
+        query = own_gallery.embed(picture("blue", 77))[None]
+        for mode in Mode:
+            plain, balanced = (_ask(store, query, mode=mode, balance=b) for b in (0.0, 1.0))
+            found, expected = ({s.label: s.score for s in a.scores} for a in (balanced, plain))
+            assert found == pytest.approx(expected)

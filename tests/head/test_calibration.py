@@ -78,3 +78,35 @@ def test_pooled_scores__are_logs_of_the_mean() -> None:
     """Two opinions count the same; a label that one rules out keeps half of the other's word."""
     first, second = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
     np.testing.assert_allclose(np.exp(pooled_scores(first, second)), [[0.75, 0.25]])
+
+
+def test_calibration__claims_no_more_than_its_answers_support() -> None:
+    """20 right answers of 20 support 21/22, of a query that could not be clearer too."""
+    scores = 5.0 * np.eye(4)[np.arange(20) % 4]
+    calibration = Calibration.fit(scores, np.arange(20) % 4)
+    clearest = calibration.probabilities(1000 * np.eye(4))
+    assert clearest.max() == pytest.approx(21 / 22)
+    assert calibration.probabilities(scores).max(axis=1).mean() < 21 / 22
+    np.testing.assert_allclose(clearest.sum(axis=1), 1)
+
+
+def test_temperature__of_answers_that_are_all_right_is_no_end_of_the_range() -> None:
+    """With one wrong answer more than was seen, the mean score is about what they support."""
+    scores = 5.0 * np.eye(4)[np.arange(20) % 4]
+    temperature = fit_temperature(scores, np.arange(20) % 4)
+    probabilities = softmax(scores / temperature)
+    assert probabilities.max(axis=1).mean() == pytest.approx(21 / 22, abs=0.01)
+
+
+def test_temperature__one_label_alone_has_no_rival() -> None:
+    """With nothing to be mistaken for, no wrong answer can be added."""
+    assert np.isfinite(fit_temperature(np.zeros((5, 1)), np.zeros(5, dtype=np.int64)))
+    assert Calibration.fit(np.zeros((5, 1)), np.zeros(5, dtype=np.int64)).probabilities(
+        np.zeros((1, 1))
+    ) == pytest.approx(np.ones((1, 1)))
+
+
+def test_calibration__of_many_answers_is_hardly_bounded() -> None:
+    """4,000 answers support .9998."""
+    calibration = Calibration.fit(*drawn(4000))
+    assert calibration.probabilities(np.array([[99.0, 0, 0, 0, 0, 0]])).max() > 0.9997

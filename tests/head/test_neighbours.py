@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from head import neighbours
+from head.calibrating import made_up_for
 from head.features import FeatureMap
 from head.metric import Metric
-from head.neighbours import METRIC_VOTE, Others, left_out_votes
+from head.neighbours import METRIC_VOTE, LeftOutVotes, Others, left_out_votes
 from head.search import prepare
 from head.training_set import TrainingSet
 from holotype.votes import VoteRule
@@ -80,3 +81,11 @@ def test_votes__none_without_a_metric() -> None:
     data = Clouds(16, spread=0.0).training_set({"ant": 5, "bee": 5})
     search = prepare(data)
     assert left_out_votes(search, Others(data.vectors, data.groups)) is None
+
+
+def test_made_up_for__a_class_of_two_finds_both() -> None:
+    """What a query's own class lacks is made up for, and the others make room."""
+    data = Clouds(16, spread=0.4).training_set({"ant": 2, "bee": 4})
+    votes = LeftOutVotes(np.array([0, 2]), np.array([[0.3, 0.7], [0.5, -0.1]]))
+    sums = made_up_for(votes, prepare(data), Others(data.vectors, data.groups))
+    np.testing.assert_allclose(sums, [[0.6 / 1.3, 0.7 / 1.3], [0.5, 0.0]])

@@ -42,7 +42,8 @@ def active(store: VectorStore) -> Head:
 def today(head: Head, store: VectorStore) -> Head:
     """The head for the labels of today."""
     counts = store.counts()
-    new = NewerClasses(store, head).read(newer(head, counts), seconds=30)
+    classes = NewerClasses(store, head)
+    new = classes.read(newer(head, counts, classes.touched(head)), seconds=30)
     return extend(head, counts, new)
 
 
@@ -112,20 +113,6 @@ def test_extend__known_classes_keep_their_odds(
     )
 
 
-def test_extend__logits_give_the_probabilities(
-    trained: VectorStore, clouds: Clouds, pictures: Pictures
-) -> None:
-    """`calibration["linear"]` of the extended head's logits are its probabilities."""
-    trained.add(clouds.references({"moth": 8}, pictures))
-    head = today(active(trained), trained)
-    queries = clouds.of("moth", 20, first=900)
-    np.testing.assert_allclose(
-        head.calibration["linear"].probabilities(head.logits(queries)),
-        head.probabilities(queries),
-        atol=1e-9,
-    )
-
-
 def test_extend__removed_label_is_answered_no_more(trained: VectorStore, clouds: Clouds) -> None:
     """Its probability is shared out among the rest in proportion."""
     before = active(trained)
@@ -133,10 +120,9 @@ def test_extend__removed_label_is_answered_no_more(trained: VectorStore, clouds:
     head = today(before, trained)
     assert head.labels == ("ant", "wasp")
     queries = clouds.of("bee", 20, first=900)
-    kept = before.probabilities(queries)[:, [0, 2]]
-    np.testing.assert_allclose(
-        head.probabilities(queries), kept / kept.sum(axis=1, keepdims=True), rtol=1e-5
-    )
+    kept = before.features.of(queries) @ before.weights[[0, 2]].T + before.bias[[0, 2]]
+    expected = before.calibration["linear"].probabilities(kept)
+    np.testing.assert_allclose(head.probabilities(queries), expected, rtol=1e-5)
 
 
 def test_extend__renamed_label_keeps_its_trained_row(trained: VectorStore, clouds: Clouds) -> None:
@@ -191,3 +177,88 @@ def test_keep__never_leaves_a_head_without_labels(trained: VectorStore) -> None:
     """Where none of its labels is left, a head stays what it was."""
     head = active(trained)
     assert keep(head, ["something else"]).labels == head.labels
+
+
+def test_extend__exchanged_labels_take_their_rows_along(
+    trained: VectorStore, clouds: Clouds
+) -> None:
+    """Two labels that change places are answered the new way, from the rows that were trained."""
+    before = active(trained)
+    for old, new in (("ant", "x"), ("bee", "ant"), ("x", "bee")):
+        trained.relabel(new, where=Where.equal("label", old))
+    head = today(before, trained)
+    assert set(head.labels) == {"ant", "bee", "wasp"}
+    assert (head.provisional, head.outdated) == (frozenset(), frozenset())
+    answers = head.probabilities(clouds.of("ant", 20, first=900))
+    np.testing.assert_allclose(
+        answers[:, head.labels.index("bee")],
+        before.probabilities(clouds.of("ant", 20, first=900))[:, before.labels.index("ant")],
+    )
+
+
+def test_extend__a_name_used_again_is_answered_from_today_s_references(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A label whose references are others than the head was trained on has no row any more."""
+    before = active(trained)
+    trained.remove(where=Where.equal("label", "bee"))
+    moths = [
+        pictures.embedded(f"moth-{n}", "bee", vector=vector)
+        for n, vector in enumerate(clouds.of("moth", SIZES["bee"]))
+    ]
+    trained.add(moths)
+    head = today(before, trained)
+    assert head.provisional == head.outdated == {"bee"}
+    best = head.probabilities(clouds.of("moth", 30, first=900)).argmax(axis=1)
+    assert (best == head.labels.index("bee")).mean() > 0.8
+
+
+def test_extend__a_class_that_grew_a_little_keeps_its_row(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """Most of its references are still those that it was trained on."""
+    trained.add(clouds.references({"bee": 6}, pictures, first=100))
+    trained.relabel("wasp", ids=[picture_id("bee-0")])
+    head = today(active(trained), trained)
+    assert (head.provisional, head.outdated) == (frozenset(), frozenset())
+
+
+def test_extend__a_class_of_few_is_met_alike_before_and_after_a_retrain(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A row that was trained on two references where others have twelve would never answer."""
+    trained.add(clouds.references({"moth": 2}, pictures))
+    queries = clouds.of("moth", 30, first=900)
+    found = []
+    for _ in range(2):
+        head = today(active(trained), trained)
+        assert head.provisional == {"moth"}
+        assert head.outdated == frozenset()
+        found.append(head.probabilities(queries).argmax(axis=1) == head.labels.index("moth"))
+        retrain(trained)
+    assert np.mean(found[0]) > 0.8
+    assert np.mean(found[0] == found[1]) > 0.9
+    trained.add(clouds.references({"moth": 10}, pictures, first=2))
+    retrain(trained)
+    assert today(active(trained), trained).provisional == frozenset()
+
+
+def test_extend__a_head_without_a_gate_goes_on_as_before(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A head of before there was one opens, and takes new classes in by LDA."""
+    trained.add(clouds.references({"moth": 8}, pictures))
+    stored = active(trained).to_stored()
+    del stored.record.report["parameters"]["gate"]
+    head = today(Head.from_stored(stored), trained)
+    assert head.gate is None
+    assert head.provisional == {"moth"}
+    best = head.probabilities(clouds.of("moth", 30, first=900)).argmax(axis=1)
+    assert (best == head.labels.index("moth")).mean() > 0.8
+
+
+def test_gate__is_stored_with_the_head(trained: VectorStore) -> None:
+    """What a retrain rehearsed is there when the head is loaded."""
+    gate = active(trained).gate
+    assert gate is not None
+    assert gate.asked == sum(SIZES.values())

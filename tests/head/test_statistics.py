@@ -126,3 +126,30 @@ def test_metric__whitened_classes_have_unit_covariance() -> None:
         mine = placed[data.codes == code]
         placed[data.codes == code] = mine - mine.mean(axis=0)
     np.testing.assert_allclose(placed.T @ placed / len(placed), np.eye(4), atol=0.1)
+
+
+def test_without__is_what_is_estimated_afresh() -> None:
+    """Classes that are taken out leave the statistics of the others, and their centre."""
+    data = Clouds(24).training_set(SIZES)
+    moments = gather(data.vectors, data.codes, np.zeros(len(data)), n_classes=5)[0]
+    within = within_class(moments, data.vectors, data.codes)
+    gone = np.isin(data.codes, [0, 3])
+    rest = data.rows(np.flatnonzero(~gone))
+    moments = gather(rest.vectors, rest.codes, np.zeros(len(rest)), n_classes=5)[0]
+    afresh = within_class(moments, rest.vectors, rest.codes)
+    assert within is not None
+    assert afresh is not None
+    found = within.without(data.vectors[gone], data.codes[gone])
+    assert found is not None
+    np.testing.assert_allclose(found.covariance, afresh.covariance, atol=1e-8)
+    np.testing.assert_allclose(found.centre, afresh.centre, atol=1e-8)
+    assert found.shrinkage == within.shrinkage
+
+
+def test_without__the_only_classes_that_spread_leaves_nothing() -> None:
+    """What is left has no spread to learn."""
+    data = Clouds(24).training_set({"ant": 5, "moth": 1})
+    moments = gather(data.vectors, data.codes, np.zeros(len(data)), n_classes=2)[0]
+    within = within_class(moments, data.vectors, data.codes)
+    assert within is not None
+    assert within.without(data.vectors[data.codes == 0], data.codes[data.codes == 0]) is None

@@ -256,10 +256,18 @@ class EdgeReferences:
 
     # -- counting -------------------------------------------------------------------
 
-    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+    def counts(
+        self,
+        key: str = "label",
+        *,
+        where: Where = EVERYTHING,
+        changed_after: int | None = None,
+    ) -> dict[str, int]:
         """See `VectorStore.counts`."""
         check_key(key, self._filter_keys)
         check_filter(where, self._filter_keys)
+        if changed_after is not None:
+            return self._references.facet(key, to_filter(where, changed_after=changed_after))
         with self._references.guard:
             kept = self._counts.get((key, where))
             if kept is None:

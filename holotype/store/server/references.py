@@ -243,15 +243,21 @@ class ServerReferences:
 
     # -- counting -------------------------------------------------------------------
 
-    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+    def counts(
+        self,
+        key: str = "label",
+        *,
+        where: Where = EVERYTHING,
+        changed_after: int | None = None,
+    ) -> dict[str, int]:
         """See `VectorStore.counts`."""
         if key not in self._filter_keys:
             self._filter_keys = self._read_filter_keys()
         check_key(key, self._filter_keys)
         self._check_filter(where)
-        if key == "label" and not where and self._known.asked:
+        if key == "label" and not where and changed_after is None and self._known.asked:
             return in_order(self._known.recount())
-        return self._collection.facet(key, to_filter(where))
+        return self._collection.facet(key, to_filter(where, changed_after=changed_after))
 
     def keep_counts(self) -> None:
         """Remember from now on what is counted, and what writes make of it."""

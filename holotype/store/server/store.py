@@ -204,9 +204,15 @@ class ServerStore:
         """See `VectorStore.list_references`."""
         return self._references.list_references(where=where, limit=limit, after=after)
 
-    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
+    def counts(
+        self,
+        key: str = "label",
+        *,
+        where: Where = EVERYTHING,
+        changed_after: int | None = None,
+    ) -> dict[str, int]:
         """See `VectorStore.counts`."""
-        return self._references.counts(key, where=where)
+        return self._references.counts(key, where=where, changed_after=changed_after)
 
     def known_counts(self) -> dict[str, int]:
         """See `VectorStore.known_counts`."""

@@ -397,3 +397,14 @@ def test_threads__use_one_store(store: VectorStore, pictures: Pictures) -> None:
 
     assert answers == [[3] * 4] * 4
     assert store.counts() == dict.fromkeys(labels, 20)
+
+
+def test_counts__changed_after(store: VectorStore, pictures: Pictures) -> None:
+    """How many references of each label were added or changed since."""
+    store.add([pictures.embedded("a", "ant"), pictures.embedded("b", "bee")])
+    then = store.last_change()
+    store.add([pictures.embedded("c", "ant"), pictures.embedded("d", "wasp")])
+    store.relabel("wasp", where=Where.equal("label", "bee"))
+    assert store.counts(changed_after=then) == {"wasp": 2, "ant": 1}
+    assert store.counts(changed_after=store.last_change()) == {}
+    assert store.counts() == {"ant": 2, "wasp": 2}
