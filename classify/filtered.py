@@ -95,12 +95,12 @@ class FilteredClasses:
             for where in [w for w, kept in self._kept.items() if now - kept.used_at > IN_USE_S]:
                 del self._kept[where]
             others = self._store.shared and now >= self._counted_at + COUNTED_S
-            wanted = [w for w, kept in self._kept.items() if others or kept.state != state]
+            wanted = {w: k.used_at for w, k in self._kept.items() if others or k.state != state}
         if not wanted or not self._pace.due:
             return
         with self._pace.timed():
-            for where in wanted:
-                self._count(where, state, used_at=self._kept[where].used_at)
+            for where, used_at in wanted.items():
+                self._count(where, state, used_at=used_at)
         self._counted_at = time.monotonic()
 
     def _count(self, where: Where, state: int, *, used_at: float | None = None) -> _Kept:
