@@ -57,6 +57,21 @@ def sync_tree(folder: Path) -> None:
             os.close(descriptor)
 
 
+def sync_data(descriptor: int) -> None:
+    """Bring a file's contents to the disk; macOS knows no call that leaves the times out."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def allocate(descriptor: int, size: int) -> None:
+    """Set room aside for a file's first bytes, where the system can.
+
+    Raises:
+        OSError: there is not so much.
+    """
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        os.posix_fallocate(descriptor, 0, size)
+
+
 def data_end(descriptor: int) -> int:
     """Where the data of a file ends that may be filled up with a hole, as far as can be told.
 

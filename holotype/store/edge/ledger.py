@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holotype.errors import StoreDamaged
-from holotype.store.files import data_end, read_json, write_json
+from holotype.store.files import data_end, read_json, sync_data, write_json
 
 ALWAYS_READ: Final = 4 << 20
 REMEDY: Final = (
@@ -170,7 +170,7 @@ class Ledger:
         try:
             os.pwrite(descriptor, f"{json.dumps(said):<{_SECTOR - 1}}\n".encode(), 0)
             if durably:
-                os.fdatasync(descriptor)
+                sync_data(descriptor)
         finally:
             os.close(descriptor)
 

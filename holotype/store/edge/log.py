@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from holotype.store.files import data_end, sync_folder
+from holotype.store.files import allocate, data_end, sync_data, sync_folder
 
 AHEAD: Final = 1 << 20
 """Bytes that are kept allocated; the removal of 1,024 references takes 40 kB."""
@@ -51,7 +51,7 @@ class Log:
         if not self._look():
             return False
         for descriptor in self._files.values():
-            os.fdatasync(descriptor)
+            sync_data(descriptor)
         return True
 
     def size(self) -> int:
@@ -69,7 +69,7 @@ class Log:
                 continue
             wanted = min(allocated + AHEAD, size)
             try:
-                os.posix_fallocate(descriptor, 0, wanted)
+                allocate(descriptor, wanted)
             except OSError:
                 room = False
             else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from holotype.errors import DiskFull
+from holotype.store.files import allocate
 
 KEEP_FREE: Final = 256 << 20
 """Bytes that must be free before a write, unless a user sets another number."""
@@ -59,7 +60,7 @@ class Room:
                 file.unlink(missing_ok=True)
             elif not file.exists() and free_bytes(self._folder) > 2 * RESERVE:
                 with file.open("wb") as reserve:
-                    os.posix_fallocate(reserve.fileno(), 0, RESERVE)
+                    allocate(reserve.fileno(), RESERVE)
 
 
 def free_bytes(folder: Path) -> int:

@@ -102,6 +102,18 @@ def test_add__survives_kill(home: str) -> None:
             assert store.count() % BATCH == 0  # the batch in flight is there whole or not at all
 
 
+def test_add__where_the_system_has_fewer_calls(
+    home: str, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that syncs whole files only, and sets no room aside, keeps writes all the same."""
+    for missing in ("fdatasync", "posix_fallocate"):
+        monkeypatch.delattr(os, missing)
+    with open_home(home) as store:
+        store.add(pictures.many("wasp", 3))
+    with open_home(home) as store:
+        assert store.counts() == {"wasp": 3}
+
+
 def test_open__after_a_crash_syncs_first(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed owner left in the log is brought to the disk before anybody is told of it."""
     with _worker("fill", home) as filling:
