@@ -3,9 +3,9 @@
     python -m benchmarks.torture.corruption [--cases 300] [--seed N]
 
 Files are cut short or get other bits, one at a time, in a gallery that was closed in order and
-in one whose owner was killed. Opening must end with everything there, or with a `StoreError`
-that says what to do; never with a crash, a hang, another error, a word from the engine on
-standard error, or fewer references or heads. Then `ingest verify --repair` must make a gallery
+in one whose owner was killed. Opening must end with everything there, or with an error that says
+what to do (restore, repair, or train a head that is lost); never with a crash, a hang, another
+error, a word from the engine on standard error, or fewer references or heads. Then `ingest verify --repair` must make a gallery
 of it that opens.
 """
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.torture.kills import GALLERY, State, look, open_trial, step
-from holotype.errors import GalleryMissing, StoreError
+from holotype.errors import GalleryMissing, StoreError, UnknownHead
 from holotype.store.edge.repair import verify_gallery
 
 HANG_S: Final = 60.0
@@ -164,9 +164,9 @@ def _try(folder: Path, case: Case, wanted: State) -> dict[str, Any]:
         if found != wanted:
             outcome = "something is missing without a word"
             detail = f"{len(found.labels)} of {len(wanted.labels)}, {found.heads}, {found.active}"
-    except StoreError as error:
+    except (StoreError, UnknownHead) as error:
         outcome, detail = "refused", str(error)
-        if not any(word in detail for word in ("restore", "GalleryMissing")):
+        if not any(word in detail for word in ("restore", "GalleryMissing", "run `retrain`")):
             outcome = "refused without a remedy"
     except BaseException as error:  # noqa: BLE001  this is what is looked for
         outcome, detail = f"{type(error).__name__}", str(error)

@@ -25,6 +25,7 @@ from holotype.store.edge.ledger import Ledger
 from holotype.store.edge.salvage import Salvaged, salvage
 from holotype.store.edge.shard import Layout, Shard
 from holotype.store.edge.space import (
+    check_place,
     create_heads,
     create_references,
     gallery_missing,
@@ -74,6 +75,7 @@ def verify_gallery(
     lock = OwnerLock.acquire(folder, command=command)
     try:
         place = place_of(folder, fingerprint)
+        check_place(place)
         damages = []
         for kind in _kinds(fingerprint):
             damages += _check(place, kind, fingerprint, repair=repair)

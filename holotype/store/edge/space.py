@@ -120,11 +120,7 @@ def open_space(folder: Path, fingerprint: Fingerprint, *, place: Path | None = N
         StoreDamaged: some of what was stored is gone; the message says what to do.
     """
     place = place or place_of(folder, fingerprint)
-    if not place.is_dir():
-        raise StoreDamaged(
-            f"{folder / GALLERY_FILE} speaks of {place.name}, which is not in {place.parent}: one "
-            "of them has changed. Restore a backup (`ingest restore --replace`)"
-        )
+    check_place(place)
     references = Shard.load(place / REFERENCES, references_layout(fingerprint))
     try:
         heads = Shard.load(place / HEADS, heads_layout(fingerprint))
@@ -184,6 +180,20 @@ def heads_layout(fingerprint: Fingerprint) -> Layout:
 def place_of(folder: Path, fingerprint: Fingerprint) -> Path:
     """Where the shards of a gallery lie."""
     return folder / "spaces" / fingerprint.id
+
+
+def check_place(place: Path) -> None:
+    """Whether what a gallery's record speaks of is there.
+
+    Raises:
+        StoreDamaged: it is not.
+    """
+    if not place.is_dir():
+        raise StoreDamaged(
+            f"{place.parent.parent / GALLERY_FILE} speaks of {place.name}, which is not in "
+            f"{place.parent}: one of them has changed. Restore a backup (`ingest restore "
+            "--replace`)"
+        )
 
 
 def _new(folder: Path) -> Path:

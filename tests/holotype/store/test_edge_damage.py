@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -118,6 +119,19 @@ def test_open__damaged_ledger(home: Path, record: str, text: str) -> None:
     assert _verify(home, repair=True).mended
     with open_home(str(home)) as store:
         assert store.count() == 36
+
+
+def test_open__record_of_another_space(home: Path) -> None:
+    """A record that was changed and can still be read leads nowhere: opening and repair say so."""
+    record = home / "default" / "gallery.json"
+    data = json.loads(record.read_text())
+    data["fingerprint"]["image_size"] += 1
+    record.write_text(json.dumps(data))
+    named = r"gallery\.json speaks of \w+, which is not in .*spaces.*`ingest restore --replace`"
+    with pytest.raises(StoreDamaged, match=named):
+        EdgeStore.open(home, "default", fingerprint=None, command="a test")
+    with pytest.raises(StoreDamaged, match=named):
+        _verify(home, repair=True)
 
 
 def test_open__killed_owner_is_no_damage(home: Path, pictures: Pictures) -> None:
