@@ -3,10 +3,10 @@
     python -m benchmarks.torture.corruption [--cases 300] [--seed N]
 
 Files are cut short or get other bits, one at a time, in a gallery that was closed in order and
-in one whose owner was killed. Opening must end with everything there, or with an error that says
-what to do (restore, repair, or train a head that is lost); never with a crash, a hang, another
-error, a word from the engine on standard error, or fewer references or heads. Then `ingest verify --repair` must make a gallery
-of it that opens.
+in one whose owner was killed. Opening must end with everything there, or with an error that
+says what to do (restore, repair, or train a head that is lost); never with a crash, a hang,
+another error, a word from the engine on standard error, or fewer references or heads. Then
+`ingest verify --repair` must make a gallery of it that opens.
 """
 
 from __future__ import annotations
