@@ -25,7 +25,6 @@ from holotype.store.edge.ledger import Ledger
 from holotype.store.edge.salvage import Salvaged, salvage
 from holotype.store.edge.shard import Layout, Shard
 from holotype.store.edge.space import (
-    check_place,
     create_heads,
     create_references,
     gallery_missing,
@@ -75,7 +74,6 @@ def verify_gallery(
     lock = OwnerLock.acquire(folder, command=command)
     try:
         place = place_of(folder, fingerprint)
-        check_place(place)
         damages = []
         for kind in _kinds(fingerprint):
             damages += _check(place, kind, fingerprint, repair=repair)

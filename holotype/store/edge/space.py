@@ -64,6 +64,7 @@ def read_fingerprint(folder: Path) -> Fingerprint | None:
 
     Raises:
         StoreError: `gallery.json` is damaged or of a newer version of Holotype.
+        StoreDamaged: what it speaks of is not there.
     """
     path = folder / GALLERY_FILE
     try:
@@ -75,9 +76,16 @@ def read_fingerprint(folder: Path) -> Fingerprint | None:
                 f"{path} has format {data['format']}, this version of Holotype reads {FORMAT}: "
                 "use the version that made it, or a newer one"
             )
-        return Fingerprint.from_dict(data["fingerprint"])
+        fingerprint = Fingerprint.from_dict(data["fingerprint"])
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}): restore it from a backup") from error
+    place = place_of(folder, fingerprint)
+    if not place.is_dir():
+        raise StoreDamaged(
+            f"{path} speaks of {place.name}, which is not in {place.parent}: one of them has "
+            "changed. Restore a backup (`ingest restore --replace`)"
+        )
+    return fingerprint
 
 
 def gallery_missing(gallery: str) -> GalleryMissing:
@@ -120,7 +128,6 @@ def open_space(folder: Path, fingerprint: Fingerprint, *, place: Path | None = N
         StoreDamaged: some of what was stored is gone; the message says what to do.
     """
     place = place or place_of(folder, fingerprint)
-    check_place(place)
     references = Shard.load(place / REFERENCES, references_layout(fingerprint))
     try:
         heads = Shard.load(place / HEADS, heads_layout(fingerprint))
@@ -180,20 +187,6 @@ def heads_layout(fingerprint: Fingerprint) -> Layout:
 def place_of(folder: Path, fingerprint: Fingerprint) -> Path:
     """Where the shards of a gallery lie."""
     return folder / "spaces" / fingerprint.id
-
-
-def check_place(place: Path) -> None:
-    """Whether what a gallery's record speaks of is there.
-
-    Raises:
-        StoreDamaged: it is not.
-    """
-    if not place.is_dir():
-        raise StoreDamaged(
-            f"{place.parent.parent / GALLERY_FILE} speaks of {place.name}, which is not in "
-            f"{place.parent}: one of them has changed. Restore a backup (`ingest restore "
-            "--replace`)"
-        )
 
 
 def _new(folder: Path) -> Path:

@@ -129,7 +129,7 @@ def test_open__record_of_another_space(home: Path) -> None:
     record.write_text(json.dumps(data))
     named = r"gallery\.json speaks of \w+, which is not in .*spaces.*`ingest restore --replace`"
     with pytest.raises(StoreDamaged, match=named):
-        EdgeStore.open(home, "default", fingerprint=None, command="a test")
+        open_home(str(home))
     with pytest.raises(StoreDamaged, match=named):
         _verify(home, repair=True)
 
