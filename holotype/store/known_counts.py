@@ -46,17 +46,14 @@ class KnownCounts:
             self._counting.append(moved)
         try:
             found = self._count()
-        finally:
+        except BaseException:
             with self._guard:
-                self._counting = [other for other in self._counting if other is not moved]
-        with self._guard:
-            if self._known is None:  # what is being added is named, until the next count
-                own = {label: max(1, found.get(label, 0)) for label in moved}
-            else:
-                own = {label: n for label, n in self._known.items() if label in moved}
-            rest = {label: n for label, n in found.items() if label not in moved}
-            self._known = Counter({**rest, **own})
-            return dict(self._known)
+                self._ended(moved)
+            raise
+        with self._guard:  # both at once: a write between them would be in neither
+            self._ended(moved)
+            self._known = known = self._with_own(found, moved)
+            return dict(known)
 
     @property
     def total(self) -> int | None:
@@ -91,3 +88,14 @@ class KnownCounts:
         finally:
             with self._guard:
                 self._moving.remove(labels)
+
+    def _ended(self, moved: set[str]) -> None:
+        self._counting = [other for other in self._counting if other is not moved]
+
+    def _with_own(self, found: dict[str, int], moved: set[str]) -> Counter[str]:
+        if self._known is None:  # what is being added is named, until the next count
+            own = {label: max(1, found.get(label, 0)) for label in moved}
+        else:
+            own = {label: n for label, n in self._known.items() if label in moved}
+        rest = {label: n for label, n in found.items() if label not in moved}
+        return Counter({**rest, **own})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -87,3 +89,33 @@ def test_failed_write__is_counted() -> None:
     with pytest.raises(OSError):  # noqa: PT011  there is nothing more to it
         half_a_write()
     assert known.read() == {"ant": 1, "bee": 1}
+
+
+class Gaps:
+    """A lock, after each release of which another thread may have its turn: `then`."""
+
+    def __init__(self) -> None:
+        self.held = threading.Lock()
+        self.then: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> None:
+        self.held.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.held.release()
+        then, self.then = self.then, lambda: None
+        then()
+
+
+def test_recount__write_as_it_ends() -> None:
+    """A write that comes when the engine has counted and before that is kept is not lost."""
+    engine = Engine(moth=1)
+    known = KnownCounts(engine.count)
+    known.read()
+    gaps = known._guard = Gaps()  # type: ignore[assignment]
+    relabel = partial(engine.move, known, old=["moth"], new=["fly"])
+    engine.after = lambda: setattr(gaps, "then", relabel)
+
+    known.recount()
+
+    assert known.read() == {"fly": 1}
