@@ -72,6 +72,8 @@ class Standing:
     def __init__(self, store: VectorStore) -> None:
         self._store = store
         self._basis: Basis | None = None
+        self._begun = False
+        """Whether somebody asked: who changes something then waits for the first basis, too."""
         self._refreshing = threading.Lock()
         self._caught_up = threading.Condition()
         self._changes = 0
@@ -131,7 +133,8 @@ class Standing:
             self._changes += 1
             mine = self._changes
             self._head_moved |= change is Change.ACTIVE_HEAD
-        if self._basis is not None:
+            begun = self._begun
+        if begun:
             self._waking.at(0.0)
             with self._caught_up:
                 self._caught_up.wait_for(
@@ -143,8 +146,9 @@ class Standing:
     def _first(self) -> Basis:
         with self._refreshing:
             if self._basis is None:
+                with self._caught_up:
+                    self._begun = True
                 self._refresh(first=True)
-            # What was written meanwhile, by somebody who did not wait as nobody had asked yet.
             self._waking.at(0.0 if self._known < self._changes else self._due_at())
             assert self._basis is not None
             return self._basis
