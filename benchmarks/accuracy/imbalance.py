@@ -21,8 +21,8 @@ from benchmarks.accuracy.product import ask, trained_gallery
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.accuracy.splits import given_split
 from benchmarks.harness import benchmark
-from classify.modes import MetricName, Mode
-from classify.options import QueryOptions
+from classify.answering.modes import MetricName, Mode
+from classify.answering.options import QueryOptions
 
 WAYS: dict[str, QueryOptions] = {
     "plain cosine": QueryOptions(metric=MetricName.COSINE),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classify.answering.options import Voting
 from classify.evaluation.learning import Classify
-from classify.options import Voting
 from holotype.references import Vectors
 from holotype.votes import Codes, Floats, VoteRule, Weighting
 
