@@ -9,8 +9,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from classify.answering.answers import QueryResult
-from classify.wire import answer_from, to_form
+from classify.answering.answers import QueryResult, answer_from
+from classify.wire import to_form
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import BrokenImage
 from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_large

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from classify.answering.answers import Answer
 from classify.answering.modes import MetricName, Mode, Vote
 from classify.answering.options import DEFAULT_EVIDENCE, DEFAULT_RERANK, QueryOptions
 from classify.service.models.common import EXAMPLE_ID, Model, Problem, example
@@ -109,89 +111,14 @@ class ClassifyForm(BaseModel):
         )
 
 
-class LabelScore(Model):
-    """A label and its score in [0, 1]."""
-
-    model_config = example(_SCORE)
-
-    label: str
-    score: float
-
-
-class NeighbourModel(Model):
-    """A reference that voted."""
-
-    model_config = example(_NEIGHBOUR)
-
-    id: str
-    label: str
-    similarity: float
-    """Cosine in [-1, 1]."""
-    learned_similarity: float | None
-    """Cosine in the whitened space, where it was measured."""
-    weight: float
-    """Its part of the vote; all parts sum to 1. Below 0: it spoke against its class."""
-    source: str
-    group: str | None
-    meta: dict[str, str]
-
-
-class NoveltyModel(Model):
-    """How strange a query is."""
-
-    model_config = example({"score": 0.71, "unusual": False})
-
-    score: float
-    """Higher is stranger; comparable within one head only."""
-    unusual: bool
-    """Stranger than 95 of 100 queries of known classes."""
-
-
-class PartModel(Model):
-    """What one mode said."""
-
-    model_config = example({"mode": "linear", "scores": [_SCORE]})
-
-    mode: Mode
-    scores: list[LabelScore]
-    """Best first."""
-
-
-class AnswerModel(Model):
-    """The answer to one query, with its evidence."""
-
-    model_config = example(_ANSWER)
-
-    mode: Mode
-    metric: MetricName | None
-    """In which space the neighbours were near; null in linear mode."""
-    label: str | None
-    """The answer; null where it is "unknown" or nothing can be answered."""
-    score: float | None
-    """Of the most probable label; null where nothing can be answered."""
-    calibrated: bool
-    """Whether scores are probabilities; shares of the vote elsewhere."""
-    abstained: str | None
-    """Why the answer is "unknown", where it is."""
-    runners_up: list[LabelScore]
-    """The labels that were not answered, best first."""
-    label_set: list[str] | None
-    """Labels that hold the true one as often as was asked."""
-    novelty: NoveltyModel | None
-    """How strange the query is; null where no head has learned what is usual."""
-    parts: list[PartModel]
-    """What each mode said, where several were asked."""
-    disagrees: bool
-    """Whether the parts would have answered different labels."""
-    neighbours: list[NeighbourModel]
-    """Those that voted, nearest first; their thumbnails are at `/v1/references/{id}/thumbnail`."""
-    voted: int
-    """How many neighbours voted, named above or not."""
-    head: str | None
-    """Version of the head that took part."""
-    known_as: str | None
-    """The label under which this very picture is in the gallery."""
-    notices: list[str]
+EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "LabelScore": _SCORE,
+    "Evidence": _NEIGHBOUR,
+    "NoveltyScore": {"score": 0.71, "unusual": False},
+    "Part": {"mode": "linear", "scores": [_SCORE]},
+    "Answer": _ANSWER,
+}
+"""Of the records of an answer, by their names in the document."""
 
 
 class ResultModel(Model):
@@ -201,7 +128,7 @@ class ResultModel(Model):
 
     query: str
     """The file name as uploaded."""
-    answer: AnswerModel | None
+    answer: Answer | None
     error: Problem | None
     thumbnail: str | None
     """JPEG in base64, at most 128 pixels on its longest side; null where it was not asked for."""
