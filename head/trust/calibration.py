@@ -26,9 +26,7 @@ import numpy.typing as npt
 from head.trust.abstention import Abstention
 from head.trust.conformal import LabelSets
 from head.trust.reliability import ReliabilityBin, calibration_error, reliability
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Floats
 
 LOG_RANGE = (-7.0, 7.0)
 """Natural logarithm of the temperatures looked through."""
