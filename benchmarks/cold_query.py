@@ -33,9 +33,12 @@ class Clock:
 def cold_steps(photo: Path) -> Laps:
     """Do it, with the settings of the environment."""
     clock = Clock()
-    from classify import cli, commands  # noqa: F401
-    from classify.classifier import Classifier
-    from classify.options import QueryOptions
+    from classify import (
+        cli,  # noqa: F401
+        commands,  # noqa: F401
+    )
+    from classify.answering.classifier import Classifier
+    from classify.answering.options import QueryOptions
     from holotype.encoder.quick_start import (
         collector_resting,
         compiler_deferred,

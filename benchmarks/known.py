@@ -3,7 +3,7 @@
     python -m benchmarks known [--files 5000]
 
 Files of about 100 kB are added once with an encoder that only averages colours, and then
-again: with the hashes of unchanged files kept (`ingest.hash_cache`), and with every file read.
+again: with the hashes of unchanged files kept, and with every file read (`ingest.known_files`).
 Hashing alone is hashlib's sha256 in one thread. All in turns.
 """
 
@@ -24,8 +24,8 @@ from holotype.outcomes import Outcome
 from holotype.settings import Settings
 from ingest.adding import add
 from ingest.backend import Backend
-from ingest.hash_cache import open_hashes
-from ingest.hashes import Hashes, NoHashes
+from ingest.known_files.cache import open_hashes
+from ingest.known_files.interface import Hashes, NoHashes
 from ingest.opening import hash_file, open_backend
 from tests.fakes import ColourEncoder
 

@@ -28,17 +28,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
-from benchmarks.accuracy.features import Codes, Features, features_of
+from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.product import reference_of, trained_gallery
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.harness import Result, benchmark
-from classify.answers import LabelScore
-from classify.classifier import Classifier
-from classify.modes import Mode
-from classify.options import QueryOptions
-from head import registry
-from head.reliability import calibration_error, reliability
-from holotype.references import Where
+from classify.answering.answers import LabelScore
+from classify.answering.classifier import Classifier
+from classify.answering.modes import Mode
+from classify.answering.options import QueryOptions
+from head.trust.reliability import calibration_error, reliability
+from head.versions import registry
+from holotype.references import Codes, Where
 from holotype.store.port import VectorStore
 
 OLD_CLASSES, OLD_REFERENCES = 8, 25

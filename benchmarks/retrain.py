@@ -24,10 +24,10 @@ import numpy.typing as npt
 from benchmarks import synthetic
 from benchmarks.harness import Result, benchmark, in_turns, reset_peak, resident_mib
 from benchmarks.synthetic import Synthetic
-from head.lda import discriminants
-from head.statistics import gather, within_class
-from head.training import train
-from head.training_set import TrainingSet
+from head.data.training_set import TrainingSet
+from head.fit.lda import discriminants
+from head.fit.statistics import gather, within_class
+from head.train import train
 from holotype.references import Vectors
 
 HELD_OUT = 5_000

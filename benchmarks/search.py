@@ -207,9 +207,9 @@ def with_metric(
     result: Result, stores: dict[str, VectorStore], data: Synthetic, queries: Vectors
 ) -> None:
     """A whole k-NN answer with the learned metric against the plain search."""
-    from classify.classifier import Classifier
-    from classify.modes import MetricName
-    from classify.options import QueryOptions
+    from classify.answering.classifier import Classifier
+    from classify.answering.modes import MetricName
+    from classify.answering.options import QueryOptions
     from classify.service.linear_algebra import hold_to_one_thread
 
     hold_to_one_thread()  # as the service does
@@ -264,12 +264,12 @@ def whole_references(store: VectorStore, query: Vectors, where: Where) -> list[R
 
 def publish_metric(store: VectorStore, data: Synthetic) -> None:
     """Make a head with the metric of these references active."""
-    from head import registry
-    from head.features import FeatureMap
-    from head.lda import discriminants
-    from head.metric import Metric
-    from head.model import Head
-    from head.statistics import gather, within_class
+    from head.fit.features import FeatureMap
+    from head.fit.lda import discriminants
+    from head.fit.metric import Metric
+    from head.fit.statistics import gather, within_class
+    from head.versions import registry
+    from head.versions.head import Head
     from holotype.heads import HeadRecord
 
     codes = data.codes

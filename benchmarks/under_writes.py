@@ -32,7 +32,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.harness import Result, benchmark
-from classify.modes import Mode
+from classify.answering.modes import Mode
 from holotype.encoder.protocol import Ended, UnderWay
 from holotype.fingerprint import Fingerprint
 from holotype.images.recipe import Recipe
@@ -198,8 +198,8 @@ def reference(encoder: PatternEncoder, kind: int, number: int) -> EmbeddedRefere
 
 def here(store: VectorStore, encoder: PatternEncoder) -> Side:
     """The classifier and the store, without a service."""
-    from classify.classifier import Classifier
-    from classify.options import QueryOptions
+    from classify.answering.classifier import Classifier
+    from classify.answering.options import QueryOptions
 
     classifier = Classifier(store)
     queries = encoder.encode([picture(n % CLASSES, 10**6 + n) for n in range(1000)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from classify import flags
-from classify.modes import Mode
+from classify.answering.modes import Mode
 from classify.service.command import serve
 from holotype import console
 from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
@@ -66,8 +66,8 @@ def query(
     balance: flags.Balance = 0.0,
 ) -> None:
     """Classify images by their neighbours in the gallery, or by the trained head."""
+    from classify.answering.options import QueryOptions
     from classify.commands import run_query
-    from classify.options import QueryOptions
     from holotype.references import Where
 
     options = QueryOptions(
@@ -136,8 +136,8 @@ def evaluate(
     balance: flags.Balance = 0.0,
 ) -> None:
     """Measure how well images of known class are answered, in every mode."""
+    from classify.answering.options import QueryOptions
     from classify.evaluation.command import EvalRequest, run_eval
-    from classify.options import QueryOptions
     from holotype.references import Where
 
     options = QueryOptions(

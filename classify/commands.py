@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from classify.classifier import Classifier
-from classify.queries import find_sources
-from classify.query import classify_images
+from classify.answering.classifier import Classifier
+from classify.answering.queries import find_sources
+from classify.answering.query import classify_images
 from holotype import console
 from holotype.encoder.quick_start import load_quickly
 from holotype.errors import FingerprintMismatch
@@ -18,8 +18,8 @@ from holotype.images.finding import LeftOut
 from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
-    from classify.answers import QueryResult
-    from classify.options import QueryOptions
+    from classify.answering.answers import QueryResult
+    from classify.answering.options import QueryOptions
     from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
     from holotype.store.port import VectorStore

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from classify.modes import MetricName, Vote
+from classify.answering.modes import MetricName, Vote
 
 VOTING = "Voting"
 

@@ -9,15 +9,15 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from classify.answers import QueryResult
+from classify.answering.answers import QueryResult
 from classify.wire import answer_from, to_form
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import BrokenImage
 from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_large
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions
-    from classify.queries import Source
+    from classify.answering.options import QueryOptions
+    from classify.answering.queries import Source
 
 
 def classify_remotely(

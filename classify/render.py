@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from classify.modes import MODE_NAMES, MetricName, Mode
+from classify.answering.modes import MODE_NAMES, MetricName, Mode
 from holotype import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from classify.answers import Answer, Evidence, Part, QueryResult
+    from classify.answering.answers import Answer, Evidence, Part, QueryResult
 
 INDENT = "  "
 HEADING = 12

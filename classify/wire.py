@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from classify.answers import Answer, Evidence, LabelScore, Novelty, Part
-from classify.modes import MetricName, Mode
-from classify.options import QueryOptions
+from classify.answering.answers import Answer, Evidence, LabelScore, Novelty, Part
+from classify.answering.modes import MetricName, Mode
+from classify.answering.options import QueryOptions
 from holotype.references import Reference, Where
 
 

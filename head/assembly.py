@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from head.calibrating import calibrations
-from head.held_out import HeldOut
-from head.metric import Metric
-from head.model import ClassMeans, Head
-from head.novelty import Novelty, usual_scores
-from head.rehearsal import rehearse
+from head.data.held_out import HeldOut
+from head.fit.metric import Metric
+from head.trust.calibrating import calibrations
+from head.trust.novelty import Novelty, usual_scores
+from head.trust.rehearsal import rehearse
+from head.versions.head import ClassMeans, Head
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
-    from head.calibration import Calibration
-    from head.gate import Gate
-    from head.runtime import Runtime
-    from head.training import Compared, Trained
-    from head.training_set import TrainingSet
+    from head.data.training_set import TrainingSet
+    from head.fit.runtime import Runtime
+    from head.train import Compared, Trained
+    from head.trust.calibration import Calibration
+    from head.trust.gate import Gate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

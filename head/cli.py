@@ -1,4 +1,4 @@
-"""The `retrain` command line: a thin skin over `head.job` and `head.registry`."""
+"""The `retrain` command line: a thin skin over `head.job` and `head.versions.registry`."""
 
 from __future__ import annotations
 

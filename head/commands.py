@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from head import registry
 from head.job import retrain
 from head.options import RetrainStatus
+from head.versions import registry
 from holotype import console
 from holotype.errors import HeadBusy, StoreLocked
 from holotype.gallery import connect, open_gallery
@@ -96,7 +96,7 @@ def run_rollback(settings: Settings) -> None:
 
 def run_export(settings: Settings, version: str, folder: Path) -> None:
     """`retrain export`."""
-    from head.export import export_head
+    from head.versions.export import export_head
 
     with _opened(settings, f"{COMMAND} export") as store:
         head, fingerprint = registry.load(store, version), store.fingerprint

@@ -13,15 +13,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from head import registry
-from head.lease import HeldLease, only_retrain
-from head.need import need_of
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
+from head.versions import registry
+from head.versions.lease import HeldLease, only_retrain
+from head.versions.need import need_of
 from holotype.errors import HeadBusy, UnknownHead
 
 if TYPE_CHECKING:
-    from head.champion import Verdict
-    from head.model import Head
+    from head.versions.champion import Verdict
+    from head.versions.head import Head
     from holotype.store.port import VectorStore
 
 KEPT_VERSIONS = 10
@@ -61,12 +61,12 @@ def _retrain(
 ) -> RetrainResult:
     # Imported late: a run that finds nothing to do must not pay for them.
     from head.assembly import answering, assemble
-    from head.champion import judge
-    from head.duplicates import join_near_duplicates
-    from head.report import training_report
-    from head.runtime import Runtime
-    from head.training import compare, refit
-    from head.training_set import export_training_set
+    from head.data.duplicates import join_near_duplicates
+    from head.data.training_set import export_training_set
+    from head.fit.runtime import Runtime
+    from head.train import compare, refit
+    from head.versions.champion import judge
+    from head.versions.report import training_report
 
     started, started_at = time.monotonic(), datetime.now(UTC)
     before = {record.version for record in store.heads()}

@@ -11,8 +11,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from head.calibration import Calibration
-from head.champion import TOLERANCE
+from head.trust.calibration import Calibration
+from head.versions.champion import TOLERANCE
 
 NOT_MEASURED = "\N{EN DASH}"
 """Where there was nothing to measure; 0 would be a figure."""

@@ -26,7 +26,7 @@ class HeadRecord:
     """`ready`, or `held`: trained but found worse than the active head."""
     labels: tuple[str, ...]
     report: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-serialisable; see `head.report`."""
+    """JSON-serialisable; see `head.versions.report`."""
     block_rows: Mapping[str, int] = field(default_factory=dict)
     """Rows of each block, so that a torn write is noticed."""
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.backend import Backend
-from ingest.hashes import Hashes, NoHashes
+from ingest.known_files.interface import Hashes, NoHashes
 from ingest.pipeline import outcomes
 from ingest.summary import Summary
 
@@ -43,7 +43,7 @@ def add(
         on_conflict: what to do with a picture that is present under another label.
         max_failures: files that may fail; one more, and the run is given up.
         workers: threads that read and hash; None: the number of cores.
-        hashes: of files that need not be read (`ingest.hash_cache`); None: read every file.
+        hashes: of files that need not be read (`ingest.known_files.cache`); None: read every file.
         listen: told every outcome as soon as it is certain, in the order of the files.
         advance: told how many more files have their outcome, some at a time.
         summary: filled as the run goes, for callers who want it after an error as well.

@@ -22,8 +22,8 @@ from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import MAX_META_KEYS
 from ingest import opening
 from ingest.adding import add
-from ingest.hash_cache import open_hashes
 from ingest.interrupt import finishing_what_is_in_hand
+from ingest.known_files.cache import open_hashes
 from ingest.report import Report
 from ingest.summary import Summary
 

@@ -17,7 +17,7 @@ from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.backend import Backend, Chunks
 from ingest.flow import background
-from ingest.hashes import Hashes
+from ingest.known_files.interface import Hashes
 from ingest.reading import Reader
 
 

@@ -24,8 +24,8 @@ from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import Outcome
 from ingest.backend import Backend, Chunks
-from ingest.hashes import Hashes
-from ingest.hashing import hash_file, new_buffer
+from ingest.known_files.hash_file import hash_file, new_buffer
+from ingest.known_files.interface import Hashes
 
 NEW_FILES, KNOWN_FILES = 64, 256
 """Files that must be read in a chunk, where they are expected to be new (few enough to report

@@ -19,9 +19,9 @@ from holotype.intake.folders import Folders
 from holotype.intake.groups import GroupRule, parse_group
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from ingest import opening
-from ingest.hash_cache import open_hashes
 from ingest.inbox import Inbox
 from ingest.interrupt import finishing_what_is_in_hand
+from ingest.known_files.cache import open_hashes
 from ingest.report import Journal
 from ingest.watching import Watcher
 

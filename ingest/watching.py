@@ -19,8 +19,8 @@ from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 from ingest.adding import add
 from ingest.backend import Backend
-from ingest.hashes import Hashes, NoHashes
 from ingest.inbox import Inbox
+from ingest.known_files.interface import Hashes, NoHashes
 
 _PASSING = (StoreLocked, StoreUnavailable, ServiceError)
 """What goes away without a change of settings."""

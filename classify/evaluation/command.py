@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classify.classifier import Classifier
+from classify.answering.classifier import Classifier
+from classify.answering.modes import MetricName, Mode
 from classify.commands import open_encoder
 from classify.evaluation import table
 from classify.evaluation.evaluation import Evaluation, Subject
@@ -19,7 +20,6 @@ from classify.evaluation.images import evaluate_images
 from classify.evaluation.learning import LearningCurve, learning_curve
 from classify.evaluation.leave_one_out import evaluate_leave_one_out
 from classify.evaluation.methods import compared
-from classify.modes import MetricName, Mode
 from holotype import console
 from holotype.errors import OutputError, UsageError
 from holotype.intake.folders import Folders
@@ -29,7 +29,7 @@ from holotype.store.factory import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from classify.options import QueryOptions
+    from classify.answering.options import QueryOptions
     from holotype.intake.incoming import Incoming, Source
     from holotype.settings import Settings
     from holotype.store.port import VectorStore

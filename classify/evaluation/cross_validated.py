@@ -14,16 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classify.answering.modes import Mode
+from classify.answering.options import Voting
 from classify.evaluation.gallery import GalleryArrays
 from classify.evaluation.predictions import Predictions
-from classify.modes import Mode
-from classify.options import Voting
-from head.calibration import Calibration, pooled_scores
-from head.neighbours import Others, left_out_votes
-from head.runtime import Runtime
-from head.training import compare
-from head.training_set import TrainingSet
-from holotype.votes import Codes, Floats, vote_scores
+from head.data.training_set import TrainingSet
+from head.fit.runtime import Runtime
+from head.train import compare
+from head.trust.calibration import Calibration, pooled_scores
+from head.trust.neighbours import Others, left_out_votes
+from holotype.references import Codes, Floats
+from holotype.votes import vote_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

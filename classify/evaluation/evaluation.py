@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from classify.answering.modes import Mode
 from classify.evaluation.learning import LearningCurve
 from classify.evaluation.predictions import ABSENT, Flags, Predictions
-from classify.modes import Mode
 
 SHOWN_MISTAKES = 12
 """Mistakes kept per mode, the most confident ones."""

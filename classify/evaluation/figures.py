@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from classify.answering.modes import Mode
 from classify.evaluation import metrics
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.metrics import (
@@ -17,8 +18,7 @@ from classify.evaluation.metrics import (
     RiskCurve,
 )
 from classify.evaluation.predictions import ABSENT, Flags, Predictions
-from classify.modes import Mode
-from head.reliability import N_BINS, ReliabilityBin, calibration_error, reliability
+from head.trust.reliability import N_BINS, ReliabilityBin, calibration_error, reliability
 
 RISKS = (0.01, 0.02, 0.05, 0.1)
 """Error rates for which the coverage is stated."""

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.evaluation.predictions import codes_of
-from head.duplicates import join_near_duplicates
+from head.data.duplicates import join_near_duplicates
 from holotype.errors import StoreMoved
 from holotype.independence import group_codes
-from holotype.references import EVERYTHING, VectorBatch, Vectors, Where
+from holotype.references import EVERYTHING, Codes, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER
-from holotype.votes import Codes
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
@@ -37,7 +36,7 @@ class GalleryArrays:
     groups: Codes
     """(N,) as they were given; a reference without a group has a number of its own."""
     independent: Codes
-    """(N,) groups joined by near-duplicates (`head.duplicates`)."""
+    """(N,) groups joined by near-duplicates (`head.data.duplicates`)."""
     vectors: Vectors
     """(N, D) float32, unit rows."""
 

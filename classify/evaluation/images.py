@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.answering.modes import Mode
+from classify.answering.queries import Source
+from classify.answering.query import EmbeddedBatch, embed_images
 from classify.evaluation.collect import Collector, Posed, evidence_of
 from classify.evaluation.evaluation import Evaluation, Subject, Unreadable
-from classify.modes import Mode
-from classify.queries import Source
-from classify.query import EmbeddedBatch, embed_images
 from holotype.characters import uniform
 from holotype.images.files import read_file
 from holotype.independence import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
-    from classify.answers import Answer
-    from classify.classifier import Classifier
-    from classify.options import QueryOptions
+    from classify.answering.answers import Answer
+    from classify.answering.classifier import Classifier
+    from classify.answering.options import QueryOptions
     from holotype.console import Progress
     from holotype.encoder.protocol import Encoder
     from holotype.intake.incoming import Incoming

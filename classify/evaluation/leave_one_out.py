@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.answering.modes import MetricName, Mode
+from classify.answering.options import Voting
 from classify.evaluation.cross_validated import cross_validate
 from classify.evaluation.evaluation import (
     SHOWN_MISTAKES,
@@ -23,15 +25,13 @@ from classify.evaluation.evaluation import (
 )
 from classify.evaluation.gallery import GalleryArrays, export_gallery
 from classify.evaluation.predictions import ABSENT, Predictions
-from classify.modes import MetricName, Mode
-from classify.options import Voting
 from holotype.errors import TooFewReferences
 from holotype.leave_one_out import Others, nearest_others
-from holotype.references import Vectors
-from holotype.votes import Codes, Weighting
+from holotype.references import Codes, Vectors
+from holotype.votes import Weighting
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions
+    from classify.answering.options import QueryOptions
     from holotype.store.port import VectorStore
 
 KRIGED_AT_ONCE = 512

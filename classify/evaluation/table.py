@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from classify.modes import MODE_NAMES, Mode
+from classify.answering.modes import MODE_NAMES, Mode
 from head.report_tables import NOT_MEASURED, share
 from holotype import console
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from classify.answers import Answer, Part
-from classify.modes import Mode
+from classify.answering.answers import Answer, Part
+from classify.answering.modes import Mode
 
 if TYPE_CHECKING:
     from classify.service.metrics import Metrics

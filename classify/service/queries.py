@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from classify.answers import Answer, QueryResult
-from classify.basis import Basis
-from classify.classifier import Classifier
+from classify.answering.answers import Answer, QueryResult
+from classify.answering.basis import Basis
+from classify.answering.classifier import Classifier
 from classify.service.batcher import Batcher
 from classify.service.timed import TimedSearch
 from holotype.errors import BrokenImage, HolotypeError
@@ -32,7 +32,7 @@ from holotype.images.square import Pixels
 from holotype.references import Vectors, reference_id
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions
+    from classify.answering.options import QueryOptions
     from classify.service.metrics import Metrics
     from holotype.images.recipe import Recipe
     from holotype.store.port import VectorStore

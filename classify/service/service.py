@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.answers import QueryResult
+from classify.answering.answers import QueryResult
 from classify.service.doubts import Doubts
 from classify.service.encoding import SharedEncoder, encoding_batches
 from classify.service.metrics import Metrics
@@ -26,7 +26,7 @@ from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
 
 if TYPE_CHECKING:
-    from classify.options import QueryOptions
+    from classify.answering.options import QueryOptions
     from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
     from holotype.store.port import VectorStore

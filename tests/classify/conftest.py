@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from classify import cli
-from head import registry
-from head.model import Head
+from head.versions import registry
+from head.versions.head import Head
 from holotype.heads import HeadRecord
 from holotype.images.picture import read_picture
 from holotype.references import EmbeddedReference, Reference, Where, reference_id

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from classify.modes import Mode
-from classify.options import QueryOptions
-from head import registry
+from classify.answering.modes import Mode
+from classify.answering.options import QueryOptions
 from head.job import retrain
+from head.versions import registry
 from holotype.heads import StoredHead
 from holotype.references import EmbeddedReference, Vectors
 from holotype.settings import Settings

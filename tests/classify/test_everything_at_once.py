@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from classify.classifier import Classifier
-from classify.modes import Mode
-from classify.options import QueryOptions
+from classify.answering.classifier import Classifier
+from classify.answering.modes import Mode
+from classify.answering.options import QueryOptions
 from holotype.references import Where
 from tests.classify.conftest import picture
 from tests.classify.service.conftest import images

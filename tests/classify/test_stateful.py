@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from classify.answers import Answer
-from classify.classifier import Classifier
-from classify.modes import MetricName, Mode
-from classify.options import QueryOptions
-from head import registry
+from classify.answering.answers import Answer
+from classify.answering.classifier import Classifier
+from classify.answering.modes import MetricName, Mode
+from classify.answering.options import QueryOptions
 from head.job import retrain
 from head.options import RetrainOptions
+from head.versions import registry
 from holotype.errors import EmptyGallery, NoActiveHead
 from holotype.references import Where
 from tests.classify.shelves import SHELVES, Shelf, shelf, trained_head

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from head.training_set import TrainingSet
+from head.data.training_set import TrainingSet
 from holotype.references import EmbeddedReference, Vectors
 from tests.references import Pictures
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from head import job, registry
+from head import job
 from head.job import retrain
 from head.options import RetrainOptions, RetrainStatus
+from head.versions import registry
 from holotype.errors import HeadBusy, TooFewReferences
 from holotype.references import Where
 from holotype.store.port import VectorStore

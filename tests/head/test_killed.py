@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from head import job, lease, registry
+from head import job
 from head.commands import run_retrain
 from head.job import retrain
-from head.model import LINEAR
 from head.options import RetrainOptions, RetrainStatus
+from head.versions import lease, registry
+from head.versions.head import LINEAR
 from holotype.errors import StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.settings import Settings

@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import RenderableType
 
 from head import report_tables
-from head.calibration import Calibration
-from head.champion import Regression, Verdict
+from head.trust.calibration import Calibration
+from head.versions.champion import Regression, Verdict
 from holotype import console
 
 

@@ -24,7 +24,7 @@ from tests.fakes import ColourEncoder
 from tests.holotype.store.qdrant_http import QdrantHttp
 from tests.holotype.store.server_engines import AT_ONCE
 from tests.image_files import make_tree
-from tests.ingest.test_hash_cache import Settled
+from tests.ingest.known_files.test_cache import Settled
 from tests.running import running
 
 ADDED, PRESENT, CONFLICT = Outcome.ADDED, Outcome.ALREADY_PRESENT, Outcome.LABEL_CONFLICT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from classify.answering.modes import MODE_NAMES, Mode
 from classify.evaluation.figures import Figures
 from classify.evaluation.metrics import ClassFigures
 from classify.evaluation.page.chart import (
@@ -17,7 +18,6 @@ from classify.evaluation.page.chart import (
     text,
 )
 from classify.evaluation.page.markup import Markup, element
-from classify.modes import MODE_NAMES, Mode
 
 ROW, DODGE = 26, 8
 """Pixels per class, and between the marks of two modes."""

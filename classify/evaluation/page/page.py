@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from classify.answering.modes import MODE_NAMES, Mode
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.figures import Figures
 from classify.evaluation.metrics import Interval
@@ -17,7 +18,6 @@ from classify.evaluation.page.markup import Markup, Node, element
 from classify.evaluation.page.mistakes import mistakes
 from classify.evaluation.page.reliability import reliability
 from classify.evaluation.page.risk import risk_coverage
-from classify.modes import MODE_NAMES, Mode
 from head.report_tables import NOT_MEASURED, share
 
 STYLE = Path(__file__).with_name("style.css")

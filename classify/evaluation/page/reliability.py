@@ -6,8 +6,8 @@ from classify.evaluation.figures import Figures
 from classify.evaluation.metrics import wilson
 from classify.evaluation.page.chart import Axis, Frame, box, data_table, line, percent
 from classify.evaluation.page.markup import Markup, element
-from head.reliability import N_BINS, ReliabilityBin
 from head.report_tables import share
+from head.trust.reliability import N_BINS, ReliabilityBin
 
 WIDTH, HEIGHT = 400, 350
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)

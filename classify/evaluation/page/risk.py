@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from classify.answering.modes import MODE_NAMES, Mode
 from classify.evaluation.figures import Figures
 from classify.evaluation.page.chart import (
     Axis,
@@ -17,7 +18,6 @@ from classify.evaluation.page.chart import (
     text,
 )
 from classify.evaluation.page.markup import Markup, element
-from classify.modes import MODE_NAMES, Mode
 
 WIDTH, HEIGHT = 1000, 380
 COVERAGE_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from classify.modes import MetricName, Mode, Vote
-from classify.options import DEFAULT_EVIDENCE, DEFAULT_RERANK, QueryOptions
+from classify.answering.modes import MetricName, Mode, Vote
+from classify.answering.options import DEFAULT_EVIDENCE, DEFAULT_RERANK, QueryOptions
 from classify.service.models.common import EXAMPLE_ID, Model, Problem, example
 from holotype.references import Where
 

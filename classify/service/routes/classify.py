@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 
-from classify.answers import QueryResult
+from classify.answering.answers import QueryResult
 from classify.service.dependencies import READ, ServiceDep, unless_gone
 from classify.service.models.answers import (
     AnswerModel,

@@ -15,8 +15,8 @@ from classify.service.models.heads import (
     RetrainState,
 )
 from classify.service.problems import responses
-from head import registry
 from head.options import RetrainOptions
+from head.versions import registry
 
 
 def router() -> APIRouter:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classify.classifier import Classifier
-from classify.options import QueryOptions
+from classify.answering.classifier import Classifier
+from classify.answering.options import QueryOptions
 from holotype.references import Where
 from tests.classify.conftest import ColourGallery, Run, picture
 from tests.fakes import ColourEncoder

@@ -7,8 +7,8 @@ import pytest
 
 from classify.evaluation import metrics
 from classify.evaluation.predictions import Predictions, codes_of
-from head.abstention import Abstention
-from head.reliability import N_BINS, calibration_error, reliability
+from head.trust.abstention import Abstention
+from head.trust.reliability import N_BINS, calibration_error, reliability
 
 LABELS = ("ant", "bee", "cat", "dog")
 

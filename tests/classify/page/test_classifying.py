@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
-from classify.modes import Mode
-from head import registry
-from head.calibration import Calibration
+from classify.answering.modes import Mode
+from head.trust.calibration import Calibration
+from head.versions import registry
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.page.browsing import REFUSED, Visitor

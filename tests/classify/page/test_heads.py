@@ -12,8 +12,8 @@ import numpy as np
 from playwright.sync_api import expect
 
 from classify.service.retraining import Say
-from head.calibration import Calibration
 from head.options import RetrainOptions
+from head.trust.calibration import Calibration
 from holotype.errors import TooFewReferences
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, publish_head

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classify.answers import Answer
-from classify.classifier import Classifier
-from classify.options import QueryOptions
+from classify.answering.answers import Answer
+from classify.answering.classifier import Classifier
+from classify.answering.options import QueryOptions
 from classify.service.models.answers import AnswerModel, ClassifyForm
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, ColourGallery, picture, publish_head

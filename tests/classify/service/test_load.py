@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from head import registry
+from head.versions import registry
 from holotype.client import Outgoing
 from holotype.errors import ServiceError
 from holotype.store.port import VectorStore

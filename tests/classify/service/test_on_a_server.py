@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 
-from head import registry
+from head.versions import registry
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from tests.classify.conftest import COLOURS, ColourGallery, picture, publish_head

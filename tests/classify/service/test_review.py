@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classify.answers import Answer
-from classify.modes import Mode
-from classify.options import QueryOptions
+from classify.answering.answers import Answer
+from classify.answering.modes import Mode
+from classify.answering.options import QueryOptions
 from classify.service import doubts
 from classify.service.metrics import Metrics
 from classify.service.problems import NotFound
@@ -38,7 +38,7 @@ def doubting(serve: Serve, own_store: VectorStore, tmp_path: Path) -> Running:
     swapped = ("green", "red", "blue")
     record = replace(head.record, version="20260101-000001-bbbb", labels=swapped)
     own_store.save_head(replace(head, labels=swapped, record=record).to_stored())
-    from head import registry
+    from head.versions import registry
 
     registry.promote(own_store, record.version)
     return serve(keep_queries=3, home=tmp_path / "home")

@@ -1,0 +1,1 @@
+"""A picture in, an answer out: neighbours, votes, heads, and what the answer may claim."""

@@ -1,0 +1,339 @@
+"""Vectors in, answers out. No torch: the query command, the service and tests share it.
+
+Shapes: Q queries, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.answering import knn, linear, trust
+from classify.answering.answers import Answer, Part
+from classify.answering.basis import Basis, Standing
+from classify.answering.knn import Classes, Neighbourhood
+from classify.answering.modes import MetricName, Mode
+from classify.answering.opinion import Opinion
+from classify.answering.options import QueryOptions, Voting
+from classify.answering.pooling import gated, pooled
+from holotype.errors import EmptyGallery, NoActiveHead, StoreError
+from holotype.references import Reference, Vectors, Where
+from holotype.votes import Weighting
+
+if TYPE_CHECKING:
+    from head.fit.metric import Metric
+    from head.trust.calibration import Calibration
+    from head.versions.head import Head
+    from holotype.store.port import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What may be answered now: the labels of the gallery that the filter leaves."""
+
+    classes: Classes
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """References per label, under the filter."""
+        return self.classes.counts
+
+    counted: bool = True
+    """Whether that is known; else only neighbours say what can be answered."""
+
+    @property
+    def total(self) -> int:
+        """References that the filter leaves."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call, with everything that all of its answers share."""
+
+    vectors: Vectors
+    own_ids: Sequence[str | None]
+    options: QueryOptions
+    candidates: Candidates
+    head: Head | None
+    """One version for all answers of the call, whatever is promoted meanwhile."""
+
+    def newer(self, labels: Sequence[str]) -> frozenset[str]:
+        """Those of these labels that the head was not trained on."""
+        if self.head is None:
+            return frozenset()
+        return frozenset(labels) - (frozenset(self.head.labels) - self.head.provisional)
+
+    def balanced(self, opinion: Opinion) -> Opinion:
+        """The opinion for classes as frequent as the options say."""
+        counts = self.candidates.counts
+        sizes = np.array([counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+        if self.head is not None and self.head.gate is not None:
+            # A gate takes newcomers to be as frequent as the others, however few there are.
+            new = np.array([label in self.head.provisional for label in opinion.labels])
+            if opinion.calibration is not None and not new.all():
+                sizes[new] = sizes[~new].mean()
+        return opinion.balanced(sizes, self.options.balance)
+
+
+class Classifier:
+    """Classifies vectors against one store. Safe for several threads.
+
+    Classes and head are those of `classify.answering.basis`: what was changed through this store is
+    honoured at once, what others changed soon. Neighbours are searched for at every call.
+    """
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+        self._standing = Standing(store)
+
+    def basis(self) -> Basis:
+        """The classes and the head that answers are given from now.
+
+        Raises:
+            HolotypeError: the store cannot be read.
+        """
+        return self._standing.basis()
+
+    def candidates(self, options: QueryOptions) -> Candidates:
+        """What these options can answer; cheap, so it is also the check before a long run.
+
+        Raises:
+            UnknownFilterKey: the filter names a key that no reference carries.
+            EmptyGallery: there is no reference, or none that the filter leaves.
+            NoActiveHead: the options take a head, and nothing was trained.
+        """
+        return self._answerable(self._as_stored(options))[0]
+
+    def classify(
+        self,
+        vectors: Vectors,
+        options: QueryOptions,
+        *,
+        own_ids: Sequence[str | None] | None = None,
+    ) -> list[Answer]:
+        """Classify queries.
+
+        Args:
+            vectors: (Q, D) float32, unit rows.
+            options: apply to all of them.
+            own_ids: the id that each query has or would have as a reference, where known.
+
+        Returns:
+            Q answers, in order.
+
+        Raises:
+            UnknownFilterKey, EmptyGallery, NoActiveHead: see `candidates`.
+            UsageError: calibrated scores were asked for and this way of voting has none.
+        """
+        if len(vectors) == 0:
+            return []
+        options = self._as_stored(options)
+        own = list(own_ids) if own_ids is not None else [None] * len(vectors)
+        asked = _Asked(vectors, own, options, *self._answerable(options))
+        return {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
+            options.mode
+        ](asked)
+
+    def _as_stored(self, options: QueryOptions) -> QueryOptions:
+        """The options with labels in the filter as the gallery spells them."""
+        classes = self._standing.basis().classes if options.where else None
+        if classes is None:
+            return options
+        return replace(options, where=options.where.among(classes.counts))
+
+    def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
+        """See `candidates`; and the active head."""
+        basis = self._standing.basis()
+        try:
+            candidates = Candidates(self._standing.classes(options.where))
+        except StoreError:
+            if options.mode is Mode.LINEAR:
+                raise
+            candidates = Candidates(Classes.of({}), counted=False)
+        if candidates.counted and not candidates.counts:
+            raise EmptyGallery(_why_empty(self._store.gallery, basis, options.where))
+        head = basis.head
+        if options.mode is Mode.LINEAR and head is None:
+            raise NoActiveHead(
+                f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
+                "or use --mode knn"
+            )
+        if options.mode is not Mode.LINEAR:
+            self._metric(head, options.metric)
+        return candidates, head
+
+    def _knn(self, asked: _Asked) -> list[Answer]:
+        around, opinion = self._by_neighbours(asked)
+        if opinion.calibration is not None:
+            opinion = asked.balanced(opinion)
+        return [
+            _with_shortage_named(answer, asked)
+            for answer in self._answers(opinion, asked, around=around)
+        ]
+
+    def _linear(self, asked: _Asked) -> list[Answer]:
+        assert asked.head is not None
+        labels = asked.candidates.classes.labels
+        opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
+        notices = linear.newer_labels_notices(asked.head, labels)
+        return self._answers(asked.balanced(opinion), asked, notices=notices)
+
+    def _auto(self, asked: _Asked) -> list[Answer]:
+        around, by_knn = self._by_neighbours(asked)
+        head, newer = asked.head, asked.newer(by_knn.labels)
+        if head is None or newer.issuperset(by_knn.labels):
+            why = "there is no head" if head is None else f"head {head.version} knows no label here"
+            why = f"{why}: k-NN answered alone; `retrain` trains one"
+            alone = replace(by_knn, mode=Mode.AUTO)
+            if alone.calibration is not None:
+                alone = asked.balanced(alone)
+            return self._answers(alone, asked, around=around, notices=(why,))
+        by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
+        notices = linear.outdated_notices(head, by_knn.labels)
+        if by_knn.calibration is None or by_head.calibration is None:
+            by_head = asked.balanced(by_head)  # as the votes were
+            opinion = pooled(by_head, by_knn, newer=newer, calibration=None)
+            return self._answers(
+                opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+            )
+        calibration = head.calibration.get(Mode.AUTO)
+        opinion = pooled(by_head, by_knn, newer=newer, calibration=calibration)
+        opinion, by_knn, by_head = map(asked.balanced, (opinion, by_knn, by_head))
+        return self._answers(
+            opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+        )
+
+    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
+        """Search under the filter, rank, vote; calibrated where this way of voting was."""
+        options = asked.options
+        metric = self._metric(asked.head, options.metric)
+        voting = options.voting(MetricName.LEARNED if metric else MetricName.COSINE)
+        calibration = _calibration(asked.head, voting)
+        if calibration is None:
+            voting = voting.balanced(options.balance)
+        kriging = voting.rule.weighting is Weighting.KRIGING
+        neighbours = self._store.neighbours(
+            asked.vectors,
+            k=voting.candidates + (1 if options.exclude_self else 0),
+            where=options.where,
+            with_vectors=metric is not None or kriging,
+        )
+        if options.exclude_self:
+            neighbours = [
+                [n for n in found if n.id != id_]
+                for found, id_ in zip(neighbours, asked.own_ids, strict=True)
+            ]
+        neighbours = [found[: voting.candidates] for found in neighbours]
+        if not asked.candidates.counted and not any(neighbours):
+            raise EmptyGallery(_why_empty(self._store.gallery, None, options.where))
+        ranked = (
+            knn.by_metric(asked.vectors, neighbours, metric)
+            if metric
+            else knn.by_cosine(neighbours, with_places=kriging)
+        )
+        around = knn.vote(ranked, voting, classes=asked.candidates.classes)
+        return around, self._past_the_gate(asked, around.opinion(calibration))
+
+    def _past_the_gate(self, asked: _Asked, voted: Opinion) -> Opinion:
+        """What the vote and the head's gate say together."""
+        head, options = asked.head, asked.options
+        newcomers = head.provisional.intersection(voted.labels) if head else frozenset()
+        if (
+            head is None
+            or head.gate is None
+            or voted.calibration is None
+            or options.exclude_self  # a mean holds the query itself
+            or not newcomers
+        ):
+            return voted
+        by_head = linear.head_opinion(head, asked.vectors, labels=voted.labels)
+        return gated(voted, by_head, newcomers=newcomers)
+
+    def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
+        """The metric to rank by; None for plain cosine."""
+        if wanted is MetricName.COSINE:
+            return None
+        metric = head.metric if head is not None else None
+        if metric is None and wanted is MetricName.LEARNED:
+            raise NoActiveHead(
+                f"gallery {self._store.gallery!r} has no learned metric: run `retrain`, "
+                "or use --metric cosine"
+            )
+        return metric
+
+    def _answers(
+        self,
+        opinion: Opinion,
+        asked: _Asked,
+        *,
+        around: Neighbourhood | None = None,
+        parts: Sequence[Opinion] = (),
+        notices: tuple[str, ...] = (),
+    ) -> list[Answer]:
+        options, head = asked.options, asked.head
+        newer = frozenset() if options.abstain_at is None else asked.newer(opinion.labels)
+        verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
+        took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
+        learned = around is not None and around.metric is MetricName.LEARNED
+        version = head.version if head is not None and (took_part or learned) else None
+        references = self._references(asked, around)
+        return [
+            Answer(
+                mode=opinion.mode,
+                scores=opinion.top(query, options.top),
+                calibrated=opinion.calibration is not None,
+                abstained=verdict.abstained,
+                label_set=verdict.label_set,
+                novelty=verdict.novelty,
+                parts=tuple(Part(part.mode, part.top(query, options.top)) for part in parts),
+                neighbours=around.evidence(query, options.evidence, references) if around else (),
+                voted=len(around.voters[query]) if around else 0,
+                metric=around.metric if around else None,
+                head=version,
+                known_as=references[own_id].label if own_id in references else None,
+                notices=notices,
+            )
+            for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True))
+        ]
+
+    def _references(self, asked: _Asked, around: Neighbourhood | None) -> dict[str, Reference]:
+        """By id, what answers show: their evidence, and the queries that are references."""
+        shown = around.shown(asked.options.evidence) if around else []
+        own = [id_ for id_ in asked.own_ids if id_ is not None]
+        wanted = list(dict.fromkeys([*shown, *own]))
+        return {r.id: r for r in self._store.get(wanted)} if wanted else {}
+
+
+def _calibration(head: Head | None, voting: Voting) -> Calibration | None:
+    """What makes these votes probabilities; it was fitted to one way of voting."""
+    from head.trust.neighbours import CANDIDATES, METRIC_VOTE
+
+    fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
+    return head.calibration.get(Mode.KNN) if head is not None and voting == fitted else None
+
+
+def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:
+    k = asked.options.k
+    if not answer.voted:
+        notice = "the only reference to compare with is this very picture"
+    elif k is not None and answer.voted < k:
+        matching = "match the filter" if asked.options.where else "are in the gallery"
+        total = asked.candidates.total
+        few = f"only {total} references {matching}" if total < k else "the store gives no more"
+        notice = f"k = {k}, but {few}: {answer.voted} voted"
+    else:
+        return answer
+    return replace(answer, notices=(*answer.notices, notice))
+
+
+def _why_empty(gallery: str, basis: Basis | None, where: Where) -> str:
+    total = sum(basis.classes.counts.values()) if basis and basis.classes else None
+    if not where or total == 0:
+        return f"gallery {gallery!r} holds no reference: add some with `ingest add PATH --label X`"
+    conditions = ", ".join(f"{c.key}{c.op}{c.value}" for c in where.conditions)
+    of = "no reference" if total is None else f"none of the {total} references"
+    return f"{of} in gallery {gallery!r} matches {conditions}: `ingest classes` shows what there is"

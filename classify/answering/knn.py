@@ -1,0 +1,217 @@
+"""k-NN: the nearest references vote.
+
+Shapes: Q queries, K neighbours each, C labels, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.answering.answers import Evidence
+from classify.answering.modes import MetricName, Mode
+from classify.answering.opinion import Opinion
+from classify.answering.options import Voting
+from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
+from holotype.votes import Similarities, Tally, Weighting
+
+if TYPE_CHECKING:
+    from head.fit.metric import Metric
+    from head.trust.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """The C labels that can be answered, in the order of a tally's columns.
+
+    Making it takes as long as a vote where there are 1,000 of them: it is kept between calls.
+    """
+
+    counts: Mapping[str, int]
+    """References per label."""
+    labels: tuple[str, ...]
+    """Sorted."""
+    sizes: Floats
+    """(C,) references of each."""
+    codes: Mapping[str, int]
+    """The column of each."""
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> Classes:
+        """From references per label."""
+        labels = tuple(sorted(counts))
+        sizes = np.array([counts[label] for label in labels], dtype=np.float64)
+        return cls(counts, labels, sizes, {label: c for c, label in enumerate(labels)})
+
+    def including(self, labels: Iterable[str]) -> Classes:
+        """With labels that appeared since they were counted: new ones, of one reference."""
+        new = set(labels) - self.codes.keys()
+        return Classes.of({**self.counts, **dict.fromkeys(new, 1)}) if new else self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """The neighbours of one query in the order in which they vote; row i is neighbour i."""
+
+    neighbours: Sequence[Neighbour]
+    """K of them, nearest first."""
+    closeness: Similarities
+    """(K,) cosine in [-1, 1] in the space that they were ranked in, descending."""
+    places: Vectors | None = None
+    """(K, D) unit rows in that space, where the vote needs them."""
+
+    def __len__(self) -> int:
+        return len(self.neighbours)
+
+    def nearest(self, k: int) -> Ranked:
+        """The first `k` of them."""
+        if k >= len(self):
+            return self
+        places = None if self.places is None else self.places[:k]
+        return Ranked(self.neighbours[:k], self.closeness[:k], places)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhood:
+    """Who voted on each query, and what came of it."""
+
+    voters: Sequence[Ranked]
+    """Q times those that voted."""
+    metric: MetricName
+    tally: Tally
+    labels: tuple[str, ...]
+    """The C labels that the tally's columns are of."""
+
+    def opinion(self, calibration: Calibration | None) -> Opinion:
+        """Probabilities where this way of voting was calibrated, shares of the vote elsewhere."""
+        scores = calibration.probabilities(self.tally.scores) if calibration else self.tally.shares
+        # Without a neighbour there is nothing to say, however it was calibrated.
+        voted = (self.tally.weights != 0).any(axis=1, keepdims=True)
+        return Opinion(
+            Mode.KNN, self.labels, np.where(voted, scores, 0.0), self.tally.ranking(), calibration
+        )
+
+    def shown(self, n: int) -> list[str]:
+        """Ids of all that `evidence` names, each once."""
+        nearest = chain.from_iterable(ranked.neighbours[:n] for ranked in self.voters)
+        return list(dict.fromkeys(neighbour.id for neighbour in nearest))
+
+    def evidence(
+        self, query: int, n: int, references: Mapping[str, Reference]
+    ) -> tuple[Evidence, ...]:
+        """The nearest `n` that voted on a query, under the labels that they voted for.
+
+        Args:
+            query: its row.
+            n: how many.
+            references: by id; one that was removed since the search is not named.
+        """
+        ranked, learned = self.voters[query], self.metric is MetricName.LEARNED
+        nearest = zip(
+            ranked.neighbours[:n], ranked.closeness, self.tally.weights[query], strict=False
+        )
+        return tuple(
+            Evidence(
+                _as_it_voted(references[neighbour.id], neighbour),
+                neighbour.similarity,
+                float(weight),
+                learned=float(closeness) if learned else None,
+            )
+            for neighbour, closeness, weight in nearest
+            if neighbour.id in references
+        )
+
+
+def _as_it_voted(reference: Reference, neighbour: Neighbour) -> Reference:
+    same = reference.label == neighbour.label
+    return reference if same else reference.with_label(neighbour.label)
+
+
+def by_cosine(neighbours: Sequence[Sequence[Neighbour]], *, with_places: bool) -> list[Ranked]:
+    """Neighbours as the search ranked them; with places they must have come with vectors."""
+    return [
+        Ranked(
+            found,
+            np.array([n.similarity for n in found]),
+            _vectors(found) if with_places and found else None,
+        )
+        for found in neighbours
+    ]
+
+
+def by_metric(
+    vectors: Vectors, neighbours: Sequence[Sequence[Neighbour]], metric: Metric
+) -> list[Ranked]:
+    """Rank each query's neighbours again, by cosine in the whitened space.
+
+    Args:
+        vectors: (Q, D) unit rows, the queries.
+        neighbours: Q lists, with vectors.
+        metric: of the active head.
+    """
+    # Queries of one batch share many neighbours: each is whitened once.
+    unique = {n.id: n for found in neighbours for n in found}
+    if not unique:
+        return [Ranked(found, np.empty(0)) for found in neighbours]
+    whitened, queries = metric.whiten(_vectors([*unique.values()])), metric.whiten(vectors)
+    row_of = {id_: row for row, id_ in enumerate(unique)}
+    return [
+        _reranked(found, whitened[[row_of[n.id] for n in found]], query)
+        for found, query in zip(neighbours, queries, strict=True)
+    ]
+
+
+def _reranked(found: Sequence[Neighbour], places: Vectors, query: Vectors) -> Ranked:
+    closeness = places @ query
+    order = np.argsort(-closeness, kind="stable")
+    return Ranked([found[i] for i in order], closeness[order], places[order])
+
+
+def _vectors(neighbours: Sequence[Neighbour]) -> Vectors:
+    """(N, D) the stored vectors, which must have come with the search."""
+    return np.array([n.vector for n in neighbours], dtype=np.float32)
+
+
+def vote(ranked: Sequence[Ranked], voting: Voting, *, classes: Classes) -> Neighbourhood:
+    """Let each query's nearest k vote.
+
+    Args:
+        ranked: of Q queries; with places where the rule is kriging.
+        voting: the rule.
+        classes: those that could have neighbours, as they were counted before the search.
+    """
+    voters = [one.nearest(voting.k) for one in ranked]
+    classes = classes.including(n.label for one in voters for n in one.neighbours)
+    similarities, codes = _arrays(voters, classes.codes)
+    kriging = voting.rule.weighting is Weighting.KRIGING
+    tally = voting.rule.cast(
+        similarities,
+        codes,
+        class_sizes=classes.sizes,
+        affinities=_affinities(voters, similarities.shape[1]) if kriging else None,
+    )
+    return Neighbourhood(voters, voting.metric, tally, classes.labels)
+
+
+def _arrays(voters: Sequence[Ranked], code: Mapping[str, int]) -> tuple[Floats, Codes]:
+    """Closeness and classes, (Q, K) each, with class -1 where a query has fewer."""
+    shape = (len(voters), max(map(len, voters), default=0))
+    similarities = np.zeros(shape)
+    classes = np.full(shape, -1, dtype=np.intp)
+    for row, one in enumerate(voters):
+        similarities[row, : len(one)] = one.closeness
+        classes[row, : len(one)] = [code[n.label] for n in one.neighbours]
+    return similarities, classes
+
+
+def _affinities(voters: Sequence[Ranked], K: int) -> Vectors:
+    """(Q, K, K) cosines between the voters of each query, 0 where there is none."""
+    affinities = np.zeros((len(voters), K, K), dtype=np.float32)
+    for row, one in enumerate(voters):
+        if one.places is not None:
+            affinities[row, : len(one), : len(one)] = one.places @ one.places.T
+    return affinities

@@ -1,0 +1,1 @@
+"""Which head: candidates, their cross-validation, the winner and its refit."""

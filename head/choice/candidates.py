@@ -1,0 +1,190 @@
+"""The kinds of candidates: how each predicts out of fold.
+
+All are one linear layer on the mapped vectors in the end, so that a query costs the same
+whichever wins:
+
+- `lda`: shrinkage LDA, closed form;
+- `logistic`: multinomial logistic regression on the unit vectors, over a range of C;
+- `whitened logistic`: the same in the space whitened by the within-class covariance S, which
+  is to say with the penalty trace(W S W.T) in place of |W|^2: directions in which references
+  of one class differ are the dear ones;
+- `average`: the mean of the calibrated logits of LDA and a logistic regression.
+
+Shapes: M scored references, D dimensions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from head.choice.search import Fold, Search
+from head.choice.selection import Candidate, assess, ties
+from head.fit.lda import LinearLayer, discriminants
+from head.fit.whitener import Whitener
+
+if TYPE_CHECKING:
+    from head.fit.logistic import Space
+    from head.fit.runtime import Runtime
+    from holotype.references import Vectors
+
+LDA, LOGISTIC, WHITENED, AVERAGE = "lda", "logistic", "whitened logistic", "average"
+"""Kinds, from simple to elaborate."""
+
+STRENGTHS = tuple(float(c) for c in 10.0 ** np.arange(0.0, 4.01, 0.5))
+"""Values of C for unit vectors, from strong to weak regularisation."""
+
+WHITENED_PENALTIES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7)
+"""1 / (C * references) for whitened vectors of unit mean square length. 3e-4 wins on the
+shared development sets; galleries of many classes want less."""
+
+MOST_PENALTY = 0.1
+"""Divided by the number of classes, the largest penalty that is tried: one of the first three. With
+1,000 classes the two before it recall 1 and 4 % of a class; with up to 100 all are tried."""
+
+DEFAULT_STRENGTH = 10.0
+"""C where nothing can be scored: among the best on the shared development sets."""
+
+PATIENCE = 2
+"""A path ends after this many strengths in a row that did no better than tie with its best, or
+from which what is best elsewhere is out of reach (see `_Progress`)."""
+
+
+def lda_candidate(search: Search) -> Candidate | None:
+    """Shrinkage LDA out of fold; None where some fold has no spread to learn."""
+    layers = [discriminants(fold.within) for fold in search.folds if fold.within is not None]
+    if len(layers) < len(search.folds):
+        return None
+    return assess(LDA, LDA, search, layers)
+
+
+def logistic_path(
+    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+) -> list[Candidate]:
+    """Every fold at each C in turn, while that may still win against `to_beat`."""
+    trainees = [
+        _trainee(search, fold, search.vectors[fold.trained], runtime) for fold in search.folds
+    ]
+    return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat)
+
+
+def whitened_path(
+    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+) -> list[Candidate]:
+    """The same, every fold whitened by itself; empty where some fold has no spread."""
+    trainees = []
+    for fold in search.folds:
+        if fold.within is None:
+            return []
+        vectors = search.vectors[fold.trained]
+        whitener = Whitener.learn(fold.within, vectors)
+        trainees.append(_trainee(search, fold, whitener.of(vectors), runtime, whitener))
+    n = max(len(trainee.space.x) for trainee in trainees)
+    most = max(MOST_PENALTY / search.n_classes, WHITENED_PENALTIES[2])
+    strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES if p <= most)
+    return _path(search, WHITENED, strengths, trainees, to_beat)
+
+
+def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Candidate:
+    """The mean of both candidates' calibrated logits out of fold."""
+    layers = [
+        average_layer(lda, lda_layer, logistic, logistic_layer)
+        for lda_layer, logistic_layer in zip(lda.layers, logistic.layers, strict=True)
+    ]
+    return assess(f"{AVERAGE} of {lda.name} and {logistic.name}", AVERAGE, search, layers)
+
+
+def average_layer(
+    lda: Candidate, lda_layer: LinearLayer, logistic: Candidate, logistic_layer: LinearLayer
+) -> LinearLayer:
+    """The layer whose logits are the mean of both, at the temperatures of the candidates."""
+    return lda_layer.scaled(0.5 / lda.temperature) + logistic_layer.scaled(
+        0.5 / logistic.temperature
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trainee:
+    """One fold's references, ready for the solver."""
+
+    space: Space
+    whitener: Whitener | None
+
+    def solve(self, strength: float, start: LinearLayer | None) -> LinearLayer:
+        """The layer for mapped vectors, and from one."""
+        from head.fit.logistic import solve
+
+        if self.whitener is None:
+            return solve(self.space, strength, start=start).layer()
+        start = None if start is None else self.whitener.fold(start)
+        return self.whitener.unfold(solve(self.space, strength, start=start).layer())
+
+
+def _trainee(
+    search: Search,
+    fold: Fold,
+    vectors: Vectors,
+    runtime: Runtime,
+    whitener: Whitener | None = None,
+) -> _Trainee:
+    from head.fit.logistic import make_space
+
+    codes = search.codes[fold.trained]
+    space = make_space(vectors, codes, n_classes=search.n_classes, runtime=runtime)
+    return _Trainee(space, whitener)
+
+
+def _path(
+    search: Search,
+    kind: str,
+    strengths: Sequence[float],
+    trainees: Sequence[_Trainee],
+    to_beat: Candidate | None,
+) -> list[Candidate]:
+    """One strength after the other, until it is clear that more does not help."""
+    path: list[Candidate] = []
+    layers: list[LinearLayer] | list[None] = [None] * len(trainees)
+    progress = _Progress(to_beat)
+    for strength in strengths:
+        layers = [
+            trainee.solve(strength, start) for trainee, start in zip(trainees, layers, strict=True)
+        ]
+        name = f"{kind}, C = {strength:.3g}"
+        path.append(assess(name, kind, search, layers, strength=strength))
+        if progress.is_over_with(path[-1]):
+            break
+    return path
+
+
+class _Progress:
+    """Whether a path is worth going on.
+
+    Accuracy along a path rises steeply, then ever less, then falls. So once a strength gained
+    less than the one before it, and less than what is missing to the best candidate elsewhere,
+    the rest of the path will hardly get there.
+    """
+
+    def __init__(self, to_beat: Candidate | None) -> None:
+        self._to_beat = to_beat
+        self._best: Candidate | None = None
+        self._accuracy = self._gain = 0.0
+        self._idle = self._behind = 0
+
+    def is_over_with(self, candidate: Candidate) -> bool:
+        """Tell of the next candidate; whether to end with it."""
+        better = self._best is None or not ties(self._best, candidate)
+        self._best = candidate if better else self._best
+        self._idle = 0 if better else self._idle + 1
+        self._behind = self._behind + 1 if self._is_out_of_reach(candidate) else 0
+        return PATIENCE in (self._idle, self._behind)
+
+    def _is_out_of_reach(self, candidate: Candidate) -> bool:
+        accuracy, last_gain = candidate.scores.macro_accuracy, self._gain
+        self._gain, self._accuracy = accuracy - self._accuracy, accuracy
+        if self._to_beat is None or ties(candidate, self._to_beat):
+            return False
+        missing = self._to_beat.scores.macro_accuracy - accuracy
+        return self._gain < min(last_gain, missing)

@@ -1,0 +1,1 @@
+"""What is trained on: references as arrays, and who is held out together."""

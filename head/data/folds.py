@@ -1,0 +1,88 @@
+"""Cross-validation folds that never split a group.
+
+A class is dealt out over the folds as evenly as its groups allow, so every fold has the
+class mix of the gallery. Classes that cannot be both trained and tested are handled by a
+rule: a class whose references form a single group (one reference, for instance) is in
+every training part and is never scored.
+
+Shapes: N references.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from holotype.references import Codes
+
+N_FOLDS = 5
+NEVER_SCORED = -1
+"""Fold number of references that are always trained on."""
+
+
+def stratified_folds(
+    codes: Codes, groups: Codes, *, n_folds: int = N_FOLDS, seed: int = 0
+) -> Codes:
+    """Deal groups to folds.
+
+    Args:
+        codes: (N,) class of each reference.
+        groups: (N,) group of each reference. A group with several classes counts as one of
+            that class of which it holds most.
+        n_folds: at least 2.
+        seed: the same seed gives the same folds.
+
+    Returns:
+        (N,) fold numbers 0 .. n_folds - 1, or `NEVER_SCORED`.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group_of)
+    class_of_group = _main_class(codes, group_of, len(sizes))
+    fold_of_group = np.full(len(sizes), NEVER_SCORED, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    start = 0
+    for members in _by_class(class_of_group):
+        if len(members) < 2:
+            continue
+        members = rng.permutation(members)
+        members = members[np.argsort(-sizes[members], kind="stable")]
+        fold_of_group[members] = _deal(sizes[members], n_folds, start)
+        # Small classes would otherwise all lie in the first folds.
+        start = (start + len(members)) % n_folds
+    return fold_of_group[group_of]
+
+
+def _main_class(codes: Codes, group_of: Codes, n_groups: int) -> Codes:
+    pairs, counts = np.unique(np.stack([group_of, codes]), axis=1, return_counts=True)
+    order = np.lexsort((-pairs[1], counts))  # the last one written wins: most, then lowest class
+    main = np.empty(n_groups, dtype=np.int64)
+    main[pairs[0][order]] = pairs[1][order]
+    return main
+
+
+def _by_class(class_of_group: Codes) -> list[Codes]:
+    order = np.argsort(class_of_group, kind="stable")
+    boundaries = np.flatnonzero(np.diff(class_of_group[order])) + 1
+    return np.split(order, boundaries)
+
+
+def _deal(sizes: Codes, n_folds: int, start: int) -> Codes:
+    """Folds for groups of descending size: each goes to the lightest fold so far."""
+    load = np.zeros(n_folds, dtype=np.int64)
+    dealt = np.empty(len(sizes), dtype=np.int64)
+    preference = (np.arange(n_folds) - start) % n_folds
+    n_large = int(np.count_nonzero(sizes > 1))
+    for i in range(n_large):
+        fold = int(np.lexsort((preference, load))[0])
+        dealt[i] = fold
+        load[fold] += sizes[i]
+    dealt[n_large:] = _fill(load, len(sizes) - n_large, preference)
+    return dealt
+
+
+def _fill(load: Codes, n_singles: int, preference: Codes) -> Codes:
+    """The same rule for single references, at once: the `n_singles` lowest free places."""
+    places = load[:, None] + np.arange(n_singles)[None, :]
+    fold = np.broadcast_to(np.arange(len(load))[:, None], places.shape)
+    rank = np.broadcast_to(preference[:, None], places.shape)
+    lowest = np.lexsort((rank.ravel(), places.ravel()))[:n_singles]
+    return fold.ravel()[lowest]

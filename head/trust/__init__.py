@@ -1,0 +1,1 @@
+"""What an answer may claim: calibration, novelty, abstention, sets, newcomers."""

@@ -1,0 +1,177 @@
+"""Scores into probabilities, for each way of answering.
+
+One temperature, fitted on out-of-fold scores: Guo, Pleiss, Sun and Weinberger, On
+Calibration of Modern Neural Networks, ICML 2017. It never changes which label comes first.
+
+No score claims more than the answers that it was fitted on can support. One more of them is
+taken to have been wrong than was seen, in favour of the label that came nearest (the rule of
+succession; `head.trust.abstention` counts the same way), and nothing is called more probable than
+that leaves: 20 right answers of 20 support 21/22.
+
+What the probabilities then allow (when to say "unknown", which labels to name together) is
+taken from the same out-of-fold predictions.
+
+Shapes: M scored references, Q queries, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from head.trust.abstention import Abstention
+from head.trust.conformal import LabelSets
+from head.trust.reliability import ReliabilityBin, calibration_error, reliability
+from holotype.references import Codes, Floats
+
+LOG_RANGE = (-7.0, 7.0)
+"""Natural logarithm of the temperatures looked through."""
+
+GOLDEN = (5**0.5 - 1) / 2
+PRECISION = 1e-3
+"""Of the logarithm of the temperature."""
+
+TINY = 1e-12
+"""Least probability whose logarithm is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the scores of one mode become answers."""
+
+    temperature: float
+    abstention: Abstention
+    label_sets: LabelSets
+    figures: Mapping[str, float | None]
+    """Of the out-of-fold predictions it was fitted on: `answers`, `accuracy`, `log_loss`,
+    `calibration_error`."""
+    bins: tuple[ReliabilityBin, ...] = ()
+    """The same predictions by confidence; none in heads of before they were kept."""
+
+    @classmethod
+    def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
+        """From out-of-fold scores (M, C), such as logits, and the truth (M,)."""
+        temperature = fit_temperature(scores, codes)
+        probabilities = supported(softmax(scores / temperature), len(codes))
+        confidence = probabilities.max(axis=1)
+        correct = probabilities.argmax(axis=1) == codes
+        true = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
+        bins = reliability(confidence, correct)
+        return cls(
+            temperature=temperature,
+            abstention=Abstention.fit(confidence, correct),
+            label_sets=LabelSets.fit(true),
+            figures={
+                "answers": len(codes),
+                "accuracy": float(correct.mean()),
+                "log_loss": float(-np.log(np.maximum(true, TINY)).mean()),
+                "calibration_error": calibration_error(bins),
+            },
+            bins=bins,
+        )
+
+    def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
+        """(Q, C) probabilities for scores of the same kind; a row sums to 1."""
+        return self.supported(softmax(scores / self.temperature))
+
+    def supported(self, probabilities: Floats) -> Floats:
+        """Probabilities (Q, C) that claim no more than what this was fitted on supports."""
+        return supported(probabilities, int(self.figures["answers"] or 0))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "temperature": self.temperature,
+            "abstention": self.abstention.to_json(),
+            "label_sets": self.label_sets.to_json(),
+            "figures": dict(self.figures),
+            "bins": [one.to_json() for one in self.bins],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Calibration:
+        """Inverse of `to_json`."""
+        return cls(
+            temperature=float(data["temperature"]),
+            abstention=Abstention.from_json(data["abstention"]),
+            label_sets=LabelSets.from_json(data["label_sets"]),
+            figures=dict(data["figures"]),
+            bins=tuple(ReliabilityBin.from_json(one) for one in data.get("bins", ())),
+        )
+
+
+def softmax(scores: npt.NDArray[np.floating]) -> Floats:
+    """(Q, C) probabilities; a row sums to 1."""
+    exponentials = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def supported(probabilities: Floats, answers: int) -> Floats:
+    """(Q, C) drawn towards even odds, so that none is above (answers + 1) / (answers + 2)."""
+    n_classes = probabilities.shape[1]
+    if n_classes < 2:
+        return probabilities
+    share = n_classes / ((n_classes - 1) * (answers + 2))
+    drawn: Floats = probabilities + (1 / n_classes - probabilities) * min(share, 1.0)
+    return drawn
+
+
+def pooled_scores(*probabilities: Floats) -> Floats:
+    """Scores (Q, C) of several calibrated opinions (Q, C) together: the log of their mean.
+
+    A mean of probabilities lets one doubtful opinion be outvoted; a mean of logarithms would
+    let it veto.
+    """
+    scores: Floats = np.log(np.maximum(np.mean(probabilities, axis=0), TINY))
+    return scores
+
+
+def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:
+    """The temperature at which out-of-fold predictions have the highest likelihood.
+
+    Args:
+        logits: (M, C) scores that did not see their reference; -inf for a label that cannot
+            be answered.
+        codes: (M,) true classes.
+
+    One wrong answer is added to the M, spread over all of them. Golden-section search: the
+    loss has one minimum in 1 / temperature.
+    """
+    rivals = logits.copy()
+    np.put_along_axis(rivals, codes[:, None], -np.inf, axis=1)
+    nearest = rivals.argmax(axis=1)
+    rivalled = np.isfinite(rivals.max(axis=1))
+
+    def loss(logarithm: float) -> float:
+        temperature = float(np.exp(logarithm))
+        seen = log_loss(logits, codes, temperature)
+        if not rivalled.any():
+            return seen
+        return seen + log_loss(logits[rivalled], nearest[rivalled], temperature) / len(codes)
+
+    low, high = LOG_RANGE
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > PRECISION:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = loss(right)
+    return float(np.exp((low + high) / 2))
+
+
+def log_loss(logits: npt.NDArray[np.floating], codes: Codes, temperature: float = 1.0) -> float:
+    """Mean negative log probability of the true class, nats."""
+    scaled = logits / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    own = np.take_along_axis(scaled, codes[:, None], axis=1)[:, 0]
+    return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - own))

@@ -1,0 +1,181 @@
+"""How a newcomer will be met, rehearsed on the classes that are there.
+
+In every round some classes are left out of statistics and metric and given back with 1, 2, 3, 5
+and 10 references; the rest of their references are asked, and held-out references of the other
+classes. A logistic regression learns from the cosines of `.gate` when the newcomer is meant.
+
+What differs between galleries is mostly where these cosines lie and how far they spread: once
+standardised, the development sets agree about the coefficients, which serve as the prior. So a
+gallery of few classes has a gate, too. Rounds, classes and queries are bounded, and a class is
+taken out of a covariance by subtraction: it costs the same in a gallery of any size.
+
+Shapes: S references in the search, D dimensions, R rows of the rehearsal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from head.trust.gate import Gate, Landmarks, cosines, design
+from holotype.references import Codes, Floats
+
+if TYPE_CHECKING:
+    from head.choice.search import Fold, Search
+    from head.fit.statistics import WithinClass
+
+
+GIVEN_BACK = (1, 2, 3, 5, 10)
+"""References of a rehearsed newcomer."""
+
+ROUNDS = 8
+"""Each has statistics of its own, without one fold and a few classes."""
+
+PER_ROUND = 4
+"""Classes that a round leaves out, at most."""
+
+DRAWS = 2
+"""Choices of the references that are given back, for each number of them."""
+
+ASKED_AT_MOST = 300
+"""References of the others, and of the newcomer, in a round."""
+
+PRIOR = (-1.9, 2.6, 0.8, 2.6, -1.25, 1.6, -1.15)
+"""Coefficients that the development sets have in common, of standardised cosines, where a
+newcomer is asked for as often as all others together."""
+
+PRIOR_WEIGHT = 0.5
+"""In rehearsed newcomers of one size."""
+
+OFTEN = 0.3
+"""Divided by the root of the number of classes: how often a newcomer is asked for, compared with
+all others."""
+
+LEAST_SPREAD = 0.05
+"""Of a cosine: with a single class left there is nothing to learn about the nearest known one."""
+
+LEAN = (0.45, 0.0, -1.0)
+"""Added to the first three coefficients. With it the known classes lose a point to a newcomer,
+however many references it has (`docs/LAB.md`)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cell:
+    """A class that was given back with some references, and what was asked then."""
+
+    rows: Floats
+    """(R, 7), see `head.trust.gate.design`."""
+    meant: npt.NDArray[np.bool_]
+    """(R,) whether it was a query of that class."""
+
+
+def rehearse(search: Search, groups: Codes, *, seed: int = 0) -> Gate | None:
+    """Learn a gate; None where no class can be left out.
+
+    Args:
+        search: with the statistics of its folds.
+        groups: (S,) of its references.
+        seed: the same seed gives the same gate.
+    """
+    rng = np.random.default_rng(seed)
+    cells = [
+        cell
+        for fold, out in _rounds(search, rng)
+        for cell in _rehearsed(search, groups, fold, out, rng)
+    ]
+    return _fit(cells, search) if cells else None
+
+
+def _rounds(search: Search, rng: np.random.Generator) -> Iterator[tuple[Fold, Codes]]:
+    """A fold, and the classes that are left out beside it."""
+    sizes = np.bincount(search.codes[search.plan.scored], minlength=search.n_classes)
+    classes = rng.permutation(np.flatnonzero(sizes > 1))
+    if not len(classes):
+        return
+    per_round = min(PER_ROUND, -(-len(classes) // ROUNDS))
+    for i in range(ROUNDS):
+        chosen = classes.take(np.arange(i * per_round, (i + 1) * per_round), mode="wrap")
+        yield search.folds[i % len(search.folds)], np.unique(chosen)
+
+
+def _rehearsed(
+    search: Search, groups: Codes, fold: Fold, out: Codes, rng: np.random.Generator
+) -> Iterator[_Cell]:
+    leaving = np.isin(search.codes, out)
+    gone, others = fold.trained & leaving, _some(np.flatnonzero(fold.scored & ~leaving), rng)
+    within = fold.within and fold.within.without(search.vectors[gone], search.codes[gone])
+    if not within or not len(others):
+        return
+    own = [_some(np.flatnonzero(search.codes == c), rng) for c in out.tolist()]
+    rows, means = np.concatenate([others, *own]), within.means[within.counts > 0]
+    at = _placed(within, np.concatenate([means, search.vectors[rows]]))
+    known = Landmarks.at(at[: len(means)], means)
+    placed = dict(zip(rows.tolist(), at[len(means) :], strict=True))
+
+    def points(chosen: Codes) -> Landmarks:
+        return Landmarks.at(np.stack([placed[r] for r in chosen.tolist()]), search.vectors[chosen])
+
+    for references in own:
+        for m in GIVEN_BACK * DRAWS:
+            given = rng.permutation(references)[:m]
+            rest = references[~np.isin(groups[references], groups[given])]
+            if len(given) < m or not len(rest):
+                continue
+            newcomer = Landmarks.at(
+                np.mean([placed[r] for r in given.tolist()], axis=0, keepdims=True),
+                search.vectors[given].mean(axis=0, keepdims=True),
+            )
+            seen = cosines(points(np.concatenate([rest, others])), newcomer, known)
+            meant = np.repeat([True, False], [len(rest), len(others)])
+            yield _Cell(design(seen, [m])[:, 0], meant)
+
+
+def _some(rows: Codes, rng: np.random.Generator) -> Codes:
+    return rng.permutation(rows)[:ASKED_AT_MOST]
+
+
+def _placed(within: WithinClass, mapped: npt.NDArray[np.floating]) -> Floats:
+    """(N, D) in the whitened space, without the inverse that a metric takes."""
+    from scipy.linalg import solve_triangular
+
+    factor = np.linalg.cholesky(within.shrunk)
+    placed: Floats = solve_triangular(factor, (mapped - within.centre).T, lower=True).T
+    return placed
+
+
+def _fit(cells: Sequence[_Cell], search: Search) -> Gate:
+    """The most probable coefficients."""
+    rows = np.concatenate([cell.rows for cell in cells])
+    meant = np.concatenate([cell.meant for cell in cells])
+    # Newcomers count the same, however many queries there were.
+    shares = [1 / np.bincount(cell.meant)[cell.meant.astype(int)] for cell in cells]
+    share = np.concatenate(shares) / DRAWS
+    mean = np.average(rows, axis=0, weights=share)
+    spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=share))
+    spread = np.maximum(spread, LEAST_SPREAD)
+    mean[:3], spread[:3] = 0.0, 1.0
+    often = OFTEN / np.sqrt(search.n_classes)
+    prior = np.array(PRIOR) + np.log(often) * (np.arange(len(PRIOR)) == 0)
+    weights = np.where(meant, often, 1.0) * share
+    coefficients = _logistic((rows - mean) / spread, meant, weights, prior) / spread
+    coefficients[0] -= coefficients @ mean
+    coefficients[:3] += LEAN
+    return Gate(coefficients, asked=len(search.plan.scored))
+
+
+def _logistic(rows: Floats, truth: npt.NDArray[np.bool_], weights: Floats, prior: Floats) -> Floats:
+    """Regularised towards a prior."""
+    from scipy.optimize import minimize
+
+    def loss(fitted: Floats) -> tuple[float, Floats]:
+        odds, away = rows @ fitted, fitted - prior
+        nats = float(weights @ (np.logaddexp(0, odds) - truth * odds))
+        slope = rows.T @ (weights * (np.exp(-np.logaddexp(0, -odds)) - truth))
+        return nats + PRIOR_WEIGHT / 2 * float(away @ away), slope + PRIOR_WEIGHT * away
+
+    fitted: Floats = minimize(loss, prior, jac=True, method="BFGS").x
+    return fitted

@@ -1,0 +1,1 @@
+"""Head versions: the model that is stored, which one answers, and what came after it."""

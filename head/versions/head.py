@@ -1,0 +1,223 @@
+"""A head version in use: a linear classifier with what makes its scores probabilities.
+
+A head is stored as blocks of D + 1 columns beside the gallery (see `holotype.heads`):
+
+- `linear`  C rows: weights, bias;
+- `means`   C rows: the class mean, the number of references it was taken from;
+- `metric`  D rows: the whitening matrix, with the centre in the last column;
+- `held_out`  packed rows: see `head.data.held_out`.
+
+Small numbers (temperatures, thresholds) stand in the record's report under `parameters`.
+Only `linear` must be there. No torch, no scikit-learn.
+
+Shapes: C classes, D dimensions, N vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from head.data.held_out import HeldOut
+from head.fit.features import FeatureMap
+from head.fit.lda import LinearLayer
+from head.fit.metric import Metric
+from head.trust.calibration import Calibration, softmax
+from head.trust.gate import Gate, Gated
+from head.trust.novelty import Novelty
+from holotype.errors import HeadError
+from holotype.heads import HeadRecord, StoredHead
+from holotype.references import Floats, Vectors
+
+LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
+"""Names of blocks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMeans:
+    """Where each class lay when the head was trained."""
+
+    means: Vectors
+    """(C, D) float32, in the order of the head's labels."""
+    counts: Vectors
+    """(C,) float32: references per class."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newcomers:
+    """Classes that came after a head without a gate was trained: told from the others by LDA."""
+
+    n_new: int
+    """P."""
+    layer: LinearLayer
+    """(C + P) rows of LDA: the head's C labels, then the P new ones."""
+    temperature: float
+    """Of that layer's logits."""
+
+    def share(self, mapped: Vectors) -> Floats:
+        """(N, P) probability of each new class for vectors after the feature map."""
+        everyone = softmax(self.layer.logits(mapped) / self.temperature)
+        return everyone[:, -self.n_new :]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A linear classifier: weights (C, D), bias (C,), labels, temperature, report."""
+
+    record: HeadRecord
+    """Version, status and report, as stored."""
+    labels: tuple[str, ...]
+    """What is answered, in the order of the probabilities' columns: the rows' C labels, then
+    those of the newcomers."""
+    weights: Vectors
+    """(C, D) float32."""
+    bias: Vectors
+    """(C,) float32."""
+    temperature: float = 1.0
+    """Fitted on out-of-fold predictions; logits are divided by it."""
+    features: FeatureMap = FeatureMap.PLAIN
+    """What is done to a stored vector first; weights, means and metric are of its result."""
+    metric: Metric | None = None
+    class_means: ClassMeans | None = None
+    lda_temperature: float = 1.0
+    """Of LDA with this metric's covariance, for classes that come later."""
+    novelty: Novelty | None = None
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """By mode: `linear` takes `logits`, `knn` the `vote_scores` of the neighbours, `auto`
+    the `pooled_scores` of both modes' probabilities. Empty where nothing could be scored."""
+    held_out: HeldOut | None = None
+    """For a comparison with the next head; None where nothing could be scored."""
+    gate: Gate | None = None
+    """For classes that come later or are small; None in heads of before there was one, and
+    where no class could be left out to rehearse it."""
+    newcomers: Newcomers | Gated | None = None
+    """Set by `head.versions.class_means.extend`, never stored."""
+    outdated: frozenset[str] = frozenset()
+    """Provisional labels that it was trained on, with other references than carry them now.
+    Set by `head.versions.class_means.extend`, never stored."""
+
+    @property
+    def version(self) -> str:
+        """The version's name."""
+        return self.record.version
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return int(self.weights.shape[1])
+
+    @property
+    def trained_until(self) -> int | None:
+        """The last change of a reference that it was trained on; None where nobody noted it."""
+        gallery: Mapping[str, Any] = self.record.report.get("gallery", {})
+        return gallery.get("last_change")
+
+    @property
+    def trained_labels(self) -> tuple[str, ...]:
+        """The C labels of the rows."""
+        return self.labels[: len(self.weights)]
+
+    @property
+    def provisional(self) -> frozenset[str]:
+        """Labels that are answered from their mean, without a row (`head.versions.class_means`)."""
+        return frozenset(self.labels[len(self.weights) :])
+
+    def probabilities(self, vectors: Vectors) -> Floats:
+        """(N, labels) calibrated probabilities of (N, D) unit rows; a row sums to 1.
+
+        Raises:
+            HeadError: the vectors have another dimension than the head.
+        """
+        mapped = self._mapped(vectors)
+        known = self._known(mapped)
+        if self.newcomers is None:
+            return known
+        new = self.newcomers.share(mapped)
+        return np.hstack([known * (1 - new.sum(axis=1, keepdims=True)), new])
+
+    def _known(self, mapped: Vectors) -> Floats:
+        """(N, C) probabilities of the trained classes."""
+        known = softmax(self._trained_logits(mapped) / self.temperature)
+        calibration = self.calibration.get(LINEAR)
+        # Where nothing was scored there is nothing to say about what the scores support.
+        return known if calibration is None else calibration.supported(known)
+
+    def _mapped(self, vectors: Vectors) -> Vectors:
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            raise HeadError(
+                f"head {self.version} takes vectors of {self.dimension} numbers, "
+                f"these have the shape {vectors.shape}: they come from another encoder"
+            )
+        return self.features.of(vectors)
+
+    def _trained_logits(self, mapped: Vectors) -> Floats:
+        return (mapped @ self.weights.T + self.bias).astype(np.float64)
+
+    def to_stored(self) -> StoredHead:
+        """The form that a store keeps: the numbers as blocks, the rest in the record."""
+        blocks = {LINEAR: np.column_stack([self.weights, self.bias]).astype(np.float32)}
+        if self.class_means is not None:
+            means = self.class_means
+            blocks[MEANS] = np.column_stack([means.means, means.counts]).astype(np.float32)
+        if self.metric is not None:
+            metric = self.metric
+            blocks[METRIC] = np.column_stack([metric.matrix, metric.centre]).astype(np.float32)
+        if self.held_out is not None:
+            blocks[HELD_OUT] = self.held_out.to_block(self.dimension + 1)
+        return StoredHead(record=self.record, blocks=blocks)
+
+    @classmethod
+    def from_stored(cls, stored: StoredHead) -> Head:
+        """Inverse of `to_stored`.
+
+        Raises:
+            HeadError: the stored numbers do not fit the record.
+        """
+        record, blocks = stored.record, stored.blocks
+        linear = blocks.get(LINEAR)
+        if linear is None or len(linear) != len(record.labels):
+            raise HeadError(
+                f"head {record.version} is stored without a row for each of its "
+                f"{len(record.labels)} labels: run `retrain` for a new one"
+            )
+        parameters: Mapping[str, Any] = record.report.get("parameters", {})
+        features = FeatureMap(parameters.get("features", FeatureMap.PLAIN))
+        metric = _metric(blocks.get(METRIC), features)
+        class_means = _class_means(blocks.get(MEANS))
+        return cls(
+            record=record,
+            labels=record.labels,
+            weights=linear[:, :-1],
+            bias=linear[:, -1],
+            temperature=float(parameters.get("temperature", 1.0)),
+            features=features,
+            metric=metric,
+            class_means=class_means,
+            lda_temperature=float(parameters.get("lda_temperature", 1.0)),
+            held_out=None if HELD_OUT not in blocks else HeldOut.from_block(blocks[HELD_OUT]),
+            gate=None if parameters.get("gate") is None else Gate.from_json(parameters["gate"]),
+            novelty=_novelty(parameters.get("novelty"), metric, class_means),
+            calibration={
+                mode: Calibration.from_json(data)
+                for mode, data in parameters.get("calibration", {}).items()
+            },
+        )
+
+
+def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
+    return None if block is None else Metric(block[:, :-1], block[:, -1], features)
+
+
+def _class_means(block: Vectors | None) -> ClassMeans | None:
+    return None if block is None else ClassMeans(means=block[:, :-1], counts=block[:, -1])
+
+
+def _novelty(
+    data: Mapping[str, Any] | None, metric: Metric | None, means: ClassMeans | None
+) -> Novelty | None:
+    if data is None or metric is None or means is None:
+        return None
+    return Novelty.from_json(data, metric=metric, means=means.means)

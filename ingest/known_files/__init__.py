@@ -1,0 +1,1 @@
+"""What is known of files that have not changed, so that they need not be read again."""

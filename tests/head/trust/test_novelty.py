@@ -1,0 +1,73 @@
+"""Queries of classes that are not in the gallery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from head.choice.search import prepare, within_everything
+from head.fit.features import FeatureMap
+from head.fit.metric import Metric
+from head.trust.conformal import LEVELS
+from head.trust.novelty import OUTSIDE_WEIGHT, Novelty, usual_scores
+from holotype.errors import UsageError
+from tests.head.conftest import Clouds
+
+SIZES = {"ant": 40, "bee": 40, "wasp": 40}
+
+
+def novelty_of(clouds: Clouds) -> Novelty:
+    """Learned from three classes, with what is usual out of fold."""
+    data = clouds.training_set(SIZES)
+    within = within_everything(data, FeatureMap.PLAIN)
+    assert within is not None
+    usual = usual_scores(prepare(data))
+    return Novelty.of(within, Metric.of(within, FeatureMap.PLAIN), usual)
+
+
+def test_novelty__strangers_score_higher_than_known_queries() -> None:
+    """New vectors of a known class score below nearly all of those of an unknown one."""
+    clouds = Clouds(32)
+    novelty = novelty_of(clouds)
+    known = novelty.score(clouds.of("ant", 50, first=1000))
+    strange = novelty.score(clouds.of("moth", 50))
+    assert (known[:, None] < strange[None, :]).mean() > 0.95
+
+
+def test_novelty__false_alarms_are_about_as_rare_as_asked() -> None:
+    """Of new queries of known classes, about one in ten is called unknown at 10 %."""
+    clouds = Clouds(32)
+    novelty = novelty_of(clouds)
+    known = np.concatenate([clouds.of(label, 200, first=1000) for label in SIZES])
+    alarms = novelty.is_unknown(novelty.score(known), false_alarms=0.1)
+    assert alarms.mean() == pytest.approx(0.1, abs=0.06)
+    assert novelty.is_unknown(novelty.score(clouds.of("moth", 100))).mean() > 0.5
+
+
+def test_novelty__is_the_stated_sum() -> None:
+    """Share of the whitened distance left by the nearest class, plus plain distance in spreads."""
+    clouds = Clouds(8)
+    novelty = novelty_of(clouds)
+    query = clouds.of("moth", 1)
+    placed = novelty.metric.place(query)[0].astype(float)
+    means = novelty.metric.place(novelty.means).astype(float)
+    unexplained = min(((placed - mean) ** 2).sum() for mean in means) / (placed**2).sum()
+    outside = min(((query[0] - mean) ** 2).sum() for mean in novelty.means) / novelty.spread
+    assert novelty.score(query)[0] == pytest.approx(
+        unexplained + OUTSIDE_WEIGHT * outside, rel=1e-4
+    )
+
+
+def test_novelty__few_references_call_nothing_unknown() -> None:
+    """Where no level can be vouched for, no query is called unknown at that level."""
+    data = Clouds(8).training_set({"ant": 4, "bee": 4})
+    usual = usual_scores(prepare(data))
+    assert len(usual) == len(LEVELS)
+    assert usual[-1] > 1e30
+
+
+def test_novelty__share_out_of_range_is_refused() -> None:
+    """The message states the range."""
+    novelty = novelty_of(Clouds(8))
+    with pytest.raises(UsageError, match=r"between 0\.001 and 0\.500"):
+        novelty.is_unknown(np.zeros(1), false_alarms=0.9)
