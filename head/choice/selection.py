@@ -24,7 +24,6 @@ from head.fit.lda import LinearLayer
 from head.fit.temperature import fit_temperature, log_loss
 
 Logits = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
 
 TIE = 0.5
 """Standard errors of the paired difference in macro accuracy within which candidates tie."""

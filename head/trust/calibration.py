@@ -27,9 +27,7 @@ from head.fit.temperature import fit_temperature, softmax
 from head.trust.abstention import Abstention
 from head.trust.conformal import LabelSets
 from head.trust.reliability import ReliabilityBin, calibration_error, reliability
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Floats
 
 TINY = 1e-12
 """Least probability whose logarithm is taken."""

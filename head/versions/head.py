@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from head.data.held_out import HeldOut
 from head.fit.features import FeatureMap
@@ -32,9 +31,7 @@ from head.trust.gate import Gate, Gated
 from head.trust.novelty import Novelty
 from holotype.errors import HeadError
 from holotype.heads import HeadRecord, StoredHead
-from holotype.references import Vectors
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats, Vectors
 
 LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""
