@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Floats
 
 LOG_RANGE = (-7.0, 7.0)
 """Natural logarithm of the temperatures looked through."""
