@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
-from benchmarks.accuracy.features import Codes, Features, features_of
+from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.product import reference_of, trained_gallery
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.harness import Result, benchmark
@@ -38,7 +38,7 @@ from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
 from head.trust.reliability import calibration_error, reliability
 from head.versions import registry
-from holotype.references import Where
+from holotype.references import Codes, Where
 from holotype.store.port import VectorStore
 
 OLD_CLASSES, OLD_REFERENCES = 8, 25

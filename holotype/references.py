@@ -17,6 +17,9 @@ from holotype.characters import path_spellings, spellings, uniform
 from holotype.errors import UsageError
 
 Vectors = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+"""Classes, groups or rows as numbers."""
 
 REFERENCE_NAMESPACE = uuid.UUID("5f0a4c3e-6d0b-5b7e-9f43-0d6a6f0c7a11")
 """Namespace of reference ids: UUIDv5(REFERENCE_NAMESPACE, hex sha256 of the file's bytes)."""

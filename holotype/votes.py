@@ -12,8 +12,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
+from holotype.references import Codes, Floats
+
 Similarities = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
-from benchmarks.accuracy.features import Codes, Features, features_of
+from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.harness import Result, benchmark
 from head.choice.settle import settle
@@ -28,7 +28,7 @@ from head.fit.features import FeatureMap
 from head.fit.metric import Metric
 from holotype.independence import NEAR_DUPLICATE
 from holotype.leave_one_out import nearest_others
-from holotype.references import Vectors
+from holotype.references import Codes, Vectors
 from holotype.store.port import GalleryState
 from holotype.votes import VoteRule, Weighting
 

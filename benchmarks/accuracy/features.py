@@ -21,7 +21,7 @@ from benchmarks.harness import OUT
 from holotype.fingerprint import Fingerprint
 from holotype.images.picture import read_picture
 from holotype.independence import NEAR_DUPLICATE, independent_groups
-from holotype.references import Vectors
+from holotype.references import Codes, Vectors
 
 if TYPE_CHECKING:
     from holotype.encoder.timm_encoder import TimmEncoder
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 BATCH = 16
 FOLDER = OUT / "accuracy"
-
-Codes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)

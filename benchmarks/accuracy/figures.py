@@ -17,13 +17,12 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.features import Features
 from benchmarks.accuracy.measure import Measured
+from holotype.references import Floats
 
 RESAMPLINGS = 2000
 CHANCE_DRAWS = 200
 BINS = 15
 """Of equal width, as in Guo et al. (ICML 2017)."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

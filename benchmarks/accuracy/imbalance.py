@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_encoder
-from benchmarks.accuracy.features import Codes, Features, features_of
+from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.product import ask, trained_gallery
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.accuracy.splits import given_split
 from benchmarks.harness import benchmark
 from classify.answering.modes import MetricName, Mode
 from classify.answering.options import QueryOptions
+from holotype.references import Codes
 
 WAYS: dict[str, QueryOptions] = {
     "plain cosine": QueryOptions(metric=MetricName.COSINE),

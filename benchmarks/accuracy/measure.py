@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.accuracy import tutorial
-from benchmarks.accuracy.features import Codes, Features
+from benchmarks.accuracy.features import Features
 from benchmarks.accuracy.splits import given_split, random_split, without_classes
+from holotype.references import Codes
 
 TUTORIAL_KNN = "tutorial: k-NN"
 TUTORIAL_LAST = "tutorial: head, last epoch"

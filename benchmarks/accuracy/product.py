@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.accuracy.features import Codes, Features
+from benchmarks.accuracy.features import Features
 from classify.answering.answers import Answer
 from classify.answering.classifier import Classifier
 from classify.answering.modes import MetricName, Mode, Vote
 from classify.answering.options import QueryOptions
 from head.job import retrain
 from head.options import RetrainOptions
-from holotype.references import EmbeddedReference, Reference, reference_id
+from holotype.references import Codes, EmbeddedReference, Reference, reference_id
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from holotype.store.port import VectorStore

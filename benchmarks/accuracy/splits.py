@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.accuracy.features import Codes, Features
+from benchmarks.accuracy.features import Features
+from holotype.references import Codes
 
 QUERY_SHARE = 0.2
 

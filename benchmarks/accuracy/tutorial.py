@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.accuracy.features import Codes
-from holotype.references import Vectors
+from holotype.references import Codes, Vectors
 
 Right = npt.NDArray[np.bool_]
 

@@ -16,8 +16,8 @@ from classify.answering.answers import Evidence
 from classify.answering.modes import MetricName, Mode
 from classify.answering.opinion import Opinion
 from classify.answering.options import Voting
-from holotype.references import Neighbour, Reference, Vectors
-from holotype.votes import Codes, Floats, Similarities, Tally, Weighting
+from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
+from holotype.votes import Similarities, Tally, Weighting
 
 if TYPE_CHECKING:
     from head.fit.metric import Metric

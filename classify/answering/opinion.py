@@ -12,7 +12,7 @@ import numpy as np
 
 from classify.answering.answers import LabelScore
 from classify.answering.modes import Mode
-from holotype.votes import Codes, Floats
+from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
     from head.trust.calibration import Calibration

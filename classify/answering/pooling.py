@@ -16,7 +16,7 @@ import numpy as np
 from classify.answering.modes import Mode
 from classify.answering.opinion import Opinion
 from head.trust.calibration import Calibration, pooled_scores
-from holotype.votes import Floats
+from holotype.references import Floats
 
 
 def pooled(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from classify.answering.answers import Answer
 from classify.evaluation.evaluation import SHOWN_MISTAKES, SHOWN_NEIGHBOURS, Exhibit, Shown
 from classify.evaluation.predictions import Predictions, codes_of
-from holotype.votes import Codes
+from holotype.references import Codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from head.fit.runtime import Runtime
 from head.train import compare
 from head.trust.calibration import Calibration, pooled_scores
 from head.trust.neighbours import Others, left_out_votes
-from holotype.votes import Codes, Floats, vote_scores
+from holotype.references import Codes, Floats
+from holotype.votes import vote_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,9 +14,8 @@ from classify.evaluation.predictions import codes_of
 from head.data.duplicates import join_near_duplicates
 from holotype.errors import StoreMoved
 from holotype.independence import group_codes
-from holotype.references import EVERYTHING, VectorBatch, Vectors, Where
+from holotype.references import EVERYTHING, Codes, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER
-from holotype.votes import Codes
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore

@@ -15,8 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from holotype.references import Vectors
-from holotype.votes import Codes, Floats
+from holotype.references import Codes, Floats, Vectors
 
 DRAWS = 10
 """Ten draws narrow the interval of the mean to a third of a draw's spread."""

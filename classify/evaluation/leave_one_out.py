@@ -27,8 +27,8 @@ from classify.evaluation.gallery import GalleryArrays, export_gallery
 from classify.evaluation.predictions import ABSENT, Predictions
 from holotype.errors import TooFewReferences
 from holotype.leave_one_out import Others, nearest_others
-from holotype.references import Vectors
-from holotype.votes import Codes, Weighting
+from holotype.references import Codes, Vectors
+from holotype.votes import Weighting
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions

@@ -15,8 +15,8 @@ import numpy as np
 
 from classify.answering.options import Voting
 from classify.evaluation.learning import Classify
-from holotype.references import Vectors
-from holotype.votes import Codes, Floats, VoteRule, Weighting
+from holotype.references import Codes, Floats, Vectors
+from holotype.votes import VoteRule, Weighting
 
 BLOCK_ELEMENTS = 4 * 1024 * 1024
 """Similarities held at a time."""

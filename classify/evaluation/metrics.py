@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classify.evaluation.predictions import Predictions
-from holotype.votes import Floats
+from holotype.references import Floats
 
 Z_95 = 1.959964
 """97.5 % quantile of the normal distribution: 95 % intervals."""

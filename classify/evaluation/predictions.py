@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from holotype.votes import Codes, Floats
+from holotype.references import Codes, Floats
 
 Flags = npt.NDArray[np.bool_]
 

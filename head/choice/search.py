@@ -17,9 +17,8 @@ from head.fit import statistics
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
 from head.fit.statistics import Moments, WithinClass
-from holotype.references import Vectors
+from holotype.references import Codes, Vectors
 
-Codes = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
 
 

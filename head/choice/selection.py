@@ -21,10 +21,9 @@ import numpy.typing as npt
 from head.choice.search import Search
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer
-from head.trust.calibration import fit_temperature, log_loss
+from head.fit.temperature import fit_temperature, log_loss
 
 Logits = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int64]
 
 TIE = 0.5
 """Standard errors of the paired difference in macro accuracy within which candidates tie."""

@@ -15,12 +15,9 @@ Shapes: N references, D dimensions, P pairs.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from holotype.independence import NEAR_DUPLICATE
-from holotype.references import Vectors
-
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Vectors
 
 TWIN_SHARE = 0.2
 """Twins are nearer than this share of the median distance (1 - cosine) in their class."""

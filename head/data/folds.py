@@ -11,9 +11,8 @@ Shapes: N references.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes
 
 N_FOLDS = 5
 NEVER_SCORED = -1

@@ -17,11 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from holotype.references import Vectors
-
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Vectors
 
 KEPT_AT_MOST = 20_000
 BITS = 16

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.data.folds import N_FOLDS, stratified_folds
-
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes
 
 EVERYTHING_UP_TO = 20_000
 """References of which each is scored."""

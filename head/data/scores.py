@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Floats
 
 
 @dataclass(frozen=True, slots=True)

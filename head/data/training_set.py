@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from holotype.errors import StoreMoved, TooFewReferences
-from holotype.references import VectorBatch, Vectors
+from holotype.references import Codes, VectorBatch, Vectors
 from holotype.store.port import WHENEVER, GalleryState
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
 
-Codes = npt.NDArray[np.int64]
 
 ATTEMPTS = 3
 """How often an export starts again when references change under it."""

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.fit.statistics import WithinClass
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

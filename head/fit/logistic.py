@@ -26,15 +26,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from head.fit.lda import LinearLayer
 from head.fit.runtime import Runtime
-from holotype.references import Vectors
-
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Vectors
 
 TOLERANCE = 1e-3
 """Solved when a quasi-Newton step promises less than this share of the loss: from there on

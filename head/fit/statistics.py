@@ -29,10 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.fit.features import FeatureMap
-from holotype.references import Vectors
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+from holotype.references import Codes, Floats, Vectors
 
 LEAST_SHRINKAGE = 1e-6
 """Keeps a covariance of less than full rank invertible."""

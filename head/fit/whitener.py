@@ -8,13 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from head.fit.lda import LinearLayer
 from head.fit.statistics import WithinClass
-from holotype.references import Vectors
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats, Vectors
 
 SCALED_ON = 4096
 """Vectors that the mean square length is taken over."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats
 
 POINTS = 200
 """Points of the stored curve, evenly spaced over coverage."""

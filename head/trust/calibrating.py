@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from head.trust.calibration import TINY, Calibration, Floats, pooled_scores
+from head.trust.calibration import TINY, Calibration, pooled_scores
 from head.trust.neighbours import LeftOutVotes, Others, left_out_votes
+from holotype.references import Floats
 from holotype.votes import vote_scores
 
 if TYPE_CHECKING:

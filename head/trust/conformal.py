@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holotype.errors import UsageError
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats
 
 LEVELS: tuple[float, ...] = (*(round(0.005 * i, 3) for i in range(100, 200)), 0.998, 0.999)
 """Coverages for which q is stored; one in between is rounded up to the next."""

@@ -25,9 +25,7 @@ import numpy.typing as npt
 
 from head.fit.features import LENGTH_FLOOR
 from head.fit.metric import Metric
-from holotype.references import Vectors
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats, Vectors
 
 HALF_SURE = 0.5
 """References at which the odds of a newcomer count half: what a class of one is like is the

@@ -18,11 +18,8 @@ import numpy.typing as npt
 from head.choice.search import Search
 from head.fit.features import FeatureMap
 from head.fit.metric import Metric
-from holotype.references import Vectors
+from holotype.references import Codes, Floats, Vectors
 from holotype.votes import VoteRule, Weighting
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
 
 CANDIDATES = 100
 """Nearest by cosine that the metric ranks again, and that vote: 50 lose a point, 200 gain

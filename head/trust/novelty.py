@@ -29,13 +29,12 @@ import numpy.typing as npt
 from head.fit.metric import Metric
 from head.trust.conformal import LEVELS
 from holotype.errors import UsageError
-from holotype.references import Vectors
+from holotype.references import Floats, Vectors
 
 if TYPE_CHECKING:
     from head.choice.search import Search
     from head.fit.statistics import WithinClass
 
-Floats = npt.NDArray[np.float64]
 
 OUTSIDE_WEIGHT = 0.15
 """Of the second view. Anything from 0.1 to 0.2 does as well on the shared training parts."""

@@ -22,13 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from head.trust.gate import Gate, Landmarks, cosines, design
+from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
     from head.choice.search import Fold, Search
     from head.fit.statistics import WithinClass
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
 
 GIVEN_BACK = (1, 2, 3, 5, 10)
 """References of a rehearsed newcomer."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats
 
 N_BINS = 15
 """Equally wide bins of confidence, as in Guo, Pleiss, Sun and Weinberger, ICML 2017."""

@@ -27,13 +27,13 @@ import numpy as np
 import numpy.typing as npt
 
 from head.data.scores import Difference, paired_difference, recalls
+from holotype.references import Codes
 
 if TYPE_CHECKING:
     from head.data.training_set import TrainingSet
     from head.train import Compared
     from head.versions.head import Head
 
-Codes = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
 
 TOLERANCE = 0.005

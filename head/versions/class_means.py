@@ -27,13 +27,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from head.fit.lda import discriminant_rows
 from head.trust.gate import Gated, Landmarks
 from head.versions.head import ClassMeans, Head, Newcomers
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats
 
 SAME_MEAN = 1e-4
 """Distance of class means below which two labels are one class renamed."""

@@ -20,20 +20,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from head.data.held_out import HeldOut
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
 from head.fit.metric import Metric
-from head.trust.calibration import Calibration, softmax
+from head.fit.temperature import softmax
+from head.trust.calibration import Calibration
 from head.trust.gate import Gate, Gated
 from head.trust.novelty import Novelty
 from holotype.errors import HeadError
 from holotype.heads import HeadRecord, StoredHead
-from holotype.references import Vectors
-
-Floats = npt.NDArray[np.float64]
+from holotype.references import Floats, Vectors
 
 LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""

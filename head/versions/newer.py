@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from head.versions.class_means import Floats, NewClass
+from head.versions.class_means import NewClass
 from holotype.errors import StoreError
 from holotype.pace import Pace
-from holotype.references import VectorBatch, Where
+from holotype.references import Floats, VectorBatch, Where
 
 if TYPE_CHECKING:
     from head.fit.features import FeatureMap

@@ -12,8 +12,7 @@ from classify.answering.modes import MetricName
 from classify.answering.options import QueryOptions
 from classify.evaluation.learning import Classify, LearningCurve, learning_curve
 from classify.evaluation.methods import compared
-from holotype.references import Vectors
-from holotype.votes import Codes
+from holotype.references import Codes, Vectors
 
 LABELS = [f"class {c}" for c in range(4)]
 COMPARED = partial(
