@@ -17,12 +17,12 @@ from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, ta
 if TYPE_CHECKING:
     from holotype.settings import Settings
 
-app = typer.Typer(
-    name="classify",
-    help="Name what is in a picture by the labelled references in the gallery.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(name="classify", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def classify(_version: console.Version = False) -> None:
+    """Name what is in a picture by the labelled references in the gallery."""
 
 
 @app.command()
