@@ -21,7 +21,7 @@ import numpy.typing as npt
 from head.choice.search import Search
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer
-from head.trust.calibration import fit_temperature, log_loss
+from head.fit.temperature import fit_temperature, log_loss
 
 Logits = npt.NDArray[np.float32]
 
