@@ -111,16 +111,16 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.connections import make_server
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
-    from holotype.encoder import load_encoder
-    from holotype.store.factory import open_store
+    from holotype.access import Access
 
     url = url_of(listener)
-    encoder = load_encoder(settings)
-    with open_store(
-        settings, fingerprint=encoder.fingerprint, command="classify serve", create=True, url=url
-    ) as store:
+    with Access(settings, command="classify serve", here=True, serves_at=url) as access:
+        store = access.made_store()
         service = Service(
-            store=store, encoder=encoder, settings=settings, retrain=TrainingProcess(store)
+            store=store,
+            encoder=access.encoder(),
+            settings=settings,
+            retrain=TrainingProcess(store),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)
