@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype import console
-from holotype.encoder import load_encoder
+from holotype.encoder.quick_start import load_quickly
 from holotype.errors import UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.groups import GroupRule, parse_group
@@ -91,7 +91,7 @@ def _opener(settings: Settings) -> Callable[[], AbstractContextManager[Backend]]
 
     @cache
     def encoder() -> Encoder:
-        return load_encoder(settings)
+        return load_quickly(settings)
 
     return lambda: opening.open_backend(
         settings, command="ingest watch", load=lambda _settings: encoder()

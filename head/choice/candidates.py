@@ -28,8 +28,8 @@ import numpy.typing as npt
 from head.choice.search import Fold, Search
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer, discriminants
+from head.fit.temperature import fit_temperature, log_loss
 from head.fit.whitener import Whitener
-from head.trust.calibration import fit_temperature, log_loss
 
 if TYPE_CHECKING:
     from head.fit.logistic import Space

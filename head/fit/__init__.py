@@ -1,1 +1,1 @@
-"""One fit: features, covariance, the whitened space, LDA and logistic regression."""
+"""One fit: features, covariance, the whitened space, LDA, logistic regression, temperature."""

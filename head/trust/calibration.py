@@ -1,7 +1,7 @@
 """Scores into probabilities, for each way of answering.
 
-One temperature, fitted on out-of-fold scores: Guo, Pleiss, Sun and Weinberger, On
-Calibration of Modern Neural Networks, ICML 2017. It never changes which label comes first.
+One temperature, fitted on out-of-fold scores (`head.fit.temperature`). It never changes which
+label comes first.
 
 No score claims more than the answers that it was fitted on can support. One more of them is
 taken to have been wrong than was seen, in favour of the label that came nearest (the rule of
@@ -23,17 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from head.fit.temperature import fit_temperature, softmax
 from head.trust.abstention import Abstention
 from head.trust.conformal import LabelSets
 from head.trust.reliability import ReliabilityBin, calibration_error, reliability
 from holotype.references import Codes, Floats
-
-LOG_RANGE = (-7.0, 7.0)
-"""Natural logarithm of the temperatures looked through."""
-
-GOLDEN = (5**0.5 - 1) / 2
-PRECISION = 1e-3
-"""Of the logarithm of the temperature."""
 
 TINY = 1e-12
 """Least probability whose logarithm is taken."""
@@ -104,13 +98,6 @@ class Calibration:
         )
 
 
-def softmax(scores: npt.NDArray[np.floating]) -> Floats:
-    """(Q, C) probabilities; a row sums to 1."""
-    exponentials = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def supported(probabilities: Floats, answers: int) -> Floats:
     """(Q, C) drawn towards even odds, so that none is above (answers + 1) / (answers + 2)."""
     n_classes = probabilities.shape[1]
@@ -129,49 +116,3 @@ def pooled_scores(*probabilities: Floats) -> Floats:
     """
     scores: Floats = np.log(np.maximum(np.mean(probabilities, axis=0), TINY))
     return scores
-
-
-def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:
-    """The temperature at which out-of-fold predictions have the highest likelihood.
-
-    Args:
-        logits: (M, C) scores that did not see their reference; -inf for a label that cannot
-            be answered.
-        codes: (M,) true classes.
-
-    One wrong answer is added to the M, spread over all of them. Golden-section search: the
-    loss has one minimum in 1 / temperature.
-    """
-    rivals = logits.copy()
-    np.put_along_axis(rivals, codes[:, None], -np.inf, axis=1)
-    nearest = rivals.argmax(axis=1)
-    rivalled = np.isfinite(rivals.max(axis=1))
-
-    def loss(logarithm: float) -> float:
-        temperature = float(np.exp(logarithm))
-        seen = log_loss(logits, codes, temperature)
-        if not rivalled.any():
-            return seen
-        return seen + log_loss(logits[rivalled], nearest[rivalled], temperature) / len(codes)
-
-    low, high = LOG_RANGE
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = loss(left), loss(right)
-    while high - low > PRECISION:
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = loss(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = loss(right)
-    return float(np.exp((low + high) / 2))
-
-
-def log_loss(logits: npt.NDArray[np.floating], codes: Codes, temperature: float = 1.0) -> float:
-    """Mean negative log probability of the true class, nats."""
-    scaled = logits / temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    own = np.take_along_axis(scaled, codes[:, None], axis=1)[:, 0]
-    return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - own))

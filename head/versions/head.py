@@ -25,7 +25,8 @@ from head.data.held_out import HeldOut
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
 from head.fit.metric import Metric
-from head.trust.calibration import Calibration, softmax
+from head.fit.temperature import softmax
+from head.trust.calibration import Calibration
 from head.trust.gate import Gate, Gated
 from head.trust.novelty import Novelty
 from holotype.errors import HeadError

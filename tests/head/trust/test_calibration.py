@@ -1,4 +1,4 @@
-"""Temperatures and what is measured of probabilities."""
+"""Calibrations and what is measured of probabilities."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.trust.calibration import (
-    Calibration,
-    fit_temperature,
-    log_loss,
-    pooled_scores,
-    softmax,
-)
+from head.fit.temperature import softmax
+from head.trust.calibration import Calibration, pooled_scores
 from head.trust.reliability import calibration_error, reliability
 
 
@@ -24,27 +19,6 @@ def drawn(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     logits = 2 * rng.normal(size=(n, 6))
     chosen = (softmax(logits).cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
     return logits, chosen
-
-
-@pytest.mark.parametrize("scale", [0.02, 1.0, 30.0])
-def test_temperature__undoes_a_scale(scale: float) -> None:
-    """Calibrated logits times a factor get that factor as their temperature."""
-    logits, codes = drawn(5000)
-    assert fit_temperature(scale * logits, codes) == pytest.approx(scale, rel=0.05)
-
-
-def test_temperature__has_the_least_log_loss() -> None:
-    """A temperature a little higher or lower is worse."""
-    logits, codes = drawn(500)
-    best = fit_temperature(logits, codes)
-    least = log_loss(logits, codes, best)
-    assert least < log_loss(logits, codes, best * 1.1)
-    assert least < log_loss(logits, codes, best / 1.1)
-
-
-def test_log_loss__by_hand() -> None:
-    """Even odds cost log 2, whatever the level of the logits."""
-    assert log_loss(np.array([[7.0, 7.0]]), np.array([1])) == pytest.approx(np.log(2))
 
 
 def test_calibration__fits_overconfident_scores() -> None:
@@ -90,20 +64,10 @@ def test_calibration__claims_no_more_than_its_answers_support() -> None:
     np.testing.assert_allclose(clearest.sum(axis=1), 1)
 
 
-def test_temperature__of_answers_that_are_all_right_is_no_end_of_the_range() -> None:
-    """With one wrong answer more than was seen, the mean score is about what they support."""
-    scores = 5.0 * np.eye(4)[np.arange(20) % 4]
-    temperature = fit_temperature(scores, np.arange(20) % 4)
-    probabilities = softmax(scores / temperature)
-    assert probabilities.max(axis=1).mean() == pytest.approx(21 / 22, abs=0.01)
-
-
-def test_temperature__one_label_alone_has_no_rival() -> None:
-    """With nothing to be mistaken for, no wrong answer can be added."""
-    assert np.isfinite(fit_temperature(np.zeros((5, 1)), np.zeros(5, dtype=np.int64)))
-    assert Calibration.fit(np.zeros((5, 1)), np.zeros(5, dtype=np.int64)).probabilities(
-        np.zeros((1, 1))
-    ) == pytest.approx(np.ones((1, 1)))
+def test_calibration__one_label_alone_is_certain() -> None:
+    """With nothing to be mistaken for, it has all of the probability."""
+    alone = Calibration.fit(np.zeros((5, 1)), np.zeros(5, dtype=np.int64))
+    assert alone.probabilities(np.zeros((1, 1))) == pytest.approx(np.ones((1, 1)))
 
 
 def test_calibration__of_many_answers_is_hardly_bounded() -> None:

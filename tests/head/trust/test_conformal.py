@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from head.trust.calibration import softmax
+from head.fit.temperature import softmax
 from head.trust.conformal import LabelSets
 from holotype.errors import UsageError
 
