@@ -4,6 +4,8 @@
 #
 # torch's default build has CUDA and runs on a CPU too. For an image of a fifth of the size on
 # machines without a GPU, give a package index that holds CPU builds: --build-arg TORCH_INDEX=URL
+# HEIC pictures are read with --build-arg EXTRAS='[heif]'; that library bundles GPL code, whose terms
+# are then those of whoever passes the image on.
 #
 # Layers change rarely from top to bottom: system, cron, dependencies, then the code.
 FROM python:3.12-slim-bookworm
@@ -13,6 +15,7 @@ ARG SUPERCRONIC_VERSION=v0.2.34
 ARG SUPERCRONIC_SHA1_AMD64=e8631edc1775000d119b70fd40339a7238eece14
 ARG SUPERCRONIC_SHA1_ARM64=4ab6343b52bf9da592e8b4bb7ae6eb5a8e21b71e
 ARG TORCH_INDEX=
+ARG EXTRAS=
 
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -45,7 +48,7 @@ COPY ingest ./ingest
 COPY classify ./classify
 COPY head ./head
 # hadolint ignore=DL3013
-RUN python -m pip install -c constraints.txt . \
+RUN python -m pip install -c constraints.txt ".${EXTRAS}" \
     && useradd --create-home --uid 10001 holotype \
     && install -d -o holotype -g holotype /models /data /inbox
 COPY deploy/crontab /etc/holotype/crontab

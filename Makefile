@@ -12,7 +12,8 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows groups
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[heif]' --group dev
 	touch $@
 
 demo: $(READY)        ## the main job, on real images
@@ -48,7 +49,7 @@ lint: $(READY)
 
 # hnswlib is compiled on installation; nothing else needs it, so it is installed here only.
 $(BENCH_READY): $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	touch $@
 
 bench: $(BENCH_READY)  ## every measurement that needs no GPU

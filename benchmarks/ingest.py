@@ -188,8 +188,9 @@ def our_ingest(options: argparse.Namespace) -> Found:
     from holotype.encoder import load_encoder
     from holotype.intake.folders import Folders
     from holotype.settings import Settings
+    from holotype.store.factory import open_store
     from ingest.adding import add
-    from ingest.opening import open_backend, open_store
+    from ingest.opening import open_backend
 
     with tempfile.TemporaryDirectory(dir=options.folder) as home:
         settings = Settings.load(

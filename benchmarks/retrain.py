@@ -24,10 +24,13 @@ import numpy.typing as npt
 from benchmarks import synthetic
 from benchmarks.harness import Result, benchmark, in_turns, reset_peak, resident_mib
 from benchmarks.synthetic import Synthetic
+from head.choice.refit import Refit
+from head.choice.search import within_everything
+from head.choice.selection import choose
 from head.data.training_set import TrainingSet
 from head.fit.lda import discriminants
+from head.fit.options import TrainOptions
 from head.fit.statistics import gather, within_class
-from head.train import train
 from holotype.references import Vectors
 
 HELD_OUT = 5_000
@@ -186,11 +189,14 @@ def our_head(data: Synthetic) -> Predict:
         groups=numbers,
         marks=numbers,
     )
-    trained = train(training)
-    for candidate in trained.compared.candidates:
+    choice = choose(training)
+    for candidate in choice.candidates:
         print(f"  {candidate.name}: {candidate.scores.accuracy:.4f} out of fold", flush=True)
-    features = trained.search.features
-    return lambda vectors: names[trained.layer.logits(features.of(vectors)).argmax(axis=1)]
+    search = choice.search
+    within = within_everything(training, search.features)
+    within = None if within is None else within.shrunk_at_least(search.shrinkage)
+    layer = Refit(training, search.features, within, TrainOptions()).winner(choice.winner)
+    return lambda vectors: names[layer.logits(search.features.of(vectors)).argmax(axis=1)]
 
 
 def their_lda(data: Synthetic) -> Predict:

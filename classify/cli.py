@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 EVIDENCE_READ = 5
 """Neighbours that an answer names to people."""
 
-app = typer.Typer(
-    name="classify",
-    help="Name what is in a picture by the labelled references in the gallery.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(name="classify", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def classify(_version: console.Version = False) -> None:
+    """Name what is in a picture by the labelled references in the gallery."""
 
 
 @app.command()

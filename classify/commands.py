@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from classify.answering.classifier import Classifier
 from classify.answering.queries import find_sources
-from classify.answering.query import classify_images
+from classify.opening import classify_through
 from holotype import console
-from holotype.encoder.quick_start import load_quickly
-from holotype.errors import FingerprintMismatch
-from holotype.gallery import connect
+from holotype.access import Access
+from holotype.encoder import quick_start
 from holotype.images.finding import LeftOut
-from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
     from classify.answering.answers import QueryResult
     from classify.answering.options import QueryOptions
-    from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
-    from holotype.store.port import VectorStore
 
 
 def run_query(
@@ -38,25 +32,8 @@ def run_query(
     if left_out.kinds:
         console.say(f"notice: {left_out}")
     show = _json_line if as_json else _for_people()
-    service = connect(settings)
-    if service is not None:
-        from classify.remote import classify_remotely
-
-        with service:
-            results = classify_remotely(sources, service, options)
-            return print_results(results, total=len(sources), show=show)
-    with open_store(settings, fingerprint=None, command="classify query") as store:
-        classifier = Classifier(store)
-        classifier.candidates(options)  # what cannot be answered is said before weights load
-        encoder = open_encoder(settings, store)
-        results = classify_images(
-            sources,
-            encoder=encoder,
-            classifier=classifier,
-            options=options,
-            batch_size=encoder.batch_size,
-            workers=settings.workers or os.cpu_count() or 1,
-        )
+    with Access(settings, command="classify query", load=quick_start.load_quickly) as access:
+        results = classify_through(access, sources, options)
         return print_results(results, total=len(sources), show=show)
 
 
@@ -95,15 +72,3 @@ def _for_people() -> Callable[[QueryResult], None]:
 def _json_line(result: QueryResult) -> None:
     console.out_json(result.to_dict())
     sys.stdout.flush()
-
-
-def open_encoder(settings: Settings, store: VectorStore) -> Encoder:
-    """The encoder of the settings.
-
-    Raises:
-        FingerprintMismatch: the store holds vectors of another one.
-    """
-    encoder = load_quickly(settings)
-    if store.fingerprint != encoder.fingerprint:
-        raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
-    return encoder

@@ -49,7 +49,7 @@ def prepare_cells(folder: Path) -> Cells:
 def _pictures_by_class() -> dict[str, list[Path]]:
     spec = find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
-        raise SystemExit("the demo needs the package elpv-dataset: install holotype[demo]")
+        raise SystemExit("the demo needs the package elpv-dataset: pip install --group demo")
     data = Path(spec.origin).parent / "data"
     found: dict[str, list[Path]] = {label: [] for label in CLASSES}
     for line in (data / "labels.csv").read_text().splitlines():

@@ -38,6 +38,7 @@ def retrain(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the cross-validation's folds.")] = 0,
     as_json: AsJson = False,
+    _version: console.Version = False,
 ) -> None:
     """Train the linear head on every reference of the gallery, and make it active.
 

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from head.job import retrain
+from head.opening import promote_through, retrain_through, rollback_through
 from head.options import RetrainStatus
 from head.versions import registry
 from holotype import console
+from holotype.access import Access, open_gallery
 from holotype.errors import HeadBusy, StoreLocked
-from holotype.gallery import connect, open_gallery
-from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from head.options import RetrainOptions, RetrainResult
     from holotype.settings import Settings
-    from holotype.store.port import VectorStore
 
 COMMAND = "retrain"
 
 
 def run_retrain(settings: Settings, options: RetrainOptions, *, as_json: bool) -> int:
     """`retrain`; returns the exit code."""
-    service = connect(settings)
-    if service is not None:
-        from head.remote import retrain_remotely
-
-        with service:
-            result = retrain_remotely(service, options, say=console.say)
-    else:
-        with _opened(settings, COMMAND) as store:
-            result = retrain(store, options, say=console.say)
+    with _opened(settings) as access:
+        result = retrain_through(access, options, say=console.say)
     if as_json:
         console.out_json(result.to_dict())
     else:
@@ -72,25 +63,15 @@ def run_show(settings: Settings, version: str, *, as_json: bool) -> None:
 
 def run_promote(settings: Settings, version: str) -> None:
     """`retrain promote`."""
-    service = connect(settings)
-    if service is not None:
-        with service:
-            service.promote(version)
-    else:
-        with _opened(settings, f"{COMMAND} promote") as store:
-            registry.promote(store, version)
+    with Access(settings, command=f"{COMMAND} promote") as access:
+        promote_through(access, version)
     console.out(f"head {version} answers from now on")
 
 
 def run_rollback(settings: Settings) -> None:
     """`retrain rollback`."""
-    service = connect(settings)
-    if service is not None:
-        with service:
-            pointer = service.rollback()
-    else:
-        with _opened(settings, f"{COMMAND} rollback") as store:
-            pointer = registry.rollback(store)
+    with Access(settings, command=f"{COMMAND} rollback") as access:
+        pointer = rollback_through(access)
     console.out(f"head {pointer.version} answers from now on")
 
 
@@ -98,18 +79,18 @@ def run_export(settings: Settings, version: str, folder: Path) -> None:
     """`retrain export`."""
     from head.versions.export import export_head
 
-    with _opened(settings, f"{COMMAND} export") as store:
-        head, fingerprint = registry.load(store, version), store.fingerprint
+    with Access(settings, command=f"{COMMAND} export", here=True) as access:
+        head, fingerprint = registry.load(access.store, version), access.store.fingerprint
     for path in export_head(head, fingerprint, folder):
         console.out(str(path))
 
 
-def _opened(settings: Settings, command: str) -> VectorStore:
+def _opened(settings: Settings) -> Access:
     try:
-        return open_store(settings, fingerprint=None, command=command)
+        return Access(settings, command=COMMAND)
     except StoreLocked as error:
         owner = error.owner
-        if command == COMMAND and owner is not None and owner.command == COMMAND:
+        if owner is not None and owner.command == COMMAND:
             raise HeadBusy(
                 f"another retrain is running on gallery {settings.gallery!r} (holder process "
                 f"{owner.pid} on {owner.host}, since {owner.since}): wait for it"

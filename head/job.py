@@ -8,19 +8,18 @@ wrong before that leaves the active head answering.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
 from head.versions import registry
 from head.versions.lease import HeldLease, only_retrain
-from head.versions.need import need_of
+from head.versions.need import gallery_state, need_of
 from holotype.errors import HeadBusy, UnknownHead
 
 if TYPE_CHECKING:
-    from head.versions.champion import Verdict
     from head.versions.head import Head
     from holotype.store.port import VectorStore
 
@@ -60,56 +59,43 @@ def _retrain(
     store: VectorStore, options: RetrainOptions, lease: HeldLease, say: Callable[[str], None]
 ) -> RetrainResult:
     # Imported late: a run that finds nothing to do must not pay for them.
-    from head.assembly import answering, assemble
-    from head.data.duplicates import join_near_duplicates
     from head.data.training_set import export_training_set
-    from head.fit.runtime import Runtime
-    from head.train import compare, refit
-    from head.versions.champion import judge
-    from head.versions.report import training_report
+    from head.fit.options import TrainOptions
+    from head.train import train
 
     started, started_at = time.monotonic(), datetime.now(UTC)
     before = {record.version for record in store.heads()}
-    training = export_training_set(store)
+    training, state = export_training_set(store)
     say(f"exported {len(training)} references of {len(training.labels)} classes")
-    groups = join_near_duplicates(training.vectors, training.codes, training.groups)
-    training = replace(training, groups=groups)
-    runtime = Runtime(device=options.device, say=say, on_pass=lease.check)
-    compared = compare(training, seed=options.seed, runtime=runtime)
-    champion = _champion(store)
-    verdict = None if champion is None else judge(training, compared, champion)
-    held = verdict is not None and verdict.worse and not options.force
-    answers = answering(training, compared, runtime=runtime)
-    trained = refit(training, compared, runtime=runtime)  # last: it may use up the vectors
-    report = training_report(
-        store,
-        training,
-        trained,
-        trained_at=started_at.isoformat(timespec="seconds"),
-        duration_s=time.monotonic() - started,
-        seed=options.seed,
-    )
-    report["comparison"] = None if verdict is None else verdict.to_dict()
-    head = assemble(
-        training,
-        trained,
-        answers,
+    how = TrainOptions(options.seed, options.device, in_place=True, say=say, on_pass=lease.check)
+    trained = train(training, _champion(store), how).to_stored()
+    comparison = trained.record.report["comparison"]
+    held = comparison is not None and comparison["worse"] and not options.force
+    when = started_at.isoformat(timespec="seconds")
+    known = {
+        "gallery": {"name": store.gallery, **gallery_state(state)},
+        "fingerprint": store.fingerprint.to_dict(),
+        "trained_at": when,
+        "duration_s": round(time.monotonic() - started, 3),
+    }
+    record = replace(
+        trained.record,
         version=version_at(started_at),
-        created_at=started_at.isoformat(timespec="seconds"),
+        created_at=when,
         status="held" if held else "ready",
-        report=report,
+        report={**known, **trained.record.report},
     )
     lease.renew()
-    store.save_head(head.to_stored())
-    _only_one_finished(store, lease, {*before, head.version})
+    store.save_head(replace(trained, record=record))
+    _only_one_finished(store, lease, {*before, record.version})
     if not held:
-        registry.promote(store, head.version)
+        registry.promote(store, record.version)
     _forget_old_versions(store)
     return RetrainResult(
         status=RetrainStatus.HELD if held else RetrainStatus.ACTIVATED,
-        reason=_reason(head.version, verdict if held else None),
-        version=head.version,
-        report=head.record.report,
+        reason=_reason(record.version, comparison if held else None),
+        version=record.version,
+        report=record.report,
     )
 
 
@@ -132,12 +118,12 @@ def _only_one_finished(store: VectorStore, lease: HeldLease, versions: set[str])
         )
 
 
-def _reason(version: str, against: Verdict | None) -> str:
-    if against is None:
+def _reason(version: str, worse: Mapping[str, Any] | None) -> str:
+    if worse is None:
         return f"head {version} answers from now on"
     return (
-        f"head {version} was kept but held: against head {against.champion}, which goes on "
-        f"answering, {against.reason}. `retrain --force` or `retrain promote {version}` "
+        f"head {version} was kept but held: against head {worse['champion']}, which goes on "
+        f"answering, {worse['reason']}. `retrain --force` or `retrain promote {version}` "
         "overrules this"
     )
 

@@ -1,119 +1,123 @@
-"""From references to a trained layer: settle, compare, refit.
+"""Training is a function: references as arrays in, a head with its report out.
 
-Shapes: M scored references, C classes.
+Nothing here knows a store, a lease or a clock: `head.job` does the reading and writing around
+it, and `head.child` runs it in a process of its own.
+
+Shapes: N references, M of them scored, D dimensions, C classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from head.choice.candidates import average_candidate, logistic_path, whitened_path
+import numpy as np
+
 from head.choice.refit import Refit
-from head.choice.search import Search, within_everything
-from head.choice.selection import Candidate, simplest, surest
-from head.choice.settle import Setting, settle
-from head.fit.runtime import Runtime
+from head.choice.search import within_everything
+from head.choice.selection import choose
+from head.data.duplicates import join_near_duplicates
+from head.data.held_out import HeldOut
+from head.fit.metric import Metric
+from head.fit.options import TrainOptions
+from head.trust.calibrating import calibrations
+from head.trust.novelty import Novelty, usual_scores
+from head.trust.rehearsal import rehearse
+from head.versions.champion import judge
+from head.versions.head import ClassMeans, Head
+from head.versions.report import training_report
+from holotype.errors import TooFewReferences
+from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
+    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-    from head.fit.lda import LinearLayer
-    from head.fit.statistics import WithinClass
+
+UNNAMED = "unnamed"
+"""Version of a head that no store has named yet."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Compared:
-    """The candidates of one search, from simple to elaborate."""
+def train(
+    training: TrainingSet, champion: Head | None = None, options: TrainOptions | None = None
+) -> Head:
+    """Choose a head by cross-validation, fit it to everything, learn what its answers are worth.
 
-    search: Search
-    shrinkage: float
-    """Lower bound that was settled on."""
-    candidates: tuple[Candidate, ...]
-    """Empty where nothing could be scored."""
-    winner: Candidate | None
-    lda: Candidate | None
-    logistic: Candidate | None
-    """The best logistic regression."""
+        labels, codes = np.unique(y, return_inverse=True)
+        head = train(
+            TrainingSet(
+                labels=tuple(labels),             # C strings, sorted
+                vectors=X,                        # (N, D) float32, unit rows
+                codes=codes,                      # (N,) int64, index into `labels`
+                groups=groups,                    # (N,) int64, 0 .. G - 1; np.arange(N) where none
+                marks=np.arange(N),               # (N,) int64, names each reference
+            )
+        )
+        head.probabilities(Q)                     # (Q, C) float64 for (Q, D) float32 unit rows
 
+    The head has no version yet (`UNNAMED`). `head.metric`, `head.calibration["knn"]` and
+    `["auto"]` are what answers by neighbours need (see `Head`); its report is
+    `head.record.report`, with the keys of `head.versions.report` that training knows.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """The winning layer, fitted to everything, and what it was chosen from."""
-
-    layer: LinearLayer
-    compared: Compared
-    within: WithinClass | None
-    """Of all references, shrunk as was settled; None where no class has two that differ."""
-
-    @property
-    def search(self) -> Search:
-        """What the candidates were compared on."""
-        return self.compared.search
-
-    @property
-    def temperature(self) -> float:
-        """Of the layer's logits."""
-        winner = self.compared.winner
-        return 1.0 if winner is None else winner.temperature
-
-
-def compare(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = None) -> Compared:
-    """Settle the features, then cross-validate every candidate on the same folds.
+    The same arrays and options give the same head. `training` is not changed, but where
+    `TrainOptions.in_place` allows it.
 
     Args:
-        training: at least two classes.
-        seed: of the folds and the search's sample; the same seed gives the same result.
-        runtime: where to compute, and whom to tell.
+        training: at least two classes; one reference of each is enough, though it scores nothing.
+        champion: the head that answers now, to be compared with; None where there is none.
+        options: seed, device, and whom to tell.
+
+    Raises:
+        TooFewReferences: there are fewer than two classes.
     """
-    runtime = runtime or Runtime()
-    runtime.say("class means, within-class covariance, linear discriminant analysis")
-    setting = settle(training, seed=seed)
-    runtime.on_pass()
-    search = setting.search
-    if not search.folds:
-        runtime.say("no class can be both trained and scored: nothing is compared")
-        return Compared(search, setting.shrinkage, (), None, None, None)
-    runtime.say("logistic regression")
-    # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
-    whitened = whitened_path(search, runtime, to_beat=setting.lda)
-    known = filter(None, [setting.lda, *whitened])
-    to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
-    return _judged(setting, [*logistic_path(search, runtime, to_beat=to_beat), *whitened])
+    options = options or TrainOptions()
+    if len(training.labels) < 2:
+        raise TooFewReferences(
+            f"a head tells classes apart, and there are only {len(training.labels)}: "
+            "train on references of two at least"
+        )
+    groups = join_near_duplicates(training.vectors, training.codes, training.groups)
+    training = replace(training, groups=groups)
+    choice = choose(training, options)
+    search, winner, lda = choice.search, choice.winner, choice.lda
+    comparison = None if champion is None else judge(training, choice, champion)
 
+    options.say("calibration and novelty, from out-of-fold predictions")
+    calibration = calibrations(training, choice, on_pass=options.on_pass)
+    usual = usual_scores(search)
+    options.say("rehearsal of new classes")
+    gate = rehearse(search, groups[search.plan.rows])
+    options.on_pass()
 
-def train(training: TrainingSet, *, seed: int = 0, runtime: Runtime | None = None) -> Trained:
-    """Compare the candidates and fit the best to everything; see `compare`."""
-    runtime = runtime or Runtime()
-    compared = compare(training, seed=seed, runtime=runtime)
-    return refit(training, compared, runtime=runtime)
-
-
-def refit(training: TrainingSet, compared: Compared, *, runtime: Runtime) -> Trained:
-    """Fit the winner to everything (see `head.choice.refit` on what becomes of large arrays)."""
-    features = compared.search.features
-    estimated = within_everything(training, features)
-    within = None if estimated is None else estimated.shrunk_at_least(compared.shrinkage)
-    runtime.on_pass()
-    fit = Refit(training, features, within, runtime)
-    if compared.winner is None or compared.logistic is None:
-        layer = fit.logistic(None)
-    else:
-        layer = fit.winner(compared.winner, lda=compared.lda, best_logistic=compared.logistic)
-    return Trained(layer=layer, compared=compared, within=within)
-
-
-def _judged(setting: Setting, path: list[Candidate]) -> Compared:
-    lda, logistic = setting.lda, simplest(path)
-    candidates, finalists = path, [logistic]
-    if lda is not None:
-        average = average_candidate(lda, logistic, setting.search)
-        candidates = [lda, *path, average]
-        finalists = [lda, logistic, average]
-    return Compared(
-        search=setting.search,
-        shrinkage=setting.shrinkage,
-        candidates=tuple(candidates),
-        winner=surest(finalists),
-        lda=lda,
-        logistic=logistic,
+    within = within_everything(training, search.features)
+    within = None if within is None else within.shrunk_at_least(search.shrinkage)
+    metric = None if within is None else Metric.of(within, search.features)
+    report = training_report(training, choice, within=within, seed=options.seed)
+    report["comparison"] = None if comparison is None else comparison.to_dict()
+    report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
+    held_out = _held_out(training, choice)
+    options.on_pass()
+    # Last: it may use up the vectors.
+    layer = Refit(training, search.features, within, options).winner(winner)
+    return Head(
+        record=HeadRecord(UNNAMED, "", status="ready", labels=training.labels, report=report),
+        labels=training.labels,
+        weights=layer.weights.astype(np.float32),
+        bias=layer.bias.astype(np.float32),
+        temperature=1.0 if winner is None else winner.temperature,
+        features=search.features,
+        metric=metric,
+        class_means=None if within is None else ClassMeans.of(within),
+        lda_temperature=1.0 if lda is None else lda.temperature,
+        novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
+        gate=gate,
+        calibration=calibration,
+        held_out=held_out,
     )
+
+
+def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:
+    if choice.winner is None:
+        return None
+    plan = choice.search.plan
+    predicted = choice.winner.logits.argmax(axis=1)
+    return HeldOut.of(training.marks[plan.rows[plan.scored]], predicted)

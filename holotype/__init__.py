@@ -6,5 +6,3 @@ processes, `ingest`, `classify` and `head`, are built on it and it imports none 
 
 Importing this package loads neither torch, timm, qdrant nor scikit-learn.
 """
-
-__version__ = "0.1.0"

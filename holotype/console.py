@@ -154,6 +154,23 @@ def _parameter(name: str) -> inspect.Parameter:
     )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out(f"holotype {version('holotype')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+]
+"""The option of all three command lines; what it does is done before the command begins."""
+
+
 class LogLine(logging.Formatter):
     """A log entry is one line, whatever was asked by whom; tracebacks follow it."""
 

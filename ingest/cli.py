@@ -15,12 +15,13 @@ from holotype.outcomes import OnConflict
 if TYPE_CHECKING:
     from holotype.settings import Settings
 
-app = typer.Typer(
-    name="ingest",
-    help="Put labelled images into the gallery, and look after its labels.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(name="ingest", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def ingest(_version: console.Version = False) -> None:
+    """Put labelled images into the gallery, and look after its labels."""
+
 
 _Json = Annotated[bool, typer.Option("--json", help="Lines of JSON on standard output.")]
 _Group = Annotated[

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype import console
-from holotype.encoder.quick_start import load_quickly
+from holotype.access import Access
+from holotype.encoder import quick_start
 from holotype.errors import HolotypeError, UsageError
 from holotype.images.finding import IMAGE_SUFFIXES
 from holotype.intake.folders import Folders
@@ -94,8 +95,10 @@ def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     summary = Summary(left_out=found.left_out)
     with ExitStack() as during:
         report = during.enter_context(Report(options.report)) if options.report else None
-        opened = opening.open_dry if options.dry_run else opening.open_backend
-        backend = during.enter_context(opened(settings, command="ingest add", load=load_quickly))
+        access = during.enter_context(
+            Access(settings, command="ingest add", load=quick_start.load_quickly)
+        )
+        backend = (opening.dry_backend_of if options.dry_run else opening.backend_of)(access)
         hashes = (
             None
             if options.dry_run

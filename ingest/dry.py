@@ -16,8 +16,8 @@ from ingest.backend import Chunks
 from ingest.flow import background
 
 if TYPE_CHECKING:
+    from holotype.access import AnyStore
     from holotype.client import ServiceLimits
-    from holotype.gallery import Gallery
     from holotype.images.recipe import Recipe
 
 
@@ -30,7 +30,7 @@ class DryBackend:
 
     def __init__(
         self,
-        store: Gallery | None,
+        store: AnyStore | None,
         recipe: Callable[[], Recipe | None],
         *,
         workers: int,

@@ -12,7 +12,7 @@ from holotype.errors import HolotypeError, UsageError
 from holotype.references import Where
 
 if TYPE_CHECKING:
-    from holotype.gallery import Gallery
+    from holotype.access import AnyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ChangeCount:
 
 
 def relabel(
-    store: Gallery, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
+    store: AnyStore, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
 ) -> ChangeCount:
     """Give the label `to` to these ids, or to the class `from_label`.
 
@@ -42,7 +42,7 @@ def relabel(
     return ChangeCount(store.relabel(to, ids=present), missing)
 
 
-def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> ChangeCount:
+def remove(store: AnyStore, *, ids: Sequence[str] = (), label: str | None = None) -> ChangeCount:
     """Remove these ids, or the class `label`.
 
     Raises:
@@ -54,7 +54,7 @@ def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None)
     return ChangeCount(store.remove(ids=present), missing)
 
 
-def count_chosen(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> int:
+def count_chosen(store: AnyStore, *, ids: Sequence[str] = (), label: str | None = None) -> int:
     """How many references `remove` would remove.
 
     Raises:
@@ -65,7 +65,7 @@ def count_chosen(store: Gallery, *, ids: Sequence[str] = (), label: str | None =
     return len(_present(store, ids)[0])
 
 
-def of_class(store: Gallery, label: str) -> Where:
+def of_class(store: AnyStore, label: str) -> Where:
     """References of a class, also where an earlier version stored its label in another spelling.
 
     Raises:
@@ -83,7 +83,7 @@ def of_class(store: Gallery, label: str) -> Where:
     return Where.equal("label", *found)
 
 
-def _present(store: Gallery, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+def _present(store: AnyStore, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """Ids that are in the gallery, and ids that are not."""
     labels = store.existing(ids)
     present = [id_ for id_ in dict.fromkeys(ids) if id_ in labels]

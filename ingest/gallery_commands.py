@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from holotype import console
+from holotype.access import open_gallery
 from holotype.characters import uniform
 from holotype.errors import HolotypeError, UsageError
-from holotype.gallery import open_gallery
 from holotype.intake.words import clean_label
 from holotype.references import Where
 from ingest import gallery

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype import console
+from holotype.access import connect, open_gallery
 from holotype.errors import HolotypeError, UsageError
-from holotype.gallery import connect, open_gallery
 from holotype.store.factory import restore_store, verify_store
 
 if TYPE_CHECKING:

@@ -1,102 +1,83 @@
-"""Settings to backend: which store, and when the encoder is loaded."""
+"""An open gallery to a backend: where pictures go, and when the encoder is loaded."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holotype.encoder import load_encoder
+from holotype.access import Access, Load
 from holotype.errors import GalleryMissing, StoreError
-from holotype.gallery import connect
 from holotype.settings import Pooling, Settings
-from holotype.store.factory import open_store
 from ingest.dry import DryBackend
 from ingest.local import LocalBackend
 
 if TYPE_CHECKING:
-    from holotype.encoder.protocol import Encoder
     from holotype.fingerprint import Fingerprint
     from ingest.backend import Backend
-
-Load = Callable[[Settings], "Encoder"]
 
 
 @contextmanager
 def open_backend(
-    settings: Settings, *, command: str, load: Load = load_encoder
+    settings: Settings, *, command: str, load: Load | None = None
 ) -> Iterator[Backend]:
-    """The gallery that the settings name, open for adding; made where it is missing.
+    """The gallery that the settings name, open for adding (see `Access` and `backend_of`)."""
+    with Access(settings, command=command, load=load) as access:
+        yield backend_of(access)
 
-    Loading an encoder takes seconds, so an existing gallery is opened without one, and the
-    encoder comes with the first new picture. Its fingerprint is compared then, before
-    anything is embedded; or at once where the settings cannot be those of the gallery.
 
-    Where a service owns the gallery, or one is named, the pictures go through it.
+def backend_of(access: Access) -> Backend:
+    """Where pictures go: through the service, or into the store, which is made where it is missing.
+
+    Loading an encoder takes seconds, so it comes with the first new picture. Its fingerprint is
+    compared then, before anything is embedded; or at once where the settings cannot be those
+    of the gallery.
 
     Raises:
-        StoreLocked: another process owns the embedded store.
         FingerprintMismatch: the gallery holds vectors of another space.
         EncoderError: the encoder is needed now, and cannot be loaded.
-        ServiceError: the service does not answer.
+        StoreError: the gallery cannot be made.
     """
-    service = connect(settings)
-    if service is not None:
+    if access.service is not None:
         from ingest.remote import RemoteBackend
 
-        with service:
-            yield RemoteBackend(service)
-        return
-    try:
-        store = open_store(settings, fingerprint=None, command=command)
-    except GalleryMissing:
-        encoder = load(settings)
-        store = open_store(settings, fingerprint=encoder.fingerprint, command=command, create=True)
-        load = lambda _settings: encoder  # noqa: E731  it is loaded already
-    with store:
-        backend = LocalBackend(
-            store,
-            lambda: load(settings),
-            workers=worker_count(settings),
-            owned=settings.qdrant_url is None,
-        )
-        if _looks_different(settings, store.fingerprint):
-            backend.ready_encoder()
-        yield backend
+        return RemoteBackend(access.service)
+    settings, store = access.settings, access.made_store()
+    if _looks_different(settings, store.fingerprint):
+        access.encoder()
+    return LocalBackend(
+        store,
+        access.encoder,
+        workers=worker_count(settings),
+        owned=settings.qdrant_url is None,
+    )
 
 
-@contextmanager
-def open_dry(settings: Settings, *, command: str, load: Load = load_encoder) -> Iterator[Backend]:
-    """The gallery that the settings name for a dry run, which makes and embeds nothing.
+def dry_backend_of(access: Access) -> Backend:
+    """The same for a dry run, which makes and embeds nothing.
 
     The encoder is loaded where a real run would load it, and what would be refused then is
     refused here.
 
     Raises:
-        StoreError: as for `open_backend`; or the gallery could not be made.
-        EncoderError, ServiceError: as for `open_backend`.
+        StoreError, EncoderError: as for `backend_of`; or the gallery could not be made.
     """
+    settings, service = access.settings, access.service
     workers = worker_count(settings)
-    service = connect(settings)
     if service is not None:
-        with service:
-            yield DryBackend(service, lambda: None, workers=workers, limits=service.limits)
-        return
+        return DryBackend(service, lambda: None, workers=workers, limits=service.limits)
     try:
-        store = open_store(settings, fingerprint=None, command=command)
+        store = access.store
     except GalleryMissing:
-        encoder = load(settings)
+        recipe = access.encoder().recipe
         if settings.qdrant_url is None:
             _check_can_be_made(settings)
-        yield DryBackend(None, lambda: encoder.recipe, workers=workers)
-        return
-    with store:
-        backend = LocalBackend(store, lambda: load(settings), workers=workers)
-        if _looks_different(settings, store.fingerprint):
-            backend.ready_encoder()
-        yield DryBackend(store, lambda: backend.ready_encoder().recipe, workers=workers)
+        return DryBackend(None, lambda: recipe, workers=workers)
+    if _looks_different(settings, store.fingerprint):
+        access.encoder()
+    return DryBackend(store, lambda: access.encoder().recipe, workers=workers)
 
 
 def _check_can_be_made(settings: Settings) -> None:

@@ -22,14 +22,13 @@ from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_enco
 from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.harness import Result, benchmark
-from head.choice.settle import settle
+from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.metric import Metric
 from holotype.independence import NEAR_DUPLICATE
 from holotype.leave_one_out import nearest_others
 from holotype.references import Codes, Vectors
-from holotype.store.port import GalleryState
 from holotype.votes import VoteRule, Weighting
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100)
@@ -183,7 +182,7 @@ def _neighbourhoods(features: Features) -> Iterator[Neighbourhoods]:
     others = nearest_others(
         features.unit, features.groups, r=max(RERANKED), near_duplicate=NEAR_DUPLICATE
     )
-    search = settle(_training_set(features), seed=0).search
+    search, _ = settle(_training_set(features), seed=0)
     for fold in search.folds:
         assert fold.within is not None
         # The search's vectors are mapped already.
@@ -201,14 +200,12 @@ def _neighbourhoods(features: Features) -> Iterator[Neighbourhoods]:
 
 
 def _training_set(features: Features) -> TrainingSet:
-    labels, counts = np.unique(features.labels, return_counts=True)
     return TrainingSet(
-        labels=tuple(labels.tolist()),
+        labels=tuple(np.unique(features.labels).tolist()),
         vectors=features.unit,
         codes=features.codes.astype(np.int64),
         groups=features.groups.astype(np.int64),
         marks=np.arange(len(features)),
-        state=GalleryState(dict(zip(labels.tolist(), counts.tolist(), strict=True)), 0),
     )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from classify.answering.classifier import Classifier
 from classify.answering.modes import MetricName, Mode
-from classify.commands import open_encoder
 from classify.evaluation import table
 from classify.evaluation.evaluation import Evaluation, Subject
 from classify.evaluation.figures import figures_of, to_dict
@@ -21,10 +20,11 @@ from classify.evaluation.learning import LearningCurve, learning_curve
 from classify.evaluation.leave_one_out import evaluate_leave_one_out
 from classify.evaluation.methods import compared
 from holotype import console
+from holotype.access import Access
+from holotype.encoder import quick_start
 from holotype.errors import OutputError, UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.manifest import Manifest
-from holotype.store.factory import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,14 +63,17 @@ class EvalRequest:
 def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) -> int:
     """Evaluate, print, write the page; returns the exit code."""
     images = _images(request)
-    with open_store(settings, fingerprint=None, command="classify eval") as store:
+    with Access(
+        settings, command="classify eval", load=quick_start.load_quickly, here=True
+    ) as access:
+        store = access.store
         options = replace(options, where=options.where.among(store.known_counts()))
         classifier = Classifier(store)
         classifier.candidates(options)
         evaluation = (
             _leave_one_out(request, store, classifier, options)
             if images is None
-            else _on_images(request, images, store, classifier, settings, options)
+            else _on_images(request, images, access, classifier, options)
         )
     figures = figures_of(evaluation)
     for notice in evaluation.remarks:
@@ -114,15 +117,15 @@ def _images(request: EvalRequest) -> Source | None:
 def _on_images(
     request: EvalRequest,
     images: Iterable[Incoming],
-    store: VectorStore,
+    access: Access,
     classifier: Classifier,
-    settings: Settings,
     options: QueryOptions,
 ) -> Evaluation:
+    store, settings = access.store, access.settings
     modes = {Mode.KNN: options}
     if classifier.basis().head is not None:
         modes |= {mode: replace(options, mode=mode) for mode in (Mode.LINEAR, Mode.AUTO)}
-    encoder = open_encoder(settings, store)
+    encoder = access.encoder()
     with console.progress("evaluated", "images") as progress:
         evaluation = evaluate_images(
             images,

@@ -18,9 +18,9 @@ from classify.answering.modes import Mode
 from classify.answering.options import Voting
 from classify.evaluation.gallery import GalleryArrays
 from classify.evaluation.predictions import Predictions
+from head.choice.selection import choose
 from head.data.training_set import TrainingSet
-from head.fit.runtime import Runtime
-from head.train import compare
+from head.fit.options import TrainOptions
 from head.trust.calibration import Calibration, pooled_scores
 from head.trust.neighbours import Others, left_out_votes
 from holotype.references import Codes, Floats
@@ -56,10 +56,10 @@ def cross_validate(
         groups=gallery.independent.astype(np.int64),
         marks=np.arange(len(gallery)),
     )
-    compared = compare(training, runtime=Runtime(say=say))
-    if compared.winner is None:
+    choice = choose(training, TrainOptions(say=say))
+    if choice.winner is None:
         return None
-    search = compared.search
+    search = choice.search
     rows = search.plan.rows
     say("neighbours of every reference, by the metric of the other folds")
     others = Others(vectors=training.vectors[rows], groups=training.groups[rows])
@@ -67,7 +67,7 @@ def cross_validate(
     if votes is None:
         return None
     truth = search.scored_codes
-    linear = _calibrated(compared.winner.logits, truth)
+    linear = _calibrated(choice.winner.logits, truth)
     knn = _calibrated(vote_scores(votes.sums), truth)
     auto = _calibrated(pooled_scores(linear, knn), truth)
     return CrossValidated(

@@ -111,16 +111,23 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.connections import make_server
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
-    from holotype.encoder.quick_start import load_quickly
-    from holotype.store.factory import open_store
+    from holotype.access import Access
+    from holotype.encoder import quick_start
 
     url = url_of(listener)
-    encoder = load_quickly(settings)
-    with open_store(
-        settings, fingerprint=encoder.fingerprint, command="classify serve", create=True, url=url
-    ) as store:
+    with Access(
+        settings,
+        command="classify serve",
+        load=quick_start.load_quickly,
+        here=True,
+        serves_at=url,
+    ) as access:
+        store = access.made_store()
         service = Service(
-            store=store, encoder=encoder, settings=settings, retrain=TrainingProcess(store)
+            store=store,
+            encoder=access.encoder(),
+            settings=settings,
+            retrain=TrainingProcess(store),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)

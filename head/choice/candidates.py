@@ -1,4 +1,4 @@
-"""The kinds of candidates: how each predicts out of fold.
+"""The candidates for a head: how each predicts out of fold, and how well.
 
 All are one linear layer on the mapped vectors in the end, so that a query costs the same
 whichever wins:
@@ -10,6 +10,9 @@ whichever wins:
   of one class differ are the dear ones;
 - `average`: the mean of the calibrated logits of LDA and a logistic regression.
 
+A candidate ties with a better one where it is behind by less than a share of the standard error
+of their difference in macro accuracy, taken on the same references.
+
 Shapes: M scored references, D dimensions, C classes.
 """
 
@@ -17,18 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from head.choice.search import Fold, Search
-from head.choice.selection import Candidate, assess, ties
+from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer, discriminants
+from head.fit.temperature import fit_temperature, log_loss
 from head.fit.whitener import Whitener
 
 if TYPE_CHECKING:
     from head.fit.logistic import Space
-    from head.fit.runtime import Runtime
+    from head.fit.options import TrainOptions
     from holotype.references import Vectors
 
 LDA, LOGISTIC, WHITENED, AVERAGE = "lda", "logistic", "whitened logistic", "average"
@@ -50,7 +55,81 @@ DEFAULT_STRENGTH = 10.0
 
 PATIENCE = 2
 """A path ends after this many strengths in a row that did no better than tie with its best, or
-from which what is best elsewhere is out of reach (see `_Progress`)."""
+from which what is best elsewhere is out of reach (see `_Patience`)."""
+
+TIE = 0.5
+"""Standard errors of the paired difference in macro accuracy within which candidates tie."""
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A candidate and how it did out of fold."""
+
+    name: str
+    kind: str
+    """`LDA`, `LOGISTIC`, `WHITENED` or `AVERAGE`."""
+    search: Search
+    layers: tuple[LinearLayer, ...]
+    """One for each scored fold, trained without it."""
+    scores: Scores
+    log_loss: float
+    """Nats, after the temperature."""
+    temperature: float
+    correct: npt.NDArray[np.bool_]
+    """(M,) in the order of `SearchPlan.scored`."""
+    strength: float | None = None
+    """C of the logistic regression in it."""
+    parts: tuple[Candidate, ...] = ()
+    """The two that an average is of: LDA, and a logistic regression."""
+
+    @property
+    def logits(self) -> Logits:
+        """(M, C) out of fold, before the temperature; computed at every call."""
+        return self.search.held_out_logits(self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the report."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "C": self.strength,
+            **self.scores.to_dict(),
+            "log_loss": self.log_loss,
+        }
+
+
+def assess(
+    name: str,
+    kind: str,
+    search: Search,
+    layers: Sequence[LinearLayer],
+    *,
+    strength: float | None = None,
+    parts: tuple[Candidate, ...] = (),
+) -> Candidate:
+    """Score the layers, one a fold, on the references that each was trained without."""
+    codes, logits = search.scored_codes, search.held_out_logits(layers)
+    temperature, predicted = fit_temperature(logits, codes), logits.argmax(axis=1)
+    return Candidate(
+        name=name,
+        kind=kind,
+        search=search,
+        layers=tuple(layers),
+        scores=score(predicted, codes, n_classes=search.n_classes),
+        log_loss=log_loss(logits, codes, temperature),
+        temperature=temperature,
+        correct=predicted == codes,
+        strength=strength,
+        parts=parts,
+    )
+
+
+def ties(candidate: Candidate, best: Candidate) -> bool:
+    """Whether `candidate` is behind `best` by no more than `TIE`, or not at all."""
+    difference = paired_difference(candidate.correct, best.correct, best.search.scored_codes)
+    return difference.mean >= -TIE * difference.standard_error
 
 
 def lda_candidate(search: Search) -> Candidate | None:
@@ -62,17 +141,17 @@ def lda_candidate(search: Search) -> Candidate | None:
 
 
 def logistic_path(
-    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+    search: Search, options: TrainOptions, *, to_beat: Candidate | None = None
 ) -> list[Candidate]:
     """Every fold at each C in turn, while that may still win against `to_beat`."""
     trainees = [
-        _trainee(search, fold, search.vectors[fold.trained], runtime) for fold in search.folds
+        _trainee(search, fold, search.vectors[fold.trained], options) for fold in search.folds
     ]
     return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat)
 
 
 def whitened_path(
-    search: Search, runtime: Runtime, *, to_beat: Candidate | None = None
+    search: Search, options: TrainOptions, *, to_beat: Candidate | None = None
 ) -> list[Candidate]:
     """The same, every fold whitened by itself; empty where some fold has no spread."""
     trainees = []
@@ -81,7 +160,7 @@ def whitened_path(
             return []
         vectors = search.vectors[fold.trained]
         whitener = Whitener.learn(fold.within, vectors)
-        trainees.append(_trainee(search, fold, whitener.of(vectors), runtime, whitener))
+        trainees.append(_trainee(search, fold, whitener.of(vectors), options, whitener))
     n = max(len(trainee.space.x) for trainee in trainees)
     most = max(MOST_PENALTY / search.n_classes, WHITENED_PENALTIES[2])
     strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES if p <= most)
@@ -94,7 +173,8 @@ def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Ca
         average_layer(lda, lda_layer, logistic, logistic_layer)
         for lda_layer, logistic_layer in zip(lda.layers, logistic.layers, strict=True)
     ]
-    return assess(f"{AVERAGE} of {lda.name} and {logistic.name}", AVERAGE, search, layers)
+    name = f"{AVERAGE} of {lda.name} and {logistic.name}"
+    return assess(name, AVERAGE, search, layers, parts=(lda, logistic))
 
 
 def average_layer(
@@ -127,13 +207,13 @@ def _trainee(
     search: Search,
     fold: Fold,
     vectors: Vectors,
-    runtime: Runtime,
+    options: TrainOptions,
     whitener: Whitener | None = None,
 ) -> _Trainee:
     from head.fit.logistic import make_space
 
     codes = search.codes[fold.trained]
-    space = make_space(vectors, codes, n_classes=search.n_classes, runtime=runtime)
+    space = make_space(vectors, codes, n_classes=search.n_classes, options=options)
     return _Trainee(space, whitener)
 
 
@@ -147,19 +227,19 @@ def _path(
     """One strength after the other, until it is clear that more does not help."""
     path: list[Candidate] = []
     layers: list[LinearLayer] | list[None] = [None] * len(trainees)
-    progress = _Progress(to_beat)
+    patience = _Patience(to_beat)
     for strength in strengths:
         layers = [
             trainee.solve(strength, start) for trainee, start in zip(trainees, layers, strict=True)
         ]
         name = f"{kind}, C = {strength:.3g}"
         path.append(assess(name, kind, search, layers, strength=strength))
-        if progress.is_over_with(path[-1]):
+        if patience.is_over_with(path[-1]):
             break
     return path
 
 
-class _Progress:
+class _Patience:
     """Whether a path is worth going on.
 
     Accuracy along a path rises steeply, then ever less, then falls. So once a strength gained

@@ -4,8 +4,8 @@ A search's folds used a part of the references; this uses all of them. The penal
 logistic regression per reference stays what was cross-validated, so C shrinks by the same
 share: at the same C the final logits would be larger than those that the temperature was
 fitted to, and every probability too sure of itself. Vectors are mapped
-and whitened a block at a time; beyond `COPY_UP_TO` bytes that is done in place, because two
-copies of a million vectors would not fit: the training set's vectors are then used up.
+and whitened a block at a time; beyond `COPY_UP_TO` bytes that is done in place where it may be,
+because two copies of a million vectors would not fit.
 
 Shapes: N references, D dimensions, C classes.
 """
@@ -23,10 +23,10 @@ from head.fit.lda import LinearLayer, discriminants
 from head.fit.whitener import BLOCK_ROWS, Whitener
 
 if TYPE_CHECKING:
-    from head.choice.selection import Candidate
+    from head.choice.candidates import Candidate
     from head.data.training_set import TrainingSet
     from head.fit.features import FeatureMap
-    from head.fit.runtime import Runtime
+    from head.fit.options import TrainOptions
     from head.fit.statistics import WithinClass
     from holotype.references import Vectors
 
@@ -41,25 +41,18 @@ class Refit:
     features: FeatureMap
     within: WithinClass | None
     """Of all references, shrunk as was settled."""
-    runtime: Runtime
+    options: TrainOptions
 
-    def winner(
-        self, winner: Candidate, *, lda: Candidate | None, best_logistic: Candidate
-    ) -> LinearLayer:
-        """The final layer of a candidate.
-
-        Args:
-            winner: to be fitted.
-            lda: the LDA candidate, for an average.
-            best_logistic: the best logistic regression: the winner, or what it averages over.
-        """
-        self.runtime.say(f"fit to everything: {winner.name}")
-        if winner.kind == LDA and self.within is not None:
-            return discriminants(self.within)
-        logistic = self.logistic(best_logistic)
-        if winner.kind == AVERAGE and self.within is not None and lda is not None:
-            return average_layer(lda, discriminants(self.within), best_logistic, logistic)
-        return logistic
+    def winner(self, winner: Candidate | None) -> LinearLayer:
+        """The final layer of a candidate; where nothing was scored, of a logistic regression."""
+        if winner is not None:
+            self.options.say(f"fit to everything: {winner.name}")
+            if winner.kind == LDA and self.within is not None:
+                return discriminants(self.within)
+            if winner.kind == AVERAGE and self.within is not None:
+                lda, best = winner.parts
+                return average_layer(lda, discriminants(self.within), best, self.logistic(best))
+        return self.logistic(winner)
 
     def logistic(self, best: Candidate | None) -> LinearLayer:
         """A logistic regression at the strength that won; at the default where none could.
@@ -83,7 +76,8 @@ class Refit:
 
     def _mapped(self, change: Callable[[Vectors], Vectors]) -> Vectors:
         vectors = self.training.vectors
-        out = np.empty_like(vectors) if vectors.nbytes <= COPY_UP_TO else vectors
+        may_stay = self.options.in_place and vectors.nbytes > COPY_UP_TO
+        out = vectors if may_stay else np.empty_like(vectors)
         for first in range(0, len(vectors), BLOCK_ROWS):
             rows = slice(first, first + BLOCK_ROWS)
             out[rows] = change(vectors[rows])
@@ -98,6 +92,6 @@ class Refit:
             vectors,
             self.training.codes,
             n_classes=len(self.training.labels),
-            runtime=self.runtime,
+            options=self.options,
         )
         return solve(space, strength, start=start).layer()

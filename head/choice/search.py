@@ -47,6 +47,8 @@ class Search:
     plan: SearchPlan
     folds: tuple[Fold, ...]
     """Empty where nothing can be scored."""
+    shrinkage: float = 0.0
+    """Lower bound of the covariances' shrinkage, as `shrunk_at_least` set it."""
 
     @property
     def scored_codes(self) -> Codes:
@@ -84,7 +86,7 @@ class Search:
             else replace(fold, within=fold.within.shrunk_at_least(shrinkage))
             for fold in self.folds
         )
-        return replace(self, folds=folds)
+        return replace(self, folds=folds, shrinkage=shrinkage)
 
 
 def prepare(
@@ -110,7 +112,7 @@ def prepare(
 
 
 def within_everything(training: TrainingSet, features: FeatureMap) -> WithinClass | None:
-    """Statistics of all N references."""
+    """Statistics of all N references; None where no class has two that differ."""
     everything = statistics.gather(
         training.vectors,
         training.codes,

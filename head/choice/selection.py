@@ -1,91 +1,97 @@
-"""How a candidate for the head is judged, and which one wins.
+"""Which candidate becomes the head.
 
-Candidates are compared out of fold, on the same group-aware folds. The best macro accuracy
-wins. A candidate ties with it where it is behind by less than a share of the standard error of
-their difference, taken on the same references. Along a path ties go to the simpler, which is the
-stronger penalty; between kinds of heads to the smaller log loss, which still tells heads apart
-where the accuracy of a few hundred references does not.
+First the feature map and how much shrinkage, settled by LDA out of fold: it is in closed form,
+so a setting costs one decomposition a fold. Settings are compared by log loss, which moves where
+the accuracy of a few hundred references stands still.
 
-Shapes: M scored references, C classes.
+Then every candidate on the same group-aware folds. The best macro accuracy wins. Along a path
+ties (`head.choice.candidates`) go to the simpler, which is the stronger penalty; between kinds
+of heads to the smaller log loss, which still tells heads apart where the accuracy does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from head.choice.candidates import (
+    LDA,
+    Candidate,
+    average_candidate,
+    lda_candidate,
+    logistic_path,
+    ties,
+    whitened_path,
+)
+from head.choice.search import Search, prepare
+from head.fit.features import FeatureMap
+from head.fit.options import TrainOptions
 
-from head.choice.search import Search
-from head.data.scores import Scores, paired_difference, score
-from head.fit.lda import LinearLayer
-from head.fit.temperature import fit_temperature, log_loss
+if TYPE_CHECKING:
+    from head.data.training_set import TrainingSet
 
-Logits = npt.NDArray[np.float32]
-
-TIE = 0.5
-"""Standard errors of the paired difference in macro accuracy within which candidates tie."""
+SHRINKAGES = (0.5, 0.3, 0.7, 0.0)
+"""Lower bounds of the shrinkage, first the one that serves the shared sets best; 0.0 leaves
+Ledoit and Wolf's estimate."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A candidate and how it did out of fold."""
+class Choice:
+    """The candidates of one search, and the one that won."""
 
-    name: str
-    kind: str
-    """One of the kinds of `head.choice.candidates`."""
     search: Search
-    layers: tuple[LinearLayer, ...]
-    """One for each scored fold, trained without it."""
-    scores: Scores
-    log_loss: float
-    """Nats, after the temperature."""
-    temperature: float
-    correct: npt.NDArray[np.bool_]
-    """(M,) in the order of `SearchPlan.scored`."""
-    strength: float | None = None
-    """C of the logistic regression in it."""
+    """With the features and the shrinkage that were settled on."""
+    candidates: tuple[Candidate, ...] = ()
+    """From simple to elaborate; empty where nothing could be scored."""
+    winner: Candidate | None = None
 
     @property
-    def logits(self) -> Logits:
-        """(M, C) out of fold, before the temperature; computed at every call."""
-        return self.search.held_out_logits(self.layers)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the report."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "C": self.strength,
-            **self.scores.to_dict(),
-            "log_loss": self.log_loss,
-        }
+    def lda(self) -> Candidate | None:
+        """That candidate; None where a fold has no spread to learn."""
+        return next((one for one in self.candidates if one.kind == LDA), None)
 
 
-def assess(
-    name: str,
-    kind: str,
-    search: Search,
-    layers: Sequence[LinearLayer],
-    *,
-    strength: float | None = None,
-) -> Candidate:
-    """Score the layers, one a fold, on the references that each was trained without."""
-    codes, logits = search.scored_codes, search.held_out_logits(layers)
-    temperature, predicted = fit_temperature(logits, codes), logits.argmax(axis=1)
-    return Candidate(
-        name=name,
-        kind=kind,
-        search=search,
-        layers=tuple(layers),
-        scores=score(predicted, codes, n_classes=search.n_classes),
-        log_loss=log_loss(logits, codes, temperature),
-        temperature=temperature,
-        correct=predicted == codes,
-        strength=strength,
-    )
+def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice:
+    """Settle the features, then cross-validate every candidate on the same folds.
+
+    Args:
+        training: at least two classes.
+        options: see `TrainOptions`.
+    """
+    options = options or TrainOptions()
+    options.say("class means, within-class covariance, linear discriminant analysis")
+    search, lda = settle(training, seed=options.seed)
+    options.on_pass()
+    if not search.folds:
+        options.say("no class can be both trained and scored: nothing is compared")
+        return Choice(search)
+    options.say("logistic regression")
+    # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
+    whitened = whitened_path(search, options, to_beat=lda)
+    known = filter(None, [lda, *whitened])
+    to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
+    path = [*logistic_path(search, options, to_beat=to_beat), *whitened]
+    logistic = simplest(path)
+    if lda is None:
+        return Choice(search, tuple(path), logistic)
+    average = average_candidate(lda, logistic, search)
+    return Choice(search, (lda, *path, average), surest([lda, logistic, average]))
+
+
+def settle(training: TrainingSet, *, seed: int) -> tuple[Search, Candidate | None]:
+    """The feature map first, at the first shrinkage; then the shrinkage.
+
+    Returns:
+        The search, and LDA in it; None where a fold has no spread to learn.
+    """
+    first, *others = SHRINKAGES
+    searches = [prepare(training, features=features, seed=seed) for features in FeatureMap]
+    best = min((_shrunk(search, first) for search in searches), key=_log_loss)
+    if best[1] is None:
+        return best
+    estimated = next(search for search in searches if search.features is best[0].features)
+    return min([best, *(_shrunk(estimated, other) for other in others)], key=_log_loss)
 
 
 def simplest(candidates: Sequence[Candidate]) -> Candidate:
@@ -103,7 +109,11 @@ def _tied(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     return (candidate for candidate in candidates if ties(candidate, best))
 
 
-def ties(candidate: Candidate, best: Candidate) -> bool:
-    """Whether `candidate` is behind `best` by no more than `TIE`, or not at all."""
-    difference = paired_difference(candidate.correct, best.correct, best.search.scored_codes)
-    return difference.mean >= -TIE * difference.standard_error
+def _shrunk(estimated: Search, shrinkage: float) -> tuple[Search, Candidate | None]:
+    search = estimated.shrunk_at_least(shrinkage)
+    return search, lda_candidate(search) if search.folds else None
+
+
+def _log_loss(settled: tuple[Search, Candidate | None]) -> float:
+    lda = settled[1]
+    return float("inf") if lda is None else lda.log_loss

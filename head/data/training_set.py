@@ -37,8 +37,6 @@ class TrainingSet:
     """(N,) equal numbers mark references that are not independent."""
     marks: Codes
     """(N,) the first 48 bits of the id: names a reference in `head.data.held_out`."""
-    state: GalleryState | None = None
-    """Of the gallery, read before the export: a later change makes the head out of date."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -56,15 +54,17 @@ class TrainingSet:
             codes=self.codes[chosen],
             groups=self.groups[chosen],
             marks=self.marks[chosen],
-            state=self.state,
         )
 
 
-def export_training_set(store: VectorStore) -> TrainingSet:
+def export_training_set(store: VectorStore) -> tuple[TrainingSet, GalleryState]:
     """Export the whole gallery; starts again when it moved, a few times.
 
     Where it never stands still, every reference is taken as it was when its page was read: what
     changed after the state that was read first counts as new to the next run.
+
+    Returns:
+        The references, and the gallery as it was before the export.
 
     Raises:
         TooFewReferences: the gallery is empty or has a single class.
@@ -77,18 +77,18 @@ def export_training_set(store: VectorStore) -> TrainingSet:
     return _export(store, store.export(changed_until=WHENEVER))
 
 
-def _export(store: VectorStore, batches: Iterable[VectorBatch]) -> TrainingSet:
+def _export(store: VectorStore, batches: Iterable[VectorBatch]) -> tuple[TrainingSet, GalleryState]:
     state = store.state()
     _require_two_classes(store.gallery, state)
     rows = _Rows(state.total, store.fingerprint.dimension)
     for batch in batches:
         rows.add(batch)
-    found = rows.finish(state)
+    found = rows.finish()
     if len(found.labels) < 2:
         raise TooFewReferences(
             f"gallery {store.gallery!r} lost its classes while it was exported: run it again"
         )
-    return found
+    return found, state
 
 
 def _require_two_classes(gallery: str, state: GalleryState) -> None:
@@ -131,7 +131,7 @@ class _Rows:
         self._labels += batch.labels
         self._marks += [mark_of(id_) for id_ in batch.ids]
 
-    def finish(self, state: GalleryState) -> TrainingSet:
+    def finish(self) -> TrainingSet:
         n = len(self._labels)
         labels = tuple(sorted(set(self._labels)))
         code = {label: i for i, label in enumerate(labels)}
@@ -141,7 +141,6 @@ class _Rows:
             codes=np.array([code[label] for label in self._labels], dtype=np.int64),
             groups=np.unique(self._groups[:n], return_inverse=True)[1].astype(np.int64),
             marks=np.array(self._marks, dtype=np.int64),
-            state=state,
         )
 
 

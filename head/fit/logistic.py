@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from head.fit.lda import LinearLayer
-from head.fit.runtime import Runtime
+from head.fit.options import TrainOptions
 from holotype.references import Codes, Vectors
 
 TOLERANCE = 1e-3
@@ -120,11 +120,11 @@ def make_space(
     codes: Codes,
     *,
     n_classes: int,
-    runtime: Runtime | None = None,
+    options: TrainOptions | None = None,
 ) -> Space:
     """Take (N, D) vectors and (N,) classes. More than `ROTATED_UP_TO` are not copied on a CPU."""
-    runtime = runtime or Runtime()
-    where = torch.device(choose_device(runtime.device))
+    options = options or TrainOptions()
+    where = torch.device(choose_device(options.device))
     x, y = torch.from_numpy(vectors).to(where), torch.from_numpy(codes).to(where)
     mean = x.mean(dim=0)
     counts = torch.bincount(y, minlength=n_classes).to(x.dtype)
@@ -142,7 +142,7 @@ def make_space(
         axes=axes,
         class_means=((means - mean) @ axes).T.contiguous(),
         rotated=rotated,
-        on_pass=runtime.on_pass,
+        on_pass=options.on_pass,
     )
 
 

@@ -17,8 +17,8 @@ from holotype.votes import vote_scores
 
 if TYPE_CHECKING:
     from head.choice.search import Search
+    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-    from head.train import Compared
 
 LINEAR, KNN, AUTO = "linear", "knn", "auto"
 """Modes, as `Head.calibration` names them."""
@@ -29,10 +29,10 @@ accuracy is then 0.8 points at most."""
 
 
 def calibrations(
-    training: TrainingSet, compared: Compared, *, on_pass: Callable[[], None]
+    training: TrainingSet, choice: Choice, *, on_pass: Callable[[], None]
 ) -> dict[str, Calibration]:
     """By mode; empty where nothing could be scored, `linear` alone where there is no metric."""
-    winner, search = compared.winner, compared.search
+    winner, search = choice.winner, choice.search
     if winner is None:
         return {}
     held_out = winner.logits

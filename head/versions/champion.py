@@ -30,8 +30,8 @@ from head.data.scores import Difference, paired_difference, recalls
 from holotype.references import Codes
 
 if TYPE_CHECKING:
+    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-    from head.train import Compared
     from head.versions.head import Head
 
 Marks = npt.NDArray[np.bool_]
@@ -59,7 +59,7 @@ class Regression:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Comparison:
     """Whether the challenger is worse, and what that rests on."""
 
     champion: str
@@ -91,13 +91,13 @@ class _Common:
     challenger: Codes
 
 
-def judge(training: TrainingSet, compared: Compared, champion: Head) -> Verdict:
+def judge(training: TrainingSet, choice: Choice, champion: Head) -> Comparison:
     """Compare a challenger that was just cross-validated with the active head."""
-    common = _common(training, compared, champion)
+    common = _common(training, choice, champion)
     if common is None or len(common.codes) < ENOUGH:
         n = 0 if common is None else len(common.codes)
         reason = f"only {n} references were predicted out of fold by both: nothing to judge by"
-        return Verdict(champion.version, n, worse=False, reason=reason)
+        return Comparison(champion.version, n, worse=False, reason=reason)
     champion_right = common.champion == common.codes
     challenger_right = common.challenger == common.codes
     lost = int(np.count_nonzero(champion_right & ~challenger_right))
@@ -105,7 +105,7 @@ def judge(training: TrainingSet, compared: Compared, champion: Head) -> Verdict:
     p_value = at_least(lost, lost + gained)
     macro = paired_difference(challenger_right, champion_right, common.codes)
     fewer = (lost - gained) / len(common.codes)
-    return Verdict(
+    return Comparison(
         champion=champion.version,
         references=len(common.codes),
         worse=_is_worse(fewer, p_value) or _is_worse_on_average(macro),
@@ -126,10 +126,10 @@ def at_least(lost: int, n: int) -> float:
     return 1.0 if lost == 0 else float(bdtrc(lost - 1, n, 0.5))
 
 
-def _common(training: TrainingSet, compared: Compared, champion: Head) -> _Common | None:
-    if champion.held_out is None or compared.winner is None:
+def _common(training: TrainingSet, choice: Choice, champion: Head) -> _Common | None:
+    if champion.held_out is None or choice.winner is None:
         return None
-    rows = compared.search.plan.rows[compared.search.plan.scored]
+    rows = choice.search.plan.rows[choice.search.plan.scored]
     _, mine, theirs = np.intersect1d(
         training.marks[rows], champion.held_out.marks, assume_unique=True, return_indices=True
     )
@@ -138,7 +138,7 @@ def _common(training: TrainingSet, compared: Compared, champion: Head) -> _Commo
     predicted = champion.held_out.predicted[theirs]
     still_there = np.isin(predicted, to_champion[to_champion >= 0])
     kept = (codes >= 0) & still_there
-    logits = compared.winner.logits[mine[kept]][:, to_champion >= 0]
+    logits = choice.winner.logits[mine[kept]][:, to_champion >= 0]
     challenger = to_champion[to_champion >= 0][logits.argmax(axis=1)] if kept.any() else codes[:0]
     return _Common(codes=codes[kept], champion=predicted[kept], challenger=challenger)
 

@@ -16,8 +16,8 @@ Shapes: C classes, D dimensions, N vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from holotype.errors import HeadError
 from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Floats, Vectors
 
+if TYPE_CHECKING:
+    from head.fit.statistics import WithinClass
+
 LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
 """Names of blocks."""
 
@@ -45,6 +48,11 @@ class ClassMeans:
     """(C, D) float32, in the order of the head's labels."""
     counts: Vectors
     """(C,) float32: references per class."""
+
+    @classmethod
+    def of(cls, within: WithinClass) -> ClassMeans:
+        """From the statistics of everything."""
+        return cls(within.means.astype(np.float32), within.counts.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +176,18 @@ class Head:
             blocks[METRIC] = np.column_stack([metric.matrix, metric.centre]).astype(np.float32)
         if self.held_out is not None:
             blocks[HELD_OUT] = self.held_out.to_block(self.dimension + 1)
-        return StoredHead(record=self.record, blocks=blocks)
+        report = {**self.record.report, "parameters": self._parameters()}
+        return StoredHead(record=replace(self.record, report=report), blocks=blocks)
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "features": str(self.features),
+            "temperature": self.temperature,
+            "lda_temperature": self.lda_temperature,
+            "calibration": {mode: one.to_json() for mode, one in self.calibration.items()},
+            "novelty": None if self.novelty is None else self.novelty.to_json(),
+            "gate": None if self.gate is None else self.gate.to_json(),
+        }
 
     @classmethod
     def from_stored(cls, stored: StoredHead) -> Head:

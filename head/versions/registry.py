@@ -13,7 +13,7 @@ from holotype.errors import HeadError, NoActiveHead, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord
 
 if TYPE_CHECKING:
-    from holotype.gallery import Gallery
+    from holotype.access import AnyStore
     from holotype.store.port import VectorStore
 
 HISTORY = 10
@@ -36,7 +36,7 @@ def load(store: VectorStore, version: str) -> Head:
     return Head.from_stored(store.load_head(version))
 
 
-def record_of(store: Gallery, version: str) -> HeadRecord:
+def record_of(store: AnyStore, version: str) -> HeadRecord:
     """What is known of a version without its numbers.
 
     Raises:

@@ -1,10 +1,7 @@
 """The report of a head version: a JSON object that says how it came about and how good it is.
 
-Keys:
+Keys that training knows (`head.train`):
 
-- `gallery`: name, references, counts per label, last_change (what `--if-needed` compares);
-- `fingerprint`: of the embedding space;
-- `trained_at`, `duration_s`, `seed`;
 - `winner`, `candidates`: name of the one that won, and all with cross-validated figures;
 - `features`, `shrinkage`: the feature map, and the covariance's final shrinkage;
 - `cross_validation`: accuracy, macro accuracy, macro F1, scored references, folds, and the
@@ -12,6 +9,13 @@ Keys:
 - `classes`: label, references, cross-validated recall (null where not scored);
 - `comparison`: with the head that was active (`head.versions.champion`); null where there was none;
 - `calibration`: by mode, out-of-fold answers, accuracy, log loss and calibration error;
+- `seed`.
+
+Keys that the job adds:
+
+- `gallery`: name, references, counts per label, last_change (what `--if-needed` compares);
+- `fingerprint`: of the embedding space;
+- `trained_at`, `duration_s`;
 - `parameters`: numbers that the head needs to answer (`head.versions.head`).
 """
 
@@ -24,50 +28,44 @@ import numpy as np
 
 from head.data.folds import N_FOLDS
 from head.data.scores import recalls
-from head.versions.need import gallery_state
 
 if TYPE_CHECKING:
+    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-    from head.train import Trained
-    from holotype.store.port import VectorStore
+    from head.fit.statistics import WithinClass
 
 
 def training_report(
-    store: VectorStore,
-    training: TrainingSet,
-    trained: Trained,
-    *,
-    trained_at: str,
-    duration_s: float,
-    seed: int,
+    training: TrainingSet, choice: Choice, *, within: WithinClass | None, seed: int
 ) -> dict[str, Any]:
-    """Everything but the parameters."""
-    assert training.state is not None
-    compared = trained.compared
+    """How the head was chosen, and how good it is by class.
+
+    Args:
+        training: what it was trained on.
+        choice: the candidates, and which won.
+        within: statistics of all references, as shrunk; None where there is no spread to learn.
+        seed: of the folds.
+    """
     return {
-        "gallery": {"name": store.gallery, **gallery_state(training.state)},
-        "fingerprint": store.fingerprint.to_dict(),
-        "trained_at": trained_at,
-        "duration_s": round(duration_s, 3),
         "seed": seed,
-        "winner": None if compared.winner is None else compared.winner.name,
-        "features": str(compared.search.features),
-        "shrinkage": None if trained.within is None else trained.within.shrinkage,
-        "candidates": [candidate.to_dict() for candidate in compared.candidates],
-        "cross_validation": _cross_validation(training, trained),
-        "classes": _classes(training, trained),
+        "winner": None if choice.winner is None else choice.winner.name,
+        "features": str(choice.search.features),
+        "shrinkage": None if within is None else within.shrinkage,
+        "candidates": [candidate.to_dict() for candidate in choice.candidates],
+        "cross_validation": _cross_validation(training, choice),
+        "classes": _classes(training, choice),
     }
 
 
-def _cross_validation(training: TrainingSet, trained: Trained) -> dict[str, Any] | None:
-    winner = trained.compared.winner
+def _cross_validation(training: TrainingSet, choice: Choice) -> dict[str, Any] | None:
+    winner = choice.winner
     if winner is None:
         return None
-    codes = trained.search.scored_codes
+    codes = choice.search.scored_codes
     not_scored = np.setdiff1d(np.arange(len(training.labels)), codes)
     return {
         "folds": N_FOLDS,
-        "folds_scored": len(trained.search.folds),
+        "folds_scored": len(choice.search.folds),
         "references_scored": len(codes),
         **winner.scores.to_dict(),
         "log_loss": winner.log_loss,
@@ -75,12 +73,12 @@ def _cross_validation(training: TrainingSet, trained: Trained) -> dict[str, Any]
     }
 
 
-def _classes(training: TrainingSet, trained: Trained) -> list[Mapping[str, Any]]:
+def _classes(training: TrainingSet, choice: Choice) -> list[Mapping[str, Any]]:
     n_classes = len(training.labels)
     recall = np.full(n_classes, np.nan)
-    if trained.compared.winner is not None:
-        predicted = trained.compared.winner.logits.argmax(axis=1)
-        recall = recalls(predicted, trained.search.scored_codes, n_classes=n_classes)
+    if choice.winner is not None:
+        predicted = choice.winner.logits.argmax(axis=1)
+        recall = recalls(predicted, choice.search.scored_codes, n_classes=n_classes)
     return [
         {
             "label": label,

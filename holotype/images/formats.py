@@ -136,8 +136,12 @@ def _gif(file: BytesIO) -> ImageFile:
 
 
 def _heif(file: BytesIO) -> ImageFile:
-    from pillow_heif.as_plugin import HeifImageFile  # loads libheif: only when one is met
-
+    try:
+        from pillow_heif.as_plugin import HeifImageFile  # loads libheif: only when one is met
+    except ImportError as error:
+        raise BrokenImage(
+            "a HEIC, and the library that reads them is not installed: pip install pillow-heif"
+        ) from error
     image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 

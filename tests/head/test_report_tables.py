@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from head import report_tables
 from head.trust.calibration import Calibration
-from head.versions.champion import Regression, Verdict
+from head.versions.champion import Comparison, Regression
 from holotype import console
 
 
@@ -69,7 +69,7 @@ def test_calibration__as_data_has_the_same_figures() -> None:
 
 def test_comparison__differences_and_classes_that_got_worse() -> None:
     """Points, what chance could explain, and every class that is recognised less often."""
-    verdict = Verdict(
+    comparison = Comparison(
         champion="20260101-000000-aaaa",
         references=400,
         worse=True,
@@ -81,7 +81,7 @@ def test_comparison__differences_and_classes_that_got_worse() -> None:
         macro_standard_error=0.01,
         regressions=(Regression("hover[fly]", 40, 0.9, 0.6),),
     )
-    text = printed(*report_tables.comparison({"comparison": verdict.to_dict()}))
+    text = printed(*report_tables.comparison({"comparison": comparison.to_dict()}))
     assert "against 20260101-000000-aaaa, on 400 references" in text
     assert "accuracy is 2.5 points lower (p = 0.01)" in text
     assert "accuracy │ 90.0 │ 87.5 │ -2.5 │ a loss: p = 0.012" in text
@@ -93,8 +93,8 @@ def test_comparison__differences_and_classes_that_got_worse() -> None:
 def test_comparison__with_nothing_to_judge_by_is_a_sentence() -> None:
     """Too few common references: said, without a table."""
     reason = "only 3 references were predicted out of fold by both: nothing to judge by"
-    verdict = Verdict("20260101-000000-aaaa", 3, worse=False, reason=reason)
-    [line] = report_tables.comparison({"comparison": asdict(verdict)})
+    comparison = Comparison("20260101-000000-aaaa", 3, worse=False, reason=reason)
+    [line] = report_tables.comparison({"comparison": asdict(comparison)})
     assert reason in str(line)
 
 

@@ -103,18 +103,18 @@ class Calls:
 
 
 def keep_stdout_clean() -> None:
-    """Take stamina's structlog hook out: unconfigured, it prints on standard output.
+    """Take stamina's own log hook out: `Calls` logs each repetition itself, on standard error.
 
-    That is where commands write data. `Calls` logs each repetition on standard error itself;
-    other hooks (the Prometheus counter, those of a host application) stay.
+    Where structlog happens to be installed and is not configured, the hook prints on standard
+    output, which is for data. Other hooks (the Prometheus counter, those of a host) stay.
     """
     hooks = get_on_retry_hooks()
-    kept = [hook for hook in hooks if getattr(hook, "__module__", "") != _STRUCTLOG_HOOK]
+    kept = [hook for hook in hooks if getattr(hook, "__module__", "") not in _LOG_HOOKS]
     if len(kept) < len(hooks):
         set_on_retry_hooks(kept)
 
 
-_STRUCTLOG_HOOK = "stamina.instrumentation._structlog"
+_LOG_HOOKS = {"stamina.instrumentation._structlog", "stamina.instrumentation._logging"}
 
 
 def _pause(error: Exception) -> bool | float:

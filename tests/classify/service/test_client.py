@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 import holotype.client as client_module
+from holotype.access import connect, find_service, open_gallery
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import (
     EmptyGallery,
@@ -19,7 +20,6 @@ from holotype.errors import (
     ServiceError,
     UsageError,
 )
-from holotype.gallery import connect, find_service, open_gallery
 from holotype.outcomes import OnConflict, Outcome
 from holotype.references import Where
 from holotype.settings import Settings
@@ -215,5 +215,6 @@ def test_open__the_store_where_no_service_runs(own_gallery: ColourGallery, tmp_p
     """The same words either way; a gallery that is not there is said."""
     with open_gallery(Settings.load(home=own_gallery.home), command="a test") as gallery:
         assert gallery.counts() == dict.fromkeys(sorted(COLOURS), 6)
-    with pytest.raises(GalleryMissing, match="does not exist yet"):
-        open_gallery(Settings.load(home=tmp_path / "none"), command="a test")
+    missing = open_gallery(Settings.load(home=tmp_path / "none"), command="a test")
+    with pytest.raises(GalleryMissing, match="does not exist yet"), missing:
+        pass

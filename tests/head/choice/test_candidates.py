@@ -8,11 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.candidates import PATIENCE, lda_candidate, logistic_path, whitened_path
+from head.choice.candidates import (
+    PATIENCE,
+    Candidate,
+    lda_candidate,
+    logistic_path,
+    whitened_path,
+)
 from head.choice.search import Search, prepare
-from head.choice.selection import Candidate
 from head.fit.lda import LinearLayer
-from head.fit.runtime import Runtime
+from head.fit.options import TrainOptions
 from head.fit.whitener import Whitener
 from tests.head.conftest import Clouds
 
@@ -42,8 +47,8 @@ def test_path__ends_where_the_best_is_out_of_reach(search: Search) -> None:
     """A path that gains ever less than what is missing ends sooner, and begins the same."""
     lda = lda_candidate(search)
     assert lda is not None
-    whole = logistic_path(search, Runtime())
-    ended = logistic_path(search, Runtime(), to_beat=perfect(lda))
+    whole = logistic_path(search, TrainOptions())
+    ended = logistic_path(search, TrainOptions(), to_beat=perfect(lda))
     assert PATIENCE < len(ended) < len(whole)
     assert names(ended) == names(whole)[: len(ended)]
     assert [c.scores for c in ended] == [c.scores for c in whole][: len(ended)]
@@ -58,7 +63,9 @@ def test_path__goes_on_where_it_ties(
     assert lda is not None
     poor = replace(lda, correct=np.zeros_like(lda.correct))
     poor = replace(poor, scores=replace(poor.scores, macro_accuracy=0.0))
-    assert names(follow(search, Runtime(), to_beat=poor)) == names(follow(search, Runtime()))
+    assert names(follow(search, TrainOptions(), to_beat=poor)) == names(
+        follow(search, TrainOptions())
+    )
 
 
 def test_whitener__folds_what_it_unfolds(search: Search) -> None:

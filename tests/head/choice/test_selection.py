@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.candidates import lda_candidate
+from head.choice.candidates import Candidate, lda_candidate
 from head.choice.search import prepare
-from head.choice.selection import Candidate, simplest, surest
+from head.choice.selection import simplest, surest
 from tests.head.conftest import Clouds
 
 N = 120

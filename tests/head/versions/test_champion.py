@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from head import train
+from head.choice.selection import choose
 from head.data.held_out import HeldOut
 from head.data.training_set import TrainingSet
 from head.job import retrain
 from head.options import RetrainOptions, RetrainStatus
-from head.train import compare
 from head.versions import champion, registry
 from head.versions.champion import at_least, judge
 from head.versions.head import Head
@@ -44,7 +45,7 @@ def champion_that(
 def test_judge__better_challenger_passes(clouds: Clouds) -> None:
     """Against a champion that was wrong on every third reference, the challenger wins."""
     data = clouds.training_set(SIZES)
-    verdict = judge(data, compare(data), champion_that(data, wrong=np.arange(120) % 3 == 0))
+    verdict = judge(data, choose(data), champion_that(data, wrong=np.arange(120) % 3 == 0))
     assert not verdict.worse
     assert verdict.references == 120
     assert verdict.challenger_accuracy is not None
@@ -56,7 +57,7 @@ def test_judge__better_challenger_passes(clouds: Clouds) -> None:
 def test_judge__worse_challenger_is_caught_with_its_classes() -> None:
     """Trained on noise, against a champion that was always right: worse, class by class."""
     data = Clouds(16, spread=5.0).training_set(SIZES)
-    verdict = judge(data, compare(data), champion_that(data, wrong=np.zeros(120, bool)))
+    verdict = judge(data, choose(data), champion_that(data, wrong=np.zeros(120, bool)))
     assert verdict.worse
     assert "points lower" in verdict.reason
     assert {regression.label for regression in verdict.regressions} == set(SIZES)
@@ -73,7 +74,7 @@ def test_judge__new_class_is_not_held_against_the_challenger() -> None:
     codes[60:80] = 3
     grown = replace(data, labels=(*data.labels, "zzz"), codes=codes)
     old = champion_that(data, wrong=np.zeros(120, bool))
-    verdict = judge(grown, compare(grown), old)
+    verdict = judge(grown, choose(grown), old)
     assert verdict.references == 100
     assert not verdict.worse
 
@@ -86,14 +87,14 @@ def test_judge__champions_answers_with_labels_that_are_gone_are_left_out(clouds:
     predicted = old.held_out.predicted.copy()
     predicted[:30] = 0
     old = replace(old, held_out=HeldOut(old.held_out.marks, predicted))
-    assert judge(data, compare(data), old).references == 90
+    assert judge(data, choose(data), old).references == 90
 
 
 def test_judge__too_few_in_common_is_no_reason_to_hold(clouds: Clouds) -> None:
     """Without evidence the challenger passes, and the reason says so."""
     data = clouds.training_set(SIZES)
     other = replace(data, marks=data.marks + 10_000)
-    verdict = judge(data, compare(data), champion_that(other, wrong=np.zeros(120, bool)))
+    verdict = judge(data, choose(data), champion_that(other, wrong=np.zeros(120, bool)))
     assert not verdict.worse
     assert verdict.reason.startswith("only 0 references")
 
@@ -127,10 +128,10 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge that finds every challenger worse."""
     found = champion.judge
 
-    def worse(*arguments: object) -> champion.Verdict:
+    def worse(*arguments: object) -> champion.Comparison:
         return replace(found(*arguments), worse=True, reason="accuracy is 3.0 points lower")  # type: ignore[arg-type]
 
-    monkeypatch.setattr(champion, "judge", worse)
+    monkeypatch.setattr(train, "judge", worse)
 
 
 @pytest.mark.usefixtures("strict")

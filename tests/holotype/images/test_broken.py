@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import sys
 import warnings
 import zlib
 
@@ -37,6 +38,16 @@ def test_broken__not_a_picture(data: bytes) -> None:
     """Another kind of file names the formats that are read."""
     assert reason(data) == (
         "not a picture in a supported format (JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF)"
+    )
+
+
+def test_broken__heic_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pillow-heif is not installed, a HEIC is broken, and the command that helps is named."""
+    data = encoded(photo(), "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.delitem(sys.modules, "pillow_heif.as_plugin", raising=False)
+    assert reason(data) == (
+        "a HEIC, and the library that reads them is not installed: pip install pillow-heif"
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +26,18 @@ from tests.references import Pictures, picture_id, random_unit
 
 SHORT_S, LONG_S = 0.3, 30.0
 """How long clients wait for an answer: where none will come, and elsewhere."""
+
+
+class Printing:
+    """What structlog does where nobody has configured it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def warning(self, event: str, **_: object) -> None:
+        """Print."""
+        sys.stdout.write(f"{self._name}: {event}\n")
+
 
 FOR_EVER = 1_000_000
 
@@ -383,12 +398,17 @@ def test_repeats__are_logged_not_printed(
     assert capsys.readouterr().out == ""
 
 
-def test_default_hooks__print_on_stdout(
+@pytest.mark.parametrize("structlog", [None, SimpleNamespace(get_logger=Printing)])
+def test_default_hooks__say_nothing(
+    structlog: object,
     qdrant_http: QdrantHttp,
     connect: Callable[[], ServerStore],
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Opening a store takes out the hook with which stamina would print there."""
+    """A repetition is said once, by us: stamina neither logs it again nor prints it on stdout."""
+    monkeypatch.setitem(sys.modules, "structlog", structlog)
     before = stamina.instrumentation.get_on_retry_hooks()
     stamina.instrumentation.set_on_retry_hooks(None)
     try:
@@ -398,3 +418,5 @@ def test_default_hooks__print_on_stdout(
         stamina.instrumentation.set_on_retry_hooks(before)
 
     assert capsys.readouterr().out == ""
+    (said,) = (record for record in caplog.records if record.levelno >= logging.WARNING)
+    assert "trying again (try 2)" in said.getMessage()

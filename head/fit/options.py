@@ -1,4 +1,4 @@
-"""Where a training run computes, and whom it tells."""
+"""How a training run is made: where it computes, and whom it tells."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ def _unwatched() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class TrainOptions:
     """Passed down a training run."""
 
+    seed: int = 0
+    """Of the folds and of samples: the same references and seed give the same head."""
     device: str = "auto"
     """`auto`, `cuda` or `cpu`, for the logistic regression."""
+    in_place: bool = False
+    """Vectors beyond half a GiB may be overwritten: two copies of a million would not fit."""
     say: Callable[[str], None] = _silent
     """Told what is done now, one line at a time."""
     on_pass: Callable[[], None] = _unwatched

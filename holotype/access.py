@@ -1,0 +1,223 @@
+"""The way to one gallery: a running service, or its store in this process; and its encoder.
+
+A service owns an embedded store for as long as it runs. Whoever works on the gallery then goes
+through it: it is found by the record beside the store's lock, or named with `--server`. Elsewhere
+the store is opened here, and the encoder is loaded when the first picture needs it.
+
+The three command lines, the service and `holotype.open` all begin here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+
+from holotype.encoder import load_encoder
+from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
+from holotype.heads import ActiveHead, HeadRecord
+from holotype.references import EVERYTHING, Where
+from holotype.store.factory import open_store
+from holotype.store.port import Page
+
+if TYPE_CHECKING:
+    from holotype.client import ServiceClient
+    from holotype.encoder.protocol import Encoder
+    from holotype.fingerprint import Fingerprint
+    from holotype.settings import Settings
+    from holotype.store.port import VectorStore
+
+Load = Callable[["Settings"], "Encoder"]
+
+
+class AnyStore(Protocol):
+    """What a store and a service both do. See `holotype.store.port.VectorStore`."""
+
+    @property
+    def gallery(self) -> str: ...  # noqa: D102  as in VectorStore
+    def existing(self, ids: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
+    def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]: ...  # noqa: D102
+    def count(self, *, where: Where = EVERYTHING) -> int: ...  # noqa: D102
+    def list_references(  # noqa: D102
+        self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
+    ) -> Page: ...
+    def relabel(  # noqa: D102
+        self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING
+    ) -> int: ...
+    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int: ...  # noqa: D102
+    def heads(self) -> list[HeadRecord]: ...  # noqa: D102
+    def active_head(self) -> ActiveHead | None: ...  # noqa: D102
+    def backup(self, file: BinaryIO) -> None: ...  # noqa: D102
+
+
+class Access:
+    """The way to one gallery, open until it is closed. Safe for several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        command: str,
+        load: Load | None = None,
+        here: bool = False,
+        serves_at: str | None = None,
+    ) -> None:
+        """Find the service, or open the store. That there is no gallery yet is no error here.
+
+        Args:
+            settings: which gallery, and the encoder that it is to have.
+            command: what this process is doing, for those whom its lock turns away.
+            load: makes the encoder when it is needed; `load_encoder` unless given.
+            here: open the store in any case: for work that no service does for others.
+            serves_at: where this process serves, if it is a service itself.
+
+        Raises:
+            ServiceError, UsageError: see `connect`.
+            StoreLocked: a process that is no service owns the embedded store.
+            StoreError: the store cannot be opened.
+        """
+        self.settings = settings
+        self.service = None if here else connect(settings)
+        """What the gallery is reached through; None: the store is in this process."""
+        self._command = command
+        self._load = load
+        self._serves_at = serves_at
+        self._opening, self._loading = threading.Lock(), threading.Lock()
+        self._store: VectorStore | None = None
+        self._encoder: Encoder | None = None
+        self._opened = ExitStack()
+        if self.service is not None:
+            self._opened.enter_context(self.service)
+        else:
+            with suppress(GalleryMissing):
+                self._open_store(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open; calling it twice is fine."""
+        self._opened.close()
+
+    @property
+    def gallery(self) -> AnyStore:
+        """The gallery, for work that embeds nothing.
+
+        Raises:
+            GalleryMissing: it does not exist yet.
+        """
+        return self.service or self.store
+
+    @property
+    def store(self) -> VectorStore:
+        """The store in this process.
+
+        Raises:
+            GalleryMissing: the gallery does not exist yet.
+        """
+        with self._opening:
+            return self._store or self._open_store(None)
+
+    def made_store(self) -> VectorStore:
+        """The store in this process; a gallery that does not exist is made, for the encoder.
+
+        Raises:
+            EncoderError: the encoder is needed now, and cannot be loaded.
+            StoreError: the gallery cannot be made.
+        """
+        try:
+            return self.store
+        except GalleryMissing:
+            fingerprint = self.encoder().fingerprint
+        with self._opening:
+            return self._store or self._open_store(fingerprint)
+
+    def encoder(self) -> Encoder:
+        """The encoder of the settings, loaded when it is first asked for.
+
+        Raises:
+            FingerprintMismatch: the store holds vectors of another one.
+            EncoderError: it cannot be loaded.
+        """
+        with self._loading:
+            if self._encoder is None:
+                self._encoder = self._checked((self._load or load_encoder)(self.settings))
+            return self._encoder
+
+    def _checked(self, encoder: Encoder) -> Encoder:
+        try:
+            store = self.store
+        except GalleryMissing:
+            return encoder  # the gallery will be made for it
+        if store.fingerprint != encoder.fingerprint:
+            raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
+        return encoder
+
+    def _open_store(self, fingerprint: Fingerprint | None) -> VectorStore:
+        """Open it; with a fingerprint, make it where it is missing."""
+        self._store = open_store(
+            self.settings,
+            fingerprint=fingerprint,
+            command=self._command,
+            create=fingerprint is not None,
+            url=self._serves_at,
+        )
+        self._opened.callback(self._store.close)
+        return self._store
+
+
+@contextmanager
+def open_gallery(settings: Settings, *, command: str) -> Iterator[AnyStore]:
+    """The gallery that these settings name, for work that embeds nothing.
+
+    Raises:
+        GalleryMissing: it does not exist yet.
+        StoreError, ServiceError, UsageError: see `Access`.
+    """
+    with Access(settings, command=command) as access:
+        yield access.gallery
+
+
+def find_service(settings: Settings) -> str | None:
+    """Where the service is that these settings lead to; None: open the store.
+
+    That is the one named with `--server`, or else the one that owns the embedded gallery.
+    """
+    if settings.server is not None:
+        return settings.server
+    if settings.qdrant_url is not None:
+        return None
+    from holotype.store.lock import read_owner
+
+    owner = read_owner(settings.home, settings.gallery)
+    return None if owner is None else owner.url
+
+
+def connect(settings: Settings) -> ServiceClient | None:
+    """A client of the service that these settings lead to; None: open the store.
+
+    Raises:
+        ServiceError: a service was named or found, and does not answer.
+        UsageError: it serves another gallery than the one that was asked for.
+    """
+    url = find_service(settings)
+    if url is None:
+        return None
+    from holotype.client import ServiceClient
+
+    key = settings.api_key
+    client = ServiceClient(
+        url,
+        api_key=None if key is None else key.get_secret_value(),
+        answer_s=settings.server_timeout,
+    )
+    if "gallery" in settings.model_fields_set and client.gallery != settings.gallery:
+        raise UsageError(
+            f"the service at {client.url} serves gallery {client.gallery!r}, "
+            f"not {settings.gallery!r}: leave out --gallery or --server"
+        )
+    return client
