@@ -39,8 +39,11 @@ def cold_steps(photo: Path) -> Laps:
     )
     from classify.answering.classifier import Classifier
     from classify.answering.options import QueryOptions
-    from holotype.encoder import load_encoder
-    from holotype.encoder.collector import collector_resting
+    from holotype.encoder.quick_start import (
+        collector_resting,
+        compiler_deferred,
+        load_quickly,
+    )
     from holotype.images.picture import read_picture
     from holotype.settings import Settings
     from holotype.store.factory import open_store
@@ -49,14 +52,15 @@ def cold_steps(photo: Path) -> Laps:
     clock.lap("import the command, read settings")
     with open_store(settings, fingerprint=None, command="benchmark") as store:
         clock.lap("store")
-        with collector_resting():  # as `load_encoder` imports them
+        with collector_resting():  # as `load_quickly` imports them
             import torch  # noqa: F401
 
             clock.lap("import torch")
-            from holotype.encoder import build  # noqa: F401
+            with compiler_deferred():
+                from holotype.encoder import build  # noqa: F401
 
         clock.lap("import timm and the encoder")
-        encoder = load_encoder(settings)
+        encoder = load_quickly(settings)
         clock.lap("weights")
         picture = read_picture(photo.read_bytes(), encoder.recipe)
         clock.lap("decode and resize")

@@ -11,7 +11,7 @@ from classify.answering.classifier import Classifier
 from classify.answering.queries import find_sources
 from classify.answering.query import classify_images
 from holotype import console
-from holotype.encoder import load_encoder
+from holotype.encoder.quick_start import load_quickly
 from holotype.errors import FingerprintMismatch
 from holotype.gallery import connect
 from holotype.images.finding import LeftOut
@@ -103,7 +103,7 @@ def open_encoder(settings: Settings, store: VectorStore) -> Encoder:
     Raises:
         FingerprintMismatch: the store holds vectors of another one.
     """
-    encoder = load_encoder(settings)
+    encoder = load_quickly(settings)
     if store.fingerprint != encoder.fingerprint:
         raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
     return encoder

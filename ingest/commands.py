@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype import console
+from holotype.encoder.quick_start import load_quickly
 from holotype.errors import HolotypeError, UsageError
 from holotype.images.finding import IMAGE_SUFFIXES
 from holotype.intake.folders import Folders
@@ -94,7 +95,7 @@ def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     with ExitStack() as during:
         report = during.enter_context(Report(options.report)) if options.report else None
         opened = opening.open_dry if options.dry_run else opening.open_backend
-        backend = during.enter_context(opened(settings, command="ingest add"))
+        backend = during.enter_context(opened(settings, command="ingest add", load=load_quickly))
         hashes = (
             None
             if options.dry_run

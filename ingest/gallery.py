@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangeCount:
     """What a relabelling or removal came to."""
 
     count: int
@@ -27,7 +27,7 @@ class Changed:
 
 def relabel(
     store: Gallery, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
-) -> Changed:
+) -> ChangeCount:
     """Give the label `to` to these ids, or to the class `from_label`.
 
     Raises:
@@ -37,21 +37,21 @@ def relabel(
         chosen = of_class(store, from_label)
         if chosen == Where.equal("label", to):
             raise UsageError(f"--from and --to are the same label {to!r}")
-        return Changed(store.relabel(to, where=chosen))
+        return ChangeCount(store.relabel(to, where=chosen))
     present, missing = _present(store, ids)
-    return Changed(store.relabel(to, ids=present), missing)
+    return ChangeCount(store.relabel(to, ids=present), missing)
 
 
-def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> Changed:
+def remove(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> ChangeCount:
     """Remove these ids, or the class `label`.
 
     Raises:
         HolotypeError: there is nothing to remove.
     """
     if label is not None:
-        return Changed(store.remove(where=of_class(store, label)))
+        return ChangeCount(store.remove(where=of_class(store, label)))
     present, missing = _present(store, ids)
-    return Changed(store.remove(ids=present), missing)
+    return ChangeCount(store.remove(ids=present), missing)
 
 
 def count_chosen(store: Gallery, *, ids: Sequence[str] = (), label: str | None = None) -> int:

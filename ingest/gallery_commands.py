@@ -17,7 +17,7 @@ from ingest import gallery
 
 if TYPE_CHECKING:
     from holotype.settings import Settings
-    from ingest.gallery import Changed
+    from ingest.gallery import ChangeCount
 
 
 def show_classes(settings: Settings, *, as_json: bool) -> None:
@@ -109,7 +109,7 @@ def _require_one(ids: Sequence[str], label: str | None, option: str) -> None:
         raise UsageError(f"name either ids or {option}")
 
 
-def _say_changed(changed: Changed, what: str, *, as_json: bool) -> int:
+def _say_changed(changed: ChangeCount, what: str, *, as_json: bool) -> int:
     for id_ in changed.missing:
         console.say(f"not in the gallery: {id_}")
     if as_json:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holotype import console
-from holotype.encoder import load_encoder
+from holotype.encoder.quick_start import load_quickly
 from holotype.errors import UsageError
 from holotype.intake.folders import Folders
 from holotype.intake.groups import GroupRule, parse_group
@@ -23,7 +23,7 @@ from ingest.inbox import Inbox
 from ingest.interrupt import finishing_what_is_in_hand
 from ingest.known_files.cache import open_hashes
 from ingest.report import Journal
-from ingest.watching import Watcher
+from ingest.watching import FolderWatcher
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -69,7 +69,7 @@ def run_watch(folder: Path, settings: Settings, options: WatchOptions) -> None:
             may_be_empty=True,
             splits_are_classes=options.splits_are_classes,
         )
-        watcher = Watcher(
+        watcher = FolderWatcher(
             inbox=Inbox(found),
             open_backend=_opener(settings),
             listen=listen,
@@ -91,7 +91,7 @@ def _opener(settings: Settings) -> Callable[[], AbstractContextManager[Backend]]
 
     @cache
     def encoder() -> Encoder:
-        return load_encoder(settings)
+        return load_quickly(settings)
 
     return lambda: opening.open_backend(
         settings, command="ingest watch", load=lambda _settings: encoder()

@@ -30,7 +30,7 @@ REST = 10
 
 
 @dataclass(slots=True)
-class Watcher:
+class FolderWatcher:
     """Adds what an inbox holds, one round after the other."""
 
     inbox: Inbox

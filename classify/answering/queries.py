@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, UsageError
 from holotype.images.files import read_file
-from holotype.images.finding import LeftOut, Refused, find_runs
+from holotype.images.finding import LeftOut, Unreadable, find_runs
 from holotype.images.picture import Picture, read_picture
 from holotype.references import reference_id
 
@@ -84,7 +84,7 @@ def _files(paths: Sequence[Path], left_out: LeftOut, *, otherwise: Source) -> It
     empty = True
     for run in find_runs(paths, left_out):
         empty = False
-        if isinstance(run, Refused):
+        if isinstance(run, Unreadable):
             yield Source(str(run.path), _failing(run.reason))
             continue
         for path in map(Path, run):

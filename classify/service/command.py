@@ -111,11 +111,11 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.connections import make_server
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
-    from holotype.encoder import load_encoder
+    from holotype.encoder.quick_start import load_quickly
     from holotype.store.factory import open_store
 
     url = url_of(listener)
-    encoder = load_encoder(settings)
+    encoder = load_quickly(settings)
     with open_store(
         settings, fingerprint=encoder.fingerprint, command="classify serve", create=True, url=url
     ) as store:

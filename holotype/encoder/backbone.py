@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from torch import nn
 from holotype.encoder import hub
 from holotype.encoder.guarded import timm
 from holotype.encoder.lanes import one_thread
-from holotype.encoder.undrawn import pretrained_network
 from holotype.encoder.weights import StateDict, read_checkpoint, without_prefix
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
 
@@ -21,8 +21,21 @@ _HUB = ("hf-hub:", "hf_hub:")
 _ELSEWHERE = (*_HUB, "local-dir:")  # timm's schemes for unregistered networks
 
 
+Create = Callable[[str, dict[str, Any] | None], nn.Module]
+"""Makes a network of timm with pretrained weights and without classifier, of its name as timm knows
+it and of what to change in timm's description of the weights."""
+
+
+def create(name: str, overlay: dict[str, Any] | None) -> nn.Module:
+    """See `Create`: as timm does it."""
+    network: nn.Module = timm.create_model(
+        name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
+    )
+    return network
+
+
 @one_thread()
-def load_backbone(name: str, checkpoint: Path | None) -> nn.Module:
+def load_backbone(name: str, checkpoint: Path | None, *, create: Create = create) -> nn.Module:
     """A network without classifier, in evaluation mode, at its native size, on the CPU.
 
     Raises:
@@ -33,7 +46,9 @@ def load_backbone(name: str, checkpoint: Path | None) -> nn.Module:
         name = _as_timm_calls_it(name)
     if not name.startswith(_ELSEWHERE):
         check_name(name)
-    network = _from_hub(name) if checkpoint is None else _from_file(name, checkpoint)
+    network = (
+        _from_hub(name, create) if checkpoint is None else _from_file(name, checkpoint, create)
+    )
     return network.eval().requires_grad_(requires_grad=False)
 
 
@@ -102,14 +117,14 @@ def _suggest(names: list[str]) -> str:
     return f": did you mean {', '.join(names[:5])}?"
 
 
-def _from_hub(name: str) -> nn.Module:
+def _from_hub(name: str, create: Create) -> nn.Module:
     config = timm.get_pretrained_cfg(name)
     cached = hub.cached_weights(asdict(config)) if config else None
     overlay = {"file": str(cached)} if cached else None
     try:
         if not cached and not name.startswith("local-dir:"):
             hub.check_it_answers()
-        return pretrained_network(name, overlay)
+        return create(name, overlay)
     except hub.failures() as error:
         raise WeightsUnavailable(
             f"the weights of {name} could not be fetched ({_short(error)}). Without network, "
@@ -132,12 +147,12 @@ def _as_timm_calls_it(name: str) -> str:
     return registered if f"{scheme}:" in _HUB and owner == "timm" else name
 
 
-def _from_file(name: str, path: Path) -> nn.Module:
+def _from_file(name: str, path: Path, create: Create) -> nn.Module:
     state: StateDict | None = read_checkpoint(path)
     misfit: Exception | None = None
     while state is not None:
         try:
-            network = _with_weights(name, state)
+            network = _with_weights(name, state, create)
         except (RuntimeError, KeyError) as error:
             misfit, state = misfit or error, without_prefix(state)
         except hub.failures() as error:  # of a network that only the hub describes
@@ -155,13 +170,13 @@ def _from_file(name: str, path: Path) -> nn.Module:
     ) from misfit
 
 
-def _with_weights(name: str, state: StateDict) -> nn.Module:
+def _with_weights(name: str, state: StateDict, create: Create) -> nn.Module:
     given = Given(state)
     for classifier in _classifiers(name):
         # No class of another label set is wanted; without them timm checks every other tensor.
         given.pop(f"{classifier}.weight", None)
         given.pop(f"{classifier}.bias", None)
-    return pretrained_network(name, {"state_dict": given, "num_classes": 0})
+    return create(name, {"state_dict": given, "num_classes": 0})
 
 
 def _classifiers(name: str) -> tuple[str, ...]:

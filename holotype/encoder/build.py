@@ -8,7 +8,13 @@ import torch
 from torch import nn
 
 from holotype.encoder import pooling
-from holotype.encoder.backbone import load_backbone, network_config, set_image_size
+from holotype.encoder.backbone import (
+    Create,
+    create,
+    load_backbone,
+    network_config,
+    set_image_size,
+)
 from holotype.encoder.cuda import CudaSlots
 from holotype.encoder.folding import fold_batch_norm
 from holotype.encoder.forward import Forward, cast_products
@@ -26,10 +32,10 @@ from holotype.images.recipe import Recipe
 from holotype.settings import Pooling, Settings
 
 
-def build_encoder(settings: Settings) -> TimmEncoder:
+def build_encoder(settings: Settings, *, create: Create = create) -> TimmEncoder:
     """See `holotype.encoder.load_encoder`."""
     placement = choose_placement(settings.device, settings.precision)
-    backbone = load_backbone(settings.backbone, settings.checkpoint)
+    backbone = load_backbone(settings.backbone, settings.checkpoint, create=create)
     # Before the size changes: resampled position embeddings would differ in their last bits
     # between machines, and the size has its own place in the fingerprint.
     digest = weights_sha256(backbone)

@@ -33,7 +33,7 @@ from types import MappingProxyType
 from holotype.errors import BrokenImage
 from holotype.images.container import Container
 from holotype.images.formats import Format
-from holotype.images.tiff_layout import Layout, Tag, unpacked_bytes
+from holotype.images.tiff_layout import Tag, TiffLayout, unpacked_bytes
 
 MAX_PIXELS = 89_478_485
 """Width times height as decoded, unless a setting says otherwise. Pillow warns of a decompression
@@ -150,7 +150,7 @@ def check_pixels(
     _check_memory(kind, size, peak, max_pixels)
 
 
-def check_layout(layout: Layout, container: Container, max_pixels: int) -> None:
+def check_layout(layout: TiffLayout, container: Container, max_pixels: int) -> None:
     """The same for a TIFF that is read by its tags: its bytes are unpacked, and then shown.
 
     Raises:

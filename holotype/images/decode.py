@@ -38,7 +38,7 @@ from holotype.images.formats import Format, ends_early, open_lazily, sniff
 from holotype.images.jpeg import with_end
 from holotype.images.tags import ORIENTATION, orientation
 from holotype.images.tiff import show, unpack
-from holotype.images.tiff_layout import Layout, layout_of
+from holotype.images.tiff_layout import TiffLayout, layout_of
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -174,7 +174,7 @@ def _read_unended(data: bytes, container: Container, need: _Need) -> DecodedImag
     return _parsed(Format.JPEG, data, replace(container, data=ended, unended=None), need)
 
 
-def _read_tiff(data: bytes, container: Container, layout: Layout, need: _Need) -> DecodedImage:
+def _read_tiff(data: bytes, container: Container, layout: TiffLayout, need: _Need) -> DecodedImage:
     tags = container.tags
     assert tags is not None
     check_layout(layout, container, need.max_pixels)

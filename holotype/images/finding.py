@@ -73,7 +73,7 @@ _NAME = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Unreadable:
     """An entry that cannot be taken, and why."""
 
     path: Path
@@ -83,7 +83,7 @@ class Refused:
 Run = list[Path] | list[os.DirEntry[str]]
 """Files of one folder. Both kinds have a `stat()`, and `os.fspath` gives their path."""
 
-_Sorted = os.DirEntry[str] | Iterator[os.DirEntry[str]] | Refused | str
+_Sorted = os.DirEntry[str] | Iterator[os.DirEntry[str]] | Unreadable | str
 """An entry that is taken, the children of one that is entered, one that is refused, or the kind
 of one that is left out."""
 
@@ -134,11 +134,13 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """
     runs = find_runs(paths)
     return (
-        Path(found) for run in runs for found in ([run.path] if isinstance(run, Refused) else run)
+        Path(found)
+        for run in runs
+        for found in ([run.path] if isinstance(run, Unreadable) else run)
     )
 
 
-def find_runs(paths: Iterable[Path], left_out: LeftOut | None = None) -> Iterator[Run | Refused]:
+def find_runs(paths: Iterable[Path], left_out: LeftOut | None = None) -> Iterator[Run | Unreadable]:
     """What `find_images` finds, in a fifth of the time: some of one folder in each list.
 
     Args:
@@ -181,12 +183,12 @@ class _Walk:
         self._left_out = left_out
         self._entered: dict[tuple[int, int], Path] = {}
 
-    def below(self, path: Path) -> Iterator[Run | Refused]:
+    def below(self, path: Path) -> Iterator[Run | Unreadable]:
         if not os.path.isdir(path):  # noqa: PTH112  never raises, whatever a link leads to
             yield [path]
             return
         top = self._enter(path)
-        if isinstance(top, Refused):
+        if isinstance(top, Unreadable):
             yield top
         # Folders half gone through, as a list: recursion would end at 1,000 nested ones.
         stack = [top] if isinstance(top, Iterator) else []
@@ -196,7 +198,7 @@ class _Walk:
                 found = self._sort(child)
                 if found is child:
                     run.append(child)
-                elif isinstance(found, Refused):
+                elif isinstance(found, Unreadable):
                     if run:
                         yield run
                     run = []
@@ -232,7 +234,7 @@ class _Walk:
             if _is_picture(child):
                 return child
         except OSError as error:
-            return Refused(Path(child), reason_of(child, error))
+            return Unreadable(Path(child), reason_of(child, error))
         return _kind_by_suffix(name)
 
     def _enter(self, folder: Path | os.DirEntry[str]) -> _Sorted:
@@ -245,7 +247,7 @@ class _Walk:
             with os.scandir(folder) as scan:
                 return iter(sorted(scan, key=_NAME))
         except OSError as error:
-            return Refused(Path(folder), listing_reason(error))
+            return Unreadable(Path(folder), listing_reason(error))
 
 
 def _kind_by_name(name: str) -> str | None:

@@ -33,7 +33,7 @@ from PIL import Image
 from holotype.errors import BrokenImage
 from holotype.images.colour import FEW, stretched, wide_range
 from holotype.images.tags import Directory, Values
-from holotype.images.tiff_layout import CMYK, PALETTE, WHITE_IS_ZERO, Layout, Tag
+from holotype.images.tiff_layout import CMYK, PALETTE, WHITE_IS_ZERO, Tag, TiffLayout
 
 Bytes = npt.NDArray[np.uint8]
 Samples = npt.NDArray[Any]
@@ -42,7 +42,7 @@ _BAND_SAMPLES = 2**20
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
-def unpack(data: bytes, tags: Directory, layout: Layout) -> list[Image.Image]:
+def unpack(data: bytes, tags: Directory, layout: TiffLayout) -> list[Image.Image]:
     """The bytes of each plane that is shown, or of all samples together where they are chunky.
 
     Each is a picture of bytes, as high as the picture, tiles side by side at their full width.
@@ -66,7 +66,7 @@ def unpack(data: bytes, tags: Directory, layout: Layout) -> list[Image.Image]:
     ]
 
 
-def _unpack_plane(data: bytes, layout: Layout, starts: Values, sizes: Values) -> Image.Image:
+def _unpack_plane(data: bytes, layout: TiffLayout, starts: Values, sizes: Values) -> Image.Image:
     """Let Pillow read the bytes as if they were a grey picture of 8 bits."""
     from PIL.TiffImagePlugin import TiffImageFile
 
@@ -103,7 +103,7 @@ def _with_directory(data: bytes, fields: dict[Tag, list[int]]) -> bytes:
 
 
 def show(
-    planes: Sequence[Image.Image], tags: Directory, layout: Layout, *, little: bool
+    planes: Sequence[Image.Image], tags: Directory, layout: TiffLayout, *, little: bool
 ) -> tuple[Image.Image, bool]:
     """What the bytes mean.
 
@@ -145,7 +145,7 @@ def show(
 
 
 def _bands(
-    planes: Sequence[Image.Image], layout: Layout, little: bool
+    planes: Sequence[Image.Image], layout: TiffLayout, little: bool
 ) -> Iterator[tuple[slice, Samples]]:
     """The samples that are shown, some rows (R, W, used) at a time, in their own numbers."""
     each = max(1, _BAND_SAMPLES // (layout.width * layout.samples))
@@ -159,7 +159,7 @@ def _bands(
         yield slice(top, bottom), band[..., : layout.used]
 
 
-def _samples(rows: Bytes, layout: Layout, little: bool) -> Samples:
+def _samples(rows: Bytes, layout: TiffLayout, little: bool) -> Samples:
     """Bytes (R, across x bytes of a tile's row) to samples (R, W, S)."""
     width, size = layout.piece
     samples = 1 if layout.planar else layout.samples
@@ -207,7 +207,7 @@ def _unshuffled(pieces: Bytes, count: int, samples: int, size: int) -> Samples:
     return packed.view(f">u{size}").astype(f"u{size}")[..., 0]
 
 
-def _signed(numbers: Samples, layout: Layout) -> Samples:
+def _signed(numbers: Samples, layout: TiffLayout) -> Samples:
     """Unsigned numbers as what they are."""
     if layout.kind == "u":
         return numbers
@@ -226,7 +226,7 @@ def _high_bits(numbers: Samples, bits: int) -> Bytes:
     return seen
 
 
-def _opacity(numbers: Samples, layout: Layout) -> Bytes:
+def _opacity(numbers: Samples, layout: TiffLayout) -> Bytes:
     """Transparency of 0 to 1 as floating point, else of 0 to the largest number."""
     if layout.narrow:
         return _high_bits(numbers, layout.bits)
@@ -236,7 +236,7 @@ def _opacity(numbers: Samples, layout: Layout) -> Bytes:
     return opacity
 
 
-def _colour_map(tags: Directory, layout: Layout) -> Bytes:
+def _colour_map(tags: Directory, layout: TiffLayout) -> Bytes:
     """(2**bits, 3): the high bytes of the colour map."""
     colours = tags.all(Tag.COLOURS)
     if len(colours) != 3 * 2**layout.bits:
@@ -245,7 +245,7 @@ def _colour_map(tags: Directory, layout: Layout) -> Bytes:
     return table
 
 
-def _as_image(seen: Bytes, layout: Layout) -> Image.Image:
+def _as_image(seen: Bytes, layout: TiffLayout) -> Image.Image:
     size = seen.shape[1], seen.shape[0]
     if layout.photometric == CMYK:
         return Image.frombuffer("CMYK", size, seen, "raw", "CMYK", 0, 1)

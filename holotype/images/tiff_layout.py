@@ -70,7 +70,7 @@ Alpha = Literal["", "a", "A"]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TiffLayout:
     """A TIFF's first picture."""
 
     width: int
@@ -125,7 +125,7 @@ class Layout:
         return self.kind == "u" and self.bits <= 16
 
 
-def layout_of(tags: Directory) -> Layout | None:
+def layout_of(tags: Directory) -> TiffLayout | None:
     """What the tags say; None of a plain picture, which Pillow reads right.
 
     Raises:
@@ -142,7 +142,7 @@ def layout_of(tags: Directory) -> Layout | None:
     if _is_plain(tags, photometric, compression, samples, bits, format_, extra, planar=planar):
         return None
     _check_supported(photometric, compression, samples, bits, format_)
-    layout = Layout(
+    layout = TiffLayout(
         width=tags.first(Tag.WIDTH, 0),
         height=tags.first(Tag.HEIGHT, 0),
         bits=bits,
@@ -255,7 +255,7 @@ def _tile(tags: Directory) -> tuple[int, int] | None:
     return size
 
 
-def _check_predictor(layout: Layout) -> None:
+def _check_predictor(layout: TiffLayout) -> None:
     fits = {1: True, 2: layout.bits in _WHOLE, 3: layout.kind == "f"}
     if not fits.get(layout.predictor, False):
         raise BrokenImage(
@@ -265,7 +265,7 @@ def _check_predictor(layout: Layout) -> None:
         raise BrokenImage(f"a TIFF with tiles of {layout.tile[0]} x {layout.bits} bits is not read")
 
 
-def unpacked_bytes(layout: Layout) -> int:
+def unpacked_bytes(layout: TiffLayout) -> int:
     """Bytes of everything that is unpacked at once, and of one tile."""
     tile = layout.piece[1] * layout.tile[1] if layout.tile else 0
     planes = layout.used if layout.planar else 1

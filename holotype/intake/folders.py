@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from holotype.errors import UsageError
-from holotype.images.finding import LeftOut, Refused, Run, class_folders, find_runs
+from holotype.images.finding import LeftOut, Run, Unreadable, class_folders, find_runs
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming, Verdict
 from holotype.intake.words import clean_label, readable
@@ -57,7 +57,7 @@ class Folders:
             by_class = self.label is None and os.path.isdir(root)  # noqa: PTH112  never raises
             classes = dict.fromkeys(self._classes_in(root) if by_class else ())
             for run in find_runs([root], self.left_out):
-                if isinstance(run, Refused):
+                if isinstance(run, Unreadable):
                     yield _refused(run)
                     continue
                 yield from self._of_one_folder(run, root)
@@ -68,7 +68,7 @@ class Folders:
     def count(self) -> int:
         """How many there are, found without looking at any of them."""
         found = (run for root in self.paths for run in find_runs([root]))
-        return sum(1 if isinstance(run, Refused) else len(run) for run in found)
+        return sum(1 if isinstance(run, Unreadable) else len(run) for run in found)
 
     def _of_one_folder(self, run: Run, root: Path) -> Iterator[Incoming]:
         # A known folder is gone through at 100,000 files a second: text instead of `Path`, and
@@ -122,7 +122,7 @@ def _class_of(file: str, root: Path) -> str:
     return clean_label(below[0])
 
 
-def _refused(entry: Refused) -> Incoming:
+def _refused(entry: Unreadable) -> Incoming:
     source = readable(entry.path)
     verdict = Verdict(Outcome.BROKEN, entry.reason)
     return Incoming(source, "", file=os.fspath(entry.path), verdict=verdict)

@@ -9,39 +9,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from holotype.intake.incoming import Verdict
-
-
-@dataclass(slots=True)
-class Standing:
-    """Where one picture stands while at least one file with its bytes is in flight."""
-
-    files: int = 0
-    """Files in flight with these bytes."""
-    label: str | None = None
-    """Its label in the gallery; None while it is not there."""
-    failure: Verdict | None = None
-    """Why the first file with these bytes did not get in."""
+from holotype.intake.incoming import SameBytes
 
 
 class InFlight:
-    """Standings by id. Shared by the thread that asks and the thread that settles.
+    """`SameBytes` by id. Shared by the thread that asks and the thread that settles.
 
     Its size is the number of files between the two, whatever the size of the run.
     """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, SameBytes] = {}
 
-    def enter(self, id_: str) -> tuple[Standing, bool]:
+    def enter(self, id_: str) -> tuple[SameBytes, bool]:
         """One more file with these bytes; whether it is the only one in flight."""
         with self._guard:
             standing = self._standings.get(id_)
             if standing is None:
-                standing = self._standings[id_] = Standing()
+                standing = self._standings[id_] = SameBytes()
             standing.files += 1
             return standing, standing.files == 1
 

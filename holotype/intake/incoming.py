@@ -16,7 +16,6 @@ from holotype.references import EmbeddedReference, reference_id
 if TYPE_CHECKING:
     from holotype.images.finding import LeftOut
     from holotype.images.picture import Picture
-    from holotype.intake.in_flight import Standing
 
 _MARK = struct.Struct("=QqqQQ")
 _PARTS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
@@ -39,6 +38,18 @@ def mark_of(status: os.stat_result) -> bytes:
     Its size, times of modification and of change (nanoseconds), inode and device.
     """
     return _MARK.pack(*_PARTS(status))
+
+
+@dataclass(slots=True)
+class SameBytes:
+    """What is known of one picture while at least one file with its bytes is in flight."""
+
+    files: int = 0
+    """Files in flight with these bytes."""
+    label: str | None = None
+    """Its label in the gallery; None while it is not there."""
+    failure: Verdict | None = None
+    """Why the first file with these bytes did not get in."""
 
 
 @dataclass(slots=True)
@@ -67,8 +78,8 @@ class Incoming:
     """Hex sha256 of the bytes, from `identify`."""
     id: str | None = None
     """The reference's id, from `identify`."""
-    standing: Standing | None = None
-    """Of its picture while it is in flight, from the step `ask`."""
+    same_bytes: SameBytes | None = None
+    """All files with these bytes that are in flight, from the step `ask`."""
     is_new: bool = False
     """Not in the gallery and the first of its bytes in flight, from the step `ask`."""
     picture: Picture | None = None

@@ -17,8 +17,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from holotype.errors import BrokenImage, InvalidReference
-from holotype.intake.in_flight import InFlight, Standing
-from holotype.intake.incoming import KNOWN, Incoming
+from holotype.intake.in_flight import InFlight
+from holotype.intake.incoming import KNOWN, Incoming, SameBytes
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
 from holotype.references import EmbeddedReference, Reference
 
@@ -47,16 +47,16 @@ def ask(items: Sequence[Incoming], known: Known, in_flight: InFlight) -> None:
         return
     # Entered before the store is asked: a picture that is written in between is then known
     # to one of the two.
-    firsts: list[tuple[str, Incoming, Standing]] = []
+    firsts: list[tuple[str, Incoming, SameBytes]] = []
     for item in waiting:
         assert item.id is not None
-        item.standing, is_first = in_flight.enter(item.id)
+        item.same_bytes, is_first = in_flight.enter(item.id)
         if is_first:
-            firsts.append((item.id, item, item.standing))
+            firsts.append((item.id, item, item.same_bytes))
     present = known([id_ for id_, _, _ in firsts])
-    for id_, item, standing in firsts:
-        standing.label = present.get(id_)
-        item.is_new = standing.label is None
+    for id_, item, same_bytes in firsts:
+        same_bytes.label = present.get(id_)
+        item.is_new = same_bytes.label is None
     for item in waiting:
         if not item.is_new:
             item.data = None
@@ -132,16 +132,16 @@ def write(items: Sequence[Incoming], store: VectorStore) -> None:
 
 def pass_on(item: Incoming, label: str) -> None:
     """It was added as `label` by somebody else since `ask`: it is settled as known."""
-    assert item.standing is not None
+    assert item.same_bytes is not None
     item.is_new, item.data, item.embedded = False, None, None
-    item.standing.label = label
+    item.same_bytes.label = label
 
 
 def settle(
     items: Sequence[Incoming], relabel: Relabel, in_flight: InFlight, policy: OnConflict
 ) -> list[FileOutcome]:
     """Decide on every picture that was known or repeated, and report all of them in order."""
-    entered = [item for item in items if item.standing is not None]
+    entered = [item for item in items if item.same_bytes is not None]
     for item in entered:
         _settle(item, policy)
     changed = [i for i in entered if i.verdict and i.verdict.outcome is Outcome.RELABELLED]
@@ -185,20 +185,20 @@ def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
 
 
 def _settle(item: Incoming, policy: OnConflict) -> None:
-    standing = item.standing
-    assert standing is not None
+    same_bytes = item.same_bytes
+    assert same_bytes is not None
     if item.is_new:
         assert item.verdict is not None
         if item.verdict.outcome.is_failure:
-            standing.failure = item.verdict
+            same_bytes.failure = item.verdict
         else:
-            standing.label = item.label
-    elif standing.label == item.label:
+            same_bytes.label = item.label
+    elif same_bytes.label == item.label:
         item.verdict = KNOWN
-    elif standing.label is not None:
-        item.end(*resolve_known(existing=standing.label, label=item.label, policy=policy))
+    elif same_bytes.label is not None:
+        item.end(*resolve_known(existing=same_bytes.label, label=item.label, policy=policy))
         if item.verdict is not None and item.verdict.outcome is Outcome.RELABELLED:
-            standing.label = item.label
+            same_bytes.label = item.label
     else:
-        assert standing.failure is not None
-        item.verdict = standing.failure
+        assert same_bytes.failure is not None
+        item.verdict = same_bytes.failure

@@ -163,7 +163,7 @@ class HashCache:
         rows = [
             (item.label, self._epoch, *key_of(item.file), item.id)
             for item in items
-            if item.standing and item.file and item.verdict and item.verdict.outcome in _PRESENT
+            if item.same_bytes and item.file and item.verdict and item.verdict.outcome in _PRESENT
         ]
         if not rows:
             return

@@ -190,7 +190,7 @@ def run(
         encoder.batch_size = settings.batch_size or encoder.batch_size
         return encoder
 
-    monkeypatch.setattr("classify.commands.load_encoder", load)
+    monkeypatch.setattr("classify.commands.load_quickly", load)
 
     def command(*arguments: str | Path, stdin: bytes = b"") -> Ran:
         monkeypatch.setattr(sys, "argv", ["classify", *map(str, arguments)])

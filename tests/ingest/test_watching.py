@@ -21,7 +21,7 @@ from holotype.store.port import VectorStore
 from ingest.backend import Backend
 from ingest.inbox import Inbox
 from ingest.report import Journal
-from ingest.watching import Watcher
+from ingest.watching import FolderWatcher
 from tests.image_files import make_tree, picture
 from tests.ingest.conftest import Worker
 
@@ -39,7 +39,7 @@ class Watch:
 
     def restart(self, on_conflict: OnConflict = OnConflict.ERROR) -> None:
         """A new process: everything it knew is gone."""
-        self.watcher = Watcher(
+        self.watcher = FolderWatcher(
             inbox=Inbox(Folders([self.folder], may_be_empty=True)),
             open_backend=self._open,
             listen=self.said.append,

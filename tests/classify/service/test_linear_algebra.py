@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROGRAM = """
 import json, sys
-import holotype.encoder
+import holotype.encoder.quick_start
 from holotype.errors import EncoderError
 
 def instead_of_loading(settings):
@@ -21,7 +21,7 @@ def instead_of_loading(settings):
     print(json.dumps([held, torch.get_num_threads(), torch_was_there]))
     raise EncoderError("seen enough")
 
-holotype.encoder.load_encoder = instead_of_loading
+holotype.encoder.quick_start.load_quickly = instead_of_loading
 sys.argv = ["classify", "serve", "--port", "0"]
 from classify.cli import main
 main()

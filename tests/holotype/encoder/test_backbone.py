@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
+import torch
 
 from holotype.encoder import load_encoder
+from holotype.encoder.backbone import Given
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
 from holotype.settings import Settings
 
@@ -148,3 +151,12 @@ def test_size__any_for_a_cnn(lite0_checkpoint: Path) -> None:
     encoder = load(backbone="tf_efficientnet_lite0", checkpoint=lite0_checkpoint, image_size=101)
     vectors = encoder.encode([np.zeros((101, 101, 3), np.uint8)])
     assert vectors.shape == (1, 1280)
+
+
+def test_given__copies_share_their_tensors() -> None:
+    """A copy of the configuration that holds the weights holds these, and may drop some."""
+    given = Given({"weight": torch.ones(2), "head": torch.ones(1)})
+    copy = deepcopy({"state_dict": given})["state_dict"]
+    del copy["head"]
+    assert copy["weight"] is given["weight"]
+    assert set(given) == {"weight", "head"}

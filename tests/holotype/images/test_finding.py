@@ -13,7 +13,7 @@ import pytest
 
 from holotype.errors import BrokenImage, UsageError
 from holotype.images.files import read_file
-from holotype.images.finding import LeftOut, Refused, class_folders, find_images, find_runs
+from holotype.images.finding import LeftOut, Unreadable, class_folders, find_images, find_runs
 from tests.image_files import picture
 
 
@@ -89,7 +89,7 @@ def refused(*paths: Path) -> dict[str, str]:
     return {
         str(entry.path.relative_to(paths[0])): entry.reason
         for entry in find_runs(paths)
-        if isinstance(entry, Refused)
+        if isinstance(entry, Unreadable)
     }
 
 
@@ -164,7 +164,7 @@ def test_find__folder_that_vanishes(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "b")
 
     gone, last = runs
-    assert gone == Refused(
+    assert gone == Unreadable(
         tmp_path / "b", "a folder that cannot be listed: no such file or directory"
     )
     assert [Path(file).name for file in last] == ["z.jpg"]

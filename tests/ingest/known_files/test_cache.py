@@ -15,8 +15,7 @@ from unittest.mock import patch
 import pytest
 
 from holotype.intake.folders import Folders
-from holotype.intake.in_flight import Standing
-from holotype.intake.incoming import Incoming
+from holotype.intake.incoming import Incoming, SameBytes
 from holotype.outcomes import Outcome
 from holotype.references import reference_id
 from ingest.known_files import database as hash_rows
@@ -196,7 +195,7 @@ def _settle(cache: Hashes, paths: Sequence[Path]) -> dict[str, str | None]:
     unread = [item for item in items if item.id is None]
     for item in unread:
         remember(cache, item)
-        item.standing = Standing(label="bee")
+        item.same_bytes = SameBytes(label="bee")
         item.end(Outcome.ALREADY_PRESENT)
     cache.settled(unread)
     cache.end("state")
