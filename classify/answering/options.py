@@ -9,15 +9,13 @@ from types import MappingProxyType
 from classify.answering.modes import MetricName, Mode, Vote
 from holotype.errors import UsageError
 from holotype.references import EVERYTHING, Where
-from holotype.votes import KNN_TEMPERATURE, VoteRule, Weighting
+from holotype.votes import BY_METRIC, KNN_TEMPERATURE, Voting, Weighting
 
 DEFAULT_K = 20
 """Neighbours that vote by plain cosine. Meta's protocol tries 10, 20, 100 and 200."""
 
-DEFAULT_RERANK = 100
-"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging.
-
-50 lose most of a point, 200 a little (leave-one-out on the development sets, `docs/LAB.md`)."""
+DEFAULT_RERANK = BY_METRIC.candidates
+"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging."""
 
 DEFAULT_EVIDENCE = 20
 """Neighbours that an answer names."""
@@ -29,22 +27,6 @@ _WEIGHTINGS: Mapping[Vote, Weighting] = MappingProxyType(
         Vote.KRIGING: Weighting.KRIGING,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Voting:
-    """How neighbours are found and vote, with nothing left open."""
-
-    metric: MetricName
-    candidates: int
-    """Fetched by cosine."""
-    k: int
-    """Of the candidates, the nearest by the metric: they vote."""
-    rule: VoteRule
-
-    def balanced(self, balance: float) -> Voting:
-        """The same with votes weighed against the size of their class (`VoteRule.balance`)."""
-        return replace(self, rule=replace(self.rule, balance=balance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,21 +86,34 @@ class QueryOptions:
             f"set = {self.coverage}: label sets cover from 0.5 up to 1 of the queries",
         )
 
-    def voting(self, metric: MetricName) -> Voting:
-        """How neighbours by this metric are found and vote."""
+    def voting(self, metric: MetricName, *, calibrated: Voting | None = None) -> Voting:
+        """How neighbours by this metric are found and vote.
+
+        Args:
+            metric: what they are ranked by.
+            calibrated: how those of the active head voted when it was calibrated: by its metric
+                they vote like that where nothing else is asked for.
+        """
         learned = metric is MetricName.LEARNED
+        if learned and calibrated is not None and not self._asks_for_votes:
+            return calibrated
         vote = self.vote or (Vote.KRIGING if learned else Vote.WEIGHTED)
         k = self.k or (self.rerank if vote is Vote.KRIGING else DEFAULT_K)
         return Voting(
-            metric=metric,
             candidates=max(k, self.rerank) if learned else k,
             k=k,
-            rule=VoteRule(
+            rule=replace(
+                BY_METRIC.rule,
                 weighting=_WEIGHTINGS[vote],
                 temperature=self.temperature or KNN_TEMPERATURE,
                 class_cap=self.class_cap,
             ),
         )
+
+    @property
+    def _asks_for_votes(self) -> bool:
+        asked = (self.k, self.vote, self.temperature, self.class_cap)
+        return self.rerank != DEFAULT_RERANK or any(one is not None for one in asked)
 
 
 def _require(holds: bool, complaint: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from classify.answering.answers import Answer
 from classify.answering.classifier import Classifier
-from classify.answering.modes import MetricName, Mode
+from classify.answering.modes import Mode
 from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
@@ -100,15 +100,6 @@ def test_calibration__needs_a_head(
     """Without a trained head no score is a probability: the remedy is named."""
     with gallery.open() as store, pytest.raises(NoActiveHead, match=r"run `retrain`"):
         _ask(store, query, **options)
-
-
-def test_calibration__is_of_the_default_vote() -> None:
-    """What `retrain` fits k-NN's calibration to is what a query without options does."""
-    from classify.answering.options import Voting
-    from head.trust.neighbours import CANDIDATES, METRIC_VOTE
-
-    fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
-    assert QueryOptions().voting(MetricName.LEARNED) == fitted
 
 
 def test_calibration__is_of_one_way_of_voting(store: VectorStore, query: Vectors) -> None:
