@@ -6,13 +6,15 @@ class -1 in the places that are left; what stands in `similarities` there is ign
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from holotype.references import Codes, Floats
+from holotype.references import Codes, Floats, Vectors
 
 Similarities = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
@@ -62,6 +64,8 @@ class Tally:
     """(Q, C) summed weights of each class; below 0 where kriging speaks against a class."""
     support: Floats
     """(Q, C) summed similarity of the neighbours of each class: breaks ties."""
+    floor: float = SHARE_FLOOR
+    """See `VoteRule.floor`."""
 
     @property
     def shares(self) -> Floats:
@@ -71,7 +75,7 @@ class Tally:
     @property
     def scores(self) -> Floats:
         """(Q, C) for a calibration: see `vote_scores`."""
-        return vote_scores(self.sums)
+        return vote_scores(self.sums, floor=self.floor)
 
     def ranking(self) -> Codes:
         """(Q, C) classes, best first: by sum, then by summed similarity, then by number."""
@@ -93,6 +97,8 @@ class VoteRule:
     """In [0, 1]. Votes are divided by (references of their class) ** balance: a class with
     100 times the references of another has 100 times as many chances to be near. 1 answers as
     if all classes were equally frequent."""
+    floor: float = SHARE_FLOOR
+    """Of `vote_scores`."""
 
     def cast(
         self,
@@ -121,6 +127,7 @@ class VoteRule:
             weights=weights,
             sums=_sum_by_class(weights, classes, len(class_sizes)),
             support=_sum_by_class(similarities, classes, len(class_sizes)),
+            floor=self.floor,
         )
 
     def _weights(
@@ -136,13 +143,98 @@ class VoteRule:
                 return _kriging(similarities, affinities, votes, nugget=self.nugget)
 
 
-def vote_scores(sums: Floats) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voting:
+    """How neighbours are found and vote, with nothing left open.
+
+    Stored with a head beside the calibration that was fitted to it.
+    """
+
+    candidates: int
+    """The nearest by plain cosine: they are fetched."""
+    k: int
+    """Of the candidates, the nearest in the space that they are ranked in: they vote."""
+    rule: VoteRule
+
+    def balanced(self, balance: float) -> Voting:
+        """The same with votes weighed against the size of their class (`VoteRule.balance`)."""
+        return replace(self, rule=replace(self.rule, balance=balance))
+
+    def cast(
+        self, queries: Vectors, places: Vectors, classes: Codes, *, class_sizes: Floats
+    ) -> Tally:
+        """Rank each query's candidates by cosine, and let the nearest k vote.
+
+        Args:
+            queries: (Q, D) unit rows in the space that is ranked in.
+            places: (Q, R, D) unit rows there, the candidates of each query in any order.
+            classes: (Q, R) class numbers of the candidates, -1 where there is none.
+            class_sizes: (C,) references of each class that could have been neighbours.
+        """
+        cosine = np.einsum("qd,qrd->qr", queries, places)
+        cosine[classes < 0] = -1.0
+        order = np.argsort(-cosine, axis=1, kind="stable")[:, : self.k]
+        affinities = None
+        if self.rule.weighting is Weighting.KRIGING:
+            voters = np.take_along_axis(places, order[:, :, None], axis=1)
+            affinities = np.matmul(voters, voters.transpose(0, 2, 1))
+        return self.rule.cast(
+            np.take_along_axis(cosine, order, axis=1),
+            np.take_along_axis(classes, order, axis=1),
+            class_sizes=class_sizes,
+            affinities=affinities,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Voting:
+        """Inverse of `to_json`."""
+        rule = data["rule"]
+        return cls(
+            candidates=int(data["candidates"]),
+            k=int(data["k"]),
+            rule=VoteRule(
+                weighting=Weighting(rule["weighting"]),
+                temperature=float(rule["temperature"]),
+                nugget=float(rule["nugget"]),
+                class_cap=None if rule["class_cap"] is None else int(rule["class_cap"]),
+                balance=float(rule["balance"]),
+                floor=float(rule["floor"]),
+            ),
+        )
+
+
+BY_METRIC: Final = Voting(candidates=100, k=100, rule=VoteRule(weighting=Weighting.KRIGING))
+"""How neighbours by a learned metric vote where nothing else is asked for.
+
+50 candidates lose most of a point, 200 a little (leave-one-out on the development sets,
+`docs/LAB.md`)."""
+
+BEFORE_IT_WAS_STORED: Final = Voting(
+    candidates=100,
+    k=100,
+    rule=VoteRule(
+        weighting=Weighting.KRIGING,
+        temperature=0.07,
+        nugget=0.3,
+        class_cap=None,
+        balance=0.0,
+        floor=0.05,
+    ),
+)
+"""What heads were calibrated for while none said for what. History: it never changes."""
+
+
+def vote_scores(sums: Floats, *, floor: float = SHARE_FLOOR) -> Floats:
     """(Q, C) scores that a temperature turns into probabilities, from summed votes (Q, C).
 
     The logarithm of a vote, not the vote: between 60 classes a softmax of shares cannot be sure
     of a clear winner and doubtful of a narrow one at the same temperature.
     """
-    scores: Floats = np.log(np.maximum(sums, 0.0) + SHARE_FLOOR)
+    scores: Floats = np.log(np.maximum(sums, 0.0) + floor)
     return scores
 
 

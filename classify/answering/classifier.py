@@ -17,7 +17,7 @@ from classify.answering.basis import Basis, Standing
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
 from classify.answering.opinion import Opinion
-from classify.answering.options import QueryOptions, Voting
+from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
@@ -25,7 +25,6 @@ from holotype.votes import Weighting
 
 if TYPE_CHECKING:
     from head.fit.metric import Metric
-    from head.trust.calibration import Calibration
     from head.versions.head import Head
     from holotype.store.port import VectorStore
 
@@ -211,8 +210,11 @@ class Classifier:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
         options = asked.options
         metric = self._metric(asked.head, options.metric)
-        voting = options.voting(MetricName.LEARNED if metric else MetricName.COSINE)
-        calibration = _calibration(asked.head, voting)
+        by = MetricName.LEARNED if metric else MetricName.COSINE
+        known = asked.head.calibration.get(Mode.KNN) if asked.head and metric else None
+        voting = options.voting(by, calibrated=known.voting if known else None)
+        # It makes probabilities of the votes that it was fitted to, and of no others.
+        calibration = known if known and known.voting == voting else None
         if calibration is None:
             voting = voting.balanced(options.balance)
         kriging = voting.rule.weighting is Weighting.KRIGING
@@ -235,7 +237,7 @@ class Classifier:
             if metric
             else knn.by_cosine(neighbours, with_places=kriging)
         )
-        around = knn.vote(ranked, voting, classes=asked.candidates.classes)
+        around = knn.vote(ranked, voting, metric=by, classes=asked.candidates.classes)
         return around, self._past_the_gate(asked, around.opinion(calibration))
 
     def _past_the_gate(self, asked: _Asked, voted: Opinion) -> Opinion:
@@ -316,14 +318,6 @@ class Classifier:
         own = [id_ for id_ in asked.own_ids if id_ is not None]
         wanted = list(dict.fromkeys([*shown, *own]))
         return {r.id: r for r in self._store.get(wanted)} if wanted else {}
-
-
-def _calibration(head: Head | None, voting: Voting) -> Calibration | None:
-    """What makes these votes probabilities; it was fitted to one way of voting."""
-    from head.trust.neighbours import CANDIDATES, METRIC_VOTE
-
-    fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
-    return head.calibration.get(Mode.KNN) if head is not None and voting == fitted else None
 
 
 def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:

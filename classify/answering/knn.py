@@ -15,9 +15,8 @@ import numpy as np
 from classify.answering.answers import Evidence
 from classify.answering.modes import MetricName, Mode
 from classify.answering.opinion import Opinion
-from classify.answering.options import Voting
 from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
-from holotype.votes import Similarities, Tally, Weighting
+from holotype.votes import Similarities, Tally, Voting, Weighting
 
 if TYPE_CHECKING:
     from head.fit.metric import Metric
@@ -175,12 +174,15 @@ def _vectors(neighbours: Sequence[Neighbour]) -> Vectors:
     return np.array([n.vector for n in neighbours], dtype=np.float32)
 
 
-def vote(ranked: Sequence[Ranked], voting: Voting, *, classes: Classes) -> Neighbourhood:
+def vote(
+    ranked: Sequence[Ranked], voting: Voting, *, metric: MetricName, classes: Classes
+) -> Neighbourhood:
     """Let each query's nearest k vote.
 
     Args:
         ranked: of Q queries; with places where the rule is kriging.
         voting: the rule.
+        metric: what they are ranked by.
         classes: those that could have neighbours, as they were counted before the search.
     """
     voters = [one.nearest(voting.k) for one in ranked]
@@ -193,7 +195,7 @@ def vote(ranked: Sequence[Ranked], voting: Voting, *, classes: Classes) -> Neigh
         class_sizes=classes.sizes,
         affinities=_affinities(voters, similarities.shape[1]) if kriging else None,
     )
-    return Neighbourhood(voters, voting.metric, tally, classes.labels)
+    return Neighbourhood(voters, metric, tally, classes.labels)
 
 
 def _arrays(voters: Sequence[Ranked], code: Mapping[str, int]) -> tuple[Floats, Codes]:

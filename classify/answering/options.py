@@ -18,37 +18,20 @@ from holotype.errors import UsageError
 
 if TYPE_CHECKING:
     from holotype.references import Where
-    from holotype.votes import VoteRule
+    from holotype.votes import Voting
 
 DEFAULT_K = 20
 """Neighbours that vote by plain cosine. Meta's protocol tries 10, 20, 100 and 200."""
 
 DEFAULT_RERANK = 100
-"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging.
-
-50 lose most of a point, 200 a little (leave-one-out on the development sets, `docs/LAB.md`)."""
+"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging: the
+candidates of `holotype.votes.BY_METRIC`, written out here because that brings numpy."""
 
 DEFAULT_EVIDENCE = 20
 """Neighbours that an answer names."""
 
 MOST_BY_HTTP: Final = 1000
 """Neighbours or labels that one request may ask for: each is a row of the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voting:
-    """How neighbours are found and vote, with nothing left open."""
-
-    metric: MetricName
-    candidates: int
-    """Fetched by cosine."""
-    k: int
-    """Of the candidates, the nearest by the metric: they vote."""
-    rule: VoteRule
-
-    def balanced(self, balance: float) -> Voting:
-        """The same with votes weighed against the size of their class (`VoteRule.balance`)."""
-        return replace(self, rule=replace(self.rule, balance=balance))
 
 
 class Bounds(NamedTuple):
@@ -233,9 +216,15 @@ class QueryOptions:
             if complaint:
                 raise UsageError(complaint)
 
-    def voting(self, metric: MetricName) -> Voting:
-        """How neighbours by this metric are found and vote."""
-        from holotype.votes import KNN_TEMPERATURE, VoteRule, Weighting
+    def voting(self, metric: MetricName, *, calibrated: Voting | None = None) -> Voting:
+        """How neighbours by this metric are found and vote.
+
+        Args:
+            metric: what they are ranked by.
+            calibrated: how those of the active head voted when it was calibrated: by its metric
+                they vote like that where nothing else is asked for.
+        """
+        from holotype.votes import BY_METRIC, KNN_TEMPERATURE, Voting, Weighting
 
         weighting = {
             Vote.MAJORITY: Weighting.EQUAL,
@@ -243,18 +232,25 @@ class QueryOptions:
             Vote.KRIGING: Weighting.KRIGING,
         }
         learned = metric is MetricName.LEARNED
+        if learned and calibrated is not None and not self._asks_for_votes:
+            return calibrated
         vote = self.vote or (Vote.KRIGING if learned else Vote.WEIGHTED)
         k = self.k or (self.rerank if vote is Vote.KRIGING else DEFAULT_K)
         return Voting(
-            metric=metric,
             candidates=max(k, self.rerank) if learned else k,
             k=k,
-            rule=VoteRule(
+            rule=replace(
+                BY_METRIC.rule,
                 weighting=weighting[vote],
                 temperature=self.temperature or KNN_TEMPERATURE,
                 class_cap=self.class_cap,
             ),
         )
+
+    @property
+    def _asks_for_votes(self) -> bool:
+        asked = (self.k, self.vote, self.temperature, self.class_cap)
+        return self.rerank != DEFAULT_RERANK or any(one is not None for one in asked)
 
 
 @cache

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.answering.modes import Mode
-from classify.answering.options import Voting
 from classify.evaluation.gallery import GalleryArrays
 from classify.evaluation.predictions import Predictions
 from head.choice.selection import choose
@@ -24,7 +23,7 @@ from head.fit.options import TrainOptions
 from head.trust.calibration import Calibration, pooled_scores
 from head.trust.neighbours import Others, left_out_votes
 from holotype.references import Codes, Floats
-from holotype.votes import vote_scores
+from holotype.votes import Voting, vote_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +42,7 @@ def cross_validate(
 
     Args:
         gallery: at least two classes.
-        voting: of k-NN by the learned metric; all candidates vote.
+        voting: of k-NN by the learned metric.
         say: told what is done now.
 
     Returns:
@@ -63,12 +62,12 @@ def cross_validate(
     rows = search.plan.rows
     say("neighbours of every reference, by the metric of the other folds")
     others = Others(vectors=training.vectors[rows], groups=training.groups[rows])
-    votes = left_out_votes(search, others, candidates=voting.candidates, rule=voting.rule)
+    votes = left_out_votes(search, others, voting=voting)
     if votes is None:
         return None
     truth = search.scored_codes
     linear = _calibrated(choice.winner.logits, truth)
-    knn = _calibrated(vote_scores(votes.sums), truth)
+    knn = _calibrated(vote_scores(votes.sums, floor=voting.rule.floor), truth)
     auto = _calibrated(pooled_scores(linear, knn), truth)
     return CrossValidated(
         rows=rows[search.plan.scored],

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.modes import MetricName, Mode
-from classify.answering.options import Voting
 from classify.evaluation.cross_validated import cross_validate
 from classify.evaluation.evaluation import (
     SHOWN_MISTAKES,
@@ -28,7 +27,7 @@ from classify.evaluation.predictions import ABSENT, Predictions
 from holotype.errors import TooFewReferences
 from holotype.leave_one_out import Others, nearest_others
 from holotype.references import Codes, Vectors
-from holotype.votes import Weighting
+from holotype.votes import Voting, Weighting
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classify.answering.options import Voting
 from classify.evaluation.learning import Classify
 from holotype.references import Codes, Floats, Vectors
-from holotype.votes import VoteRule, Weighting
+from holotype.votes import VoteRule, Voting, Weighting
 
 BLOCK_ELEMENTS = 4 * 1024 * 1024
 """Similarities held at a time."""

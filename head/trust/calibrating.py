@@ -13,7 +13,7 @@ import numpy as np
 from head.trust.calibration import TINY, Calibration, pooled_scores
 from head.trust.neighbours import LeftOutVotes, Others, left_out_votes
 from holotype.references import Floats
-from holotype.votes import vote_scores
+from holotype.votes import BY_METRIC, vote_scores
 
 if TYPE_CHECKING:
     from head.choice.search import Search
@@ -39,17 +39,19 @@ def calibrations(
     linear = Calibration.fit(held_out, search.scored_codes)
     rows = search.plan.rows
     others = Others(vectors=training.vectors[rows], groups=training.groups[rows])
-    votes = left_out_votes(search, others, at_most=CALIBRATED_ON, on_block=on_pass)
+    votes = left_out_votes(
+        search, others, at_most=CALIBRATED_ON, voting=BY_METRIC, on_block=on_pass
+    )
     if votes is None:
         return {LINEAR: linear}
     codes = search.codes[votes.positions]
-    by_votes = vote_scores(made_up_for(votes, search, others))
-    knn = Calibration.fit(by_votes, codes)
+    by_votes = vote_scores(made_up_for(votes, search, others), floor=BY_METRIC.rule.floor)
+    knn = Calibration.fit(by_votes, codes, voting=BY_METRIC)
     place = np.full(len(search.codes), -1)
     place[search.plan.scored] = np.arange(len(search.plan.scored))
     logits = held_out[place[votes.positions]]
     both = pooled_scores(linear.probabilities(logits), knn.probabilities(by_votes))
-    return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes)}
+    return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes, voting=BY_METRIC)}
 
 
 def made_up_for(votes: LeftOutVotes, search: Search, others: Others) -> Floats:

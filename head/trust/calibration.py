@@ -28,6 +28,7 @@ from head.trust.abstention import Abstention
 from head.trust.conformal import LabelSets
 from head.trust.reliability import ReliabilityBin, calibration_error, reliability
 from holotype.references import Codes, Floats
+from holotype.votes import BEFORE_IT_WAS_STORED, Voting
 
 TINY = 1e-12
 """Least probability whose logarithm is taken."""
@@ -45,10 +46,20 @@ class Calibration:
     `calibration_error`."""
     bins: tuple[ReliabilityBin, ...] = ()
     """The same predictions by confidence; none in heads of before they were kept."""
+    voting: Voting | None = None
+    """How the neighbours voted; None where none did."""
 
     @classmethod
-    def fit(cls, scores: npt.NDArray[np.floating], codes: Codes) -> Calibration:
-        """From out-of-fold scores (M, C), such as logits, and the truth (M,)."""
+    def fit(
+        cls, scores: npt.NDArray[np.floating], codes: Codes, *, voting: Voting | None = None
+    ) -> Calibration:
+        """From out-of-fold scores (M, C), such as logits, and the truth (M,).
+
+        Args:
+            scores: that did not see their reference.
+            codes: the true classes.
+            voting: how the scores' neighbours voted, where there were any.
+        """
         temperature = fit_temperature(scores, codes)
         probabilities = supported(softmax(scores / temperature), len(codes))
         confidence = probabilities.max(axis=1)
@@ -66,6 +77,7 @@ class Calibration:
                 "calibration_error": calibration_error(bins),
             },
             bins=bins,
+            voting=voting,
         )
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
@@ -84,6 +96,7 @@ class Calibration:
             "label_sets": self.label_sets.to_json(),
             "figures": dict(self.figures),
             "bins": [one.to_json() for one in self.bins],
+            "voting": None if self.voting is None else self.voting.to_json(),
         }
 
     @classmethod
@@ -95,6 +108,7 @@ class Calibration:
             label_sets=LabelSets.from_json(data["label_sets"]),
             figures=dict(data["figures"]),
             bins=tuple(ReliabilityBin.from_json(one) for one in data.get("bins", ())),
+            voting=_voting(data),
         )
 
 
@@ -116,3 +130,10 @@ def pooled_scores(*probabilities: Floats) -> Floats:
     """
     scores: Floats = np.log(np.maximum(np.mean(probabilities, axis=0), TINY))
     return scores
+
+
+def _voting(data: Mapping[str, Any]) -> Voting | None:
+    """As it was stored; a calibration of before that says nothing."""
+    if "voting" not in data:
+        return BEFORE_IT_WAS_STORED
+    return None if data["voting"] is None else Voting.from_json(data["voting"])

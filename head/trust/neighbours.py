@@ -19,14 +19,7 @@ from head.choice.search import Search
 from head.fit.features import FeatureMap
 from head.fit.metric import Metric
 from holotype.references import Codes, Floats, Vectors
-from holotype.votes import VoteRule, Weighting
-
-CANDIDATES = 100
-"""Nearest by cosine that the metric ranks again, and that vote: 50 lose a point, 200 gain
-none on the training parts of the shared sets."""
-
-METRIC_VOTE = VoteRule(weighting=Weighting.KRIGING)
-"""How neighbours by the learned metric vote, and what `knn` calibrations are fitted to."""
+from holotype.votes import BY_METRIC, Voting
 
 BLOCK_QUERIES = 128
 
@@ -56,8 +49,7 @@ def left_out_votes(
     others: Others,
     *,
     at_most: int | None = None,
-    candidates: int = CANDIDATES,
-    rule: VoteRule = METRIC_VOTE,
+    voting: Voting = BY_METRIC,
     on_block: Callable[[], None] = lambda: None,
 ) -> LeftOutVotes | None:
     """Let references vote on those of other groups.
@@ -66,8 +58,7 @@ def left_out_votes(
         search: with fold statistics; its vectors are after the feature map.
         others: the same references as they are stored.
         at_most: so many queries, evenly taken from each fold; None: all that are scored.
-        candidates: R.
-        rule: how they vote.
+        voting: how they are found and vote; R candidates.
         on_block: called after every block of queries (a sign of life).
 
     Returns:
@@ -82,7 +73,7 @@ def left_out_votes(
         queries = _evenly(np.flatnonzero(fold.scored), share)
         positions.append(queries)
         for block in _blocks(queries):
-            sums.append(_vote(search, others, white, block, candidates, rule))
+            sums.append(_vote(search, others, white, block, voting))
             on_block()
     if not sums:
         return None
@@ -94,22 +85,16 @@ def _vote(
     others: Others,
     white: Vectors,
     queries: Codes,
-    candidates: int,
-    rule: VoteRule,
+    voting: Voting,
 ) -> Floats:
-    nearest, allowed = _nearest(others, queries, candidates)
-    placed = white[nearest]  # (q, R, D)
-    learned = np.einsum("qd,qrd->qr", white[queries], placed)
-    learned[~allowed] = -1.0
-    order = np.argsort(-learned, axis=1, kind="stable")
-    similarities = np.take_along_axis(learned, order, axis=1)
-    classes = np.take_along_axis(np.where(allowed, search.codes[nearest], -1), order, axis=1)
-    affinities = None
-    if rule.weighting is Weighting.KRIGING:
-        placed = np.take_along_axis(placed, order[:, :, None], axis=1)
-        affinities = np.matmul(placed, placed.transpose(0, 2, 1))
-    sizes = np.bincount(search.codes, minlength=search.n_classes).astype(np.float64)
-    return rule.cast(similarities, classes, class_sizes=sizes, affinities=affinities).sums
+    nearest, allowed = _nearest(others, queries, voting.candidates)
+    tally = voting.cast(
+        white[queries],
+        white[nearest],
+        np.where(allowed, search.codes[nearest], -1),
+        class_sizes=np.bincount(search.codes, minlength=search.n_classes).astype(np.float64),
+    )
+    return tally.sums
 
 
 def _nearest(others: Others, queries: Codes, r: int) -> tuple[Codes, npt.NDArray[np.bool_]]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from holotype.votes import Tally, VoteRule, Weighting, vote_scores
+from holotype.votes import (
+    BEFORE_IT_WAS_STORED,
+    BY_METRIC,
+    Tally,
+    VoteRule,
+    Voting,
+    Weighting,
+    vote_scores,
+)
 
 MAJORITY = VoteRule(weighting=Weighting.EQUAL)
 WEIGHTED = VoteRule(temperature=0.07)
@@ -173,3 +183,47 @@ def test_vote_scores__evidence_against_counts_as_none() -> None:
     scores = vote_scores(np.array([[1.1, -0.1, 0.0]]))[0]
     assert scores[1] == scores[2] == pytest.approx(np.log(0.05))
     assert scores[0] > scores[2]
+
+
+def test_voting__survives_json() -> None:
+    """What is stored with a head is the same way of voting, whatever was asked for."""
+    rule = VoteRule(weighting=Weighting.SOFTMAX, nugget=0.1, class_cap=3, balance=0.5, floor=0.01)
+    for voting in (BY_METRIC, Voting(candidates=50, k=7, rule=rule)):
+        assert Voting.from_json(json.loads(json.dumps(voting.to_json()))) == voting
+
+
+def test_voting__of_heads_of_before_is_history() -> None:
+    """Constants of today may change; what was calibrated for yesterday's stays calibrated."""
+    assert BEFORE_IT_WAS_STORED.to_json() == {
+        "candidates": 100,
+        "k": 100,
+        "rule": {
+            "weighting": "kriging",
+            "temperature": 0.07,
+            "nugget": 0.3,
+            "class_cap": None,
+            "balance": 0.0,
+            "floor": 0.05,
+        },
+    }
+
+
+@pytest.mark.parametrize("weighting", list(Weighting))
+def test_voting__ranks_candidates_before_they_vote(weighting: Weighting) -> None:
+    """In any order, and with nobody in some places, the k nearest in that space vote."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(8, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    query, places = rows[:1], rows[1:]
+    classes = np.array([0, 1, -1, 1, 0, 2, 2])
+    voting = Voting(candidates=7, k=3, rule=VoteRule(weighting=weighting))
+    found = voting.cast(query, places[None], classes[None], class_sizes=np.ones(3))
+    cosine = places @ query[0]
+    nearest = [i for i in np.argsort(-cosine) if classes[i] >= 0][:3]
+    expected = voting.rule.cast(
+        cosine[nearest][None],
+        classes[nearest][None],
+        class_sizes=np.ones(3),
+        affinities=(places[nearest] @ places[nearest].T)[None],
+    )
+    np.testing.assert_allclose(found.sums, expected.sums, rtol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 
 from classify.answering.answers import Answer, answer_from
 from classify.answering.classifier import Classifier
-from classify.answering.modes import MetricName, Mode
+from classify.answering.modes import Mode
 from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
@@ -39,12 +39,8 @@ def _calibration(sharpness: float, *, seed: int = 1) -> Calibration:
 def store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
     """Red, green and blue, with a head whose linear scores are calibrated."""
     with own_gallery.open() as opened:
-        publish_head(opened, *LABELS, parameters=_parameters(linear=_calibration(1.0)))
+        publish_head(opened, *LABELS, calibration={Mode.LINEAR: _calibration(1.0)})
         yield opened
-
-
-def _parameters(**calibrations: Calibration) -> dict[str, object]:
-    return {"calibration": {mode: c.to_json() for mode, c in calibrations.items()}}
 
 
 def _ask(store: VectorStore, vectors: Vectors, **options: object) -> Answer:
@@ -113,15 +109,6 @@ def test_calibration__needs_a_head(
     """Without a trained head no score is a probability: the remedy is named."""
     with gallery.open() as store, pytest.raises(NoActiveHead, match=r"run `retrain`"):
         _ask(store, query, **options)
-
-
-def test_calibration__is_of_the_default_vote() -> None:
-    """What `retrain` fits k-NN's calibration to is what a query without options does."""
-    from classify.answering.options import Voting
-    from head.trust.neighbours import CANDIDATES, METRIC_VOTE
-
-    fitted = Voting(MetricName.LEARNED, candidates=CANDIDATES, k=CANDIDATES, rule=METRIC_VOTE)
-    assert QueryOptions().voting(MetricName.LEARNED) == fitted
 
 
 def test_calibration__is_of_one_way_of_voting(store: VectorStore, query: Vectors) -> None:

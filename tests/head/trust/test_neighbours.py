@@ -13,8 +13,8 @@ from head.fit.features import FeatureMap
 from head.fit.metric import Metric
 from head.trust import neighbours
 from head.trust.calibrating import made_up_for
-from head.trust.neighbours import METRIC_VOTE, LeftOutVotes, Others, left_out_votes
-from holotype.votes import VoteRule
+from head.trust.neighbours import LeftOutVotes, Others, left_out_votes
+from holotype.votes import BY_METRIC, VoteRule, Voting
 from tests.head.conftest import Clouds
 
 SIZES = {"ant": 20, "bee": 20, "wasp": 20}
@@ -26,11 +26,12 @@ def data() -> TrainingSet:
     return Clouds(16, spread=0.4).training_set(SIZES, groups=list(np.arange(60) // 2))
 
 
-@pytest.mark.parametrize("rule", [METRIC_VOTE, VoteRule()])
-def test_votes__are_those_of_one_query_at_a_time(data: TrainingSet, rule: VoteRule) -> None:
+@pytest.mark.parametrize(("rule", "k"), [(BY_METRIC.rule, 15), (VoteRule(), 15), (VoteRule(), 4)])
+def test_votes__are_those_of_one_query_at_a_time(data: TrainingSet, rule: VoteRule, k: int) -> None:
     """Blocks and folds give what a loop over references gives: own group never votes."""
     search = prepare(data)
-    votes = left_out_votes(search, Others(data.vectors, data.groups), candidates=15, rule=rule)
+    voting = Voting(candidates=15, k=k, rule=rule)
+    votes = left_out_votes(search, Others(data.vectors, data.groups), voting=voting)
     assert votes is not None
     assert sorted(votes.positions) == list(range(60))
     sizes = np.bincount(data.codes).astype(float)
@@ -42,7 +43,7 @@ def test_votes__are_those_of_one_query_at_a_time(data: TrainingSet, rule: VoteRu
         cosine = data.vectors[others] @ data.vectors[position]
         nearest = others[np.argsort(-cosine)[:15]]
         learned = white[nearest] @ white[position]
-        order = np.argsort(-learned)
+        order = np.argsort(-learned)[:k]
         nearest, learned = nearest[order], learned[order]
         expected = rule.cast(
             learned[None],
@@ -71,7 +72,9 @@ def test_votes__groups_that_fill_the_gallery_leave_no_voter(
     groups[[0, 1, 20, 21, 40, 41]] = np.arange(1, 7)
     data = replace(data, groups=groups)
     search = prepare(data)
-    votes = left_out_votes(search, Others(data.vectors, groups), rule=VoteRule())
+    votes = left_out_votes(
+        search, Others(data.vectors, groups), voting=Voting(candidates=100, k=100, rule=VoteRule())
+    )
     assert votes is not None
     np.testing.assert_allclose(votes.sums.sum(axis=1), 1)
 
