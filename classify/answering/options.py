@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 DEFAULT_K = 20
 """Neighbours that vote by plain cosine. Meta's protocol tries 10, 20, 100 and 200."""
 
-DEFAULT_RERANK = 100
-"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging: the
-candidates of `holotype.votes.BY_METRIC`, written out here because that brings numpy."""
+DEFAULT_RERANK = 100  # `holotype.votes.BY_METRIC` has it, too, but brings numpy
+"""Nearest by cosine that the learned metric ranks again; all of them vote by kriging."""
 
 DEFAULT_EVIDENCE = 20
 """Neighbours that an answer names."""
