@@ -1,73 +1,58 @@
-"""Options that several commands share, one definition each."""
+"""The options of a query on a command line, made of the fields of `QueryOptions`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from classify.answering.modes import MetricName, Vote
+from classify.answering.options import Option, QueryOptions, query_options
+from holotype import console
 
 VOTING = "Voting"
 
-K = Annotated[
+_OPTIONS = {option.name: option for option in query_options()}
+_OWN = ("evidence",)
+"""Options that a command declares itself: their default is another one there."""
+
+Evidence = Annotated[
     int | None,
-    typer.Option(
-        "--k",
-        "-k",
-        help="Neighbours that vote (default: 20 by cosine, all ranked again by kriging).",
-        rich_help_panel=VOTING,
-    ),
+    typer.Option(help=_OPTIONS["evidence"].help, show_default="5, with --json 20"),
 ]
-Metric = Annotated[
-    MetricName | None,
-    typer.Option(
-        "--metric",
-        help="In which space neighbours are near (default: learned, if trained).",
-        rich_help_panel=VOTING,
-    ),
-]
-Rerank = Annotated[
-    int,
-    typer.Option(
-        "--rerank",
-        help="Nearest by cosine that the learned metric ranks again.",
-        rich_help_panel=VOTING,
-    ),
-]
-VoteKind = Annotated[
-    Vote | None,
-    typer.Option(
-        "--vote",
-        help="How neighbours vote (default: kriging by the learned metric, weighted by cosine).",
-        rich_help_panel=VOTING,
-    ),
-]
-Temperature = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature",
-        help="Of the weighted vote; smaller trusts the nearest more (default: 0.07).",
-        rich_help_panel=VOTING,
-    ),
-]
-ClassCap = Annotated[
-    int | None,
-    typer.Option(
-        "--class-cap",
-        help="At most this many neighbours of one class vote.",
-        rich_help_panel=VOTING,
-    ),
-]
-Balance = Annotated[
-    float,
-    typer.Option(
-        "--balance",
-        help="0: queries come from classes as often as references do; 1: from all equally.",
-        rich_help_panel=VOTING,
-    ),
-]
-Filter = Annotated[
-    list[str] | None,
-    typer.Option("--where", help="key=value or key!=value; repeatable. Filters the references."),
-]
+
+
+def takes_query_options(
+    *, all_of_them: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command these options and one argument `options` made of them.
+
+    Args:
+        all_of_them: else only the filter and how neighbours vote.
+    """
+    asked = [
+        _parameter(option)
+        for name, option in _OPTIONS.items()
+        if (all_of_them and name not in _OWN) or option.voting or name == "where"
+    ]
+    return console.takes("options", asked, _read)
+
+
+def _read(**given: Any) -> QueryOptions:
+    from holotype.references import Where
+
+    where = Where.parse(given.pop("where") or [])
+    return QueryOptions(where=where, **given)
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    shown = typer.Option(
+        *option.flags, help=option.help, rich_help_panel=VOTING if option.voting else None
+    )
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=option.default,
+        annotation=Annotated[option.type, shown],
+    )

@@ -9,10 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from classify.answering.answers import QueryResult
-from classify.wire import answer_from, to_form
+from classify.answering.answers import QueryResult, answer_from
+from classify.answering.options import query_options
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import BrokenImage
+from holotype.references import Where
 from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_large
 
 if TYPE_CHECKING:
@@ -45,6 +46,20 @@ def classify_remotely(
                 future.cancel()
 
 
+def _form(options: QueryOptions) -> dict[str, str | list[str]]:
+    """The fields of `POST /v1/classify`; what is None is left out."""
+    form: dict[str, str | list[str]] = {}
+    for name in (option.name for option in query_options()):
+        value = getattr(options, name)
+        if isinstance(value, Where):
+            form[name] = value.expressions()
+        elif isinstance(value, bool):
+            form[name] = str(value).lower()
+        elif value is not None:
+            form[name] = str(value)
+    return form
+
+
 def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:
     while chunk := list(islice(sources, IMAGES_PER_REQUEST)):
         yield chunk
@@ -60,7 +75,7 @@ def _ask(
         if found["error"] is None
         else QueryResult(image.name, problem=found["error"]["detail"])
         for request in requests(sound, client.limits)
-        for image, found in zip(request, client.classify(request, to_form(options)), strict=True)
+        for image, found in zip(request, client.classify(request, _form(options)), strict=True)
     )
     return [next(answered) if isinstance(image, Outgoing) else image for image in read]
 

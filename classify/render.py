@@ -78,18 +78,18 @@ def _parts(parts: Sequence[Part]) -> str:
 
 
 def _evidence_lines(neighbours: Sequence[Evidence], answered: str | None) -> Iterator[Text]:
-    width = max((cell_len(n.reference.label) for n in neighbours), default=0)
+    width = max((cell_len(n.label) for n in neighbours), default=0)
     for i, neighbour in enumerate(neighbours):
-        label = neighbour.reference.label
+        label = neighbour.label
         padding = " " * (width - cell_len(label))
         yield Text.assemble(
             INDENT,
             ("because of".ljust(HEADING) if i == 0 else " " * HEADING, "dim"),
             f"{neighbour.similarity:.3f}  ",
-            "" if neighbour.learned is None else f"{neighbour.learned:.3f}  ",
+            "" if neighbour.learned_similarity is None else f"{neighbour.learned_similarity:.3f}  ",
             (label, "green" if label == answered else "red"),
             f"{padding}  ",
-            (neighbour.reference.source, "dim"),
+            (neighbour.source, "dim"),
         )
 
 

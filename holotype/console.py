@@ -20,7 +20,7 @@ import os
 import sys
 import time
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -32,6 +32,8 @@ from holotype.errors import HolotypeError, OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from holotype.settings import Settings
 
 EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
 
@@ -101,29 +103,45 @@ def takes_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., 
     The command's own signature declares `settings: Settings`; typer sees the options instead.
     """
 
+    def load(**values: Any) -> Settings:
+        from holotype.settings import Settings  # building it costs pydantic
+
+        return Settings.load(**values)
+
+    return takes("settings", [_parameter(name) for name in names], load)
+
+
+def takes(
+    argument: str, options: Sequence[inspect.Parameter], make: Callable[..., Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `options` on its command line, and one keyword argument made of them.
+
+    Args:
+        argument: its name; the command's own signature declares it.
+        options: what typer sees instead.
+        make: called with their values.
+    """
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        # Commands import Settings for type checkers only: building it costs pydantic.
+        # Commands import Settings for type checkers only.
         hints = typing.get_type_hints(command, localns={"Settings": Any}, include_extras=True)
         own = [
             p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name])
             for p in inspect.signature(command).parameters.values()
-            if p.name != "settings"
+            if p.name != argument
         ]
-        options = [_parameter(name) for name in names]
 
         # The command line is the one place where arguments are passed through by name.
         @functools.wraps(command)
-        def with_settings(**values: Any) -> Any:
-            from holotype.settings import Settings
+        def with_argument(**values: Any) -> Any:
+            made = make(**{option.name: values.pop(option.name) for option in options})
+            return command(**{argument: made}, **values)
 
-            settings = Settings.load(**{name: values.pop(name) for name in names})
-            return command(settings=settings, **values)
-
-        del with_settings.__wrapped__  # typer would look through it
+        del with_argument.__wrapped__  # typer would look through it
         parameters = [*own, *options]
-        with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
-        return with_settings
+        with_argument.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_argument.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_argument
 
     return decorate
 

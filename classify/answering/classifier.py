@@ -283,24 +283,34 @@ class Classifier:
         learned = around is not None and around.metric is MetricName.LEARNED
         version = head.version if head is not None and (took_part or learned) else None
         references = self._references(asked, around)
-        return [
-            Answer(
-                mode=opinion.mode,
-                scores=opinion.top(query, options.top),
-                calibrated=opinion.calibration is not None,
-                abstained=verdict.abstained,
-                label_set=verdict.label_set,
-                novelty=verdict.novelty,
-                parts=tuple(Part(part.mode, part.top(query, options.top)) for part in parts),
-                neighbours=around.evidence(query, options.evidence, references) if around else (),
-                voted=len(around.voters[query]) if around else 0,
-                metric=around.metric if around else None,
-                head=version,
-                known_as=references[own_id].label if own_id in references else None,
-                notices=notices,
+        answers = []
+        for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True)):
+            scores = opinion.top(query, options.top)
+            said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
+            named = bool(scores) and verdict.abstained is None
+            answers.append(
+                Answer(
+                    mode=opinion.mode,
+                    label=scores[0].label if named else None,
+                    score=scores[0].score if scores else None,
+                    calibrated=opinion.calibration is not None,
+                    abstained=verdict.abstained,
+                    runners_up=scores[1:] if named else scores,
+                    label_set=verdict.label_set,
+                    novelty=verdict.novelty,
+                    parts=said,
+                    disagrees=len({part.label for part in said}) > 1,
+                    neighbours=around.evidence(query, options.evidence, references)
+                    if around
+                    else (),
+                    voted=len(around.voters[query]) if around else 0,
+                    metric=around.metric if around else None,
+                    head=version,
+                    known_as=references[own_id].label if own_id in references else None,
+                    notices=notices,
+                )
             )
-            for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True))
-        ]
+        return answers
 
     def _references(self, asked: _Asked, around: Neighbourhood | None) -> dict[str, Reference]:
         """By id, what answers show: their evidence, and the queries that are references."""

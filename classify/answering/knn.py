@@ -115,19 +115,18 @@ class Neighbourhood:
         )
         return tuple(
             Evidence(
-                _as_it_voted(references[neighbour.id], neighbour),
-                neighbour.similarity,
-                float(weight),
-                learned=float(closeness) if learned else None,
+                id=neighbour.id,
+                label=neighbour.label,
+                similarity=neighbour.similarity,
+                learned_similarity=float(closeness) if learned else None,
+                weight=float(weight),
+                source=reference.source,
+                group=reference.group,
+                meta=dict(reference.meta),
             )
             for neighbour, closeness, weight in nearest
-            if neighbour.id in references
+            if (reference := references.get(neighbour.id)) is not None
         )
-
-
-def _as_it_voted(reference: Reference, neighbour: Neighbour) -> Reference:
-    same = reference.label == neighbour.label
-    return reference if same else reference.with_label(neighbour.label)
 
 
 def by_cosine(neighbours: Sequence[Sequence[Neighbour]], *, with_places: bool) -> list[Ranked]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.answering.answers import Novelty
+from classify.answering.answers import NoveltyScore
 from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from holotype.errors import NoActiveHead, UsageError
@@ -27,7 +27,7 @@ class Verdict:
 
     abstained: str | None = None
     label_set: tuple[str, ...] | None = None
-    novelty: Novelty | None = None
+    novelty: NoveltyScore | None = None
 
 
 def judge(
@@ -82,18 +82,18 @@ def _require_calibration(opinion: Opinion, head: Head | None, options: QueryOpti
     )
 
 
-def _novelty(vectors: Vectors, head: Head | None) -> list[Novelty | None]:
+def _novelty(vectors: Vectors, head: Head | None) -> list[NoveltyScore | None]:
     if head is None or head.novelty is None:
         return [None] * len(vectors)
     scores = head.novelty.score(vectors)
     unusual = head.novelty.is_unknown(scores)
-    return [Novelty(float(s), bool(u)) for s, u in zip(scores, unusual, strict=True)]
+    return [NoveltyScore(float(s), bool(u)) for s, u in zip(scores, unusual, strict=True)]
 
 
 def _reason(
     opinion: Opinion,
     query: int,
-    novelty: Novelty | None,
+    novelty: NoveltyScore | None,
     options: QueryOptions,
     *,
     newer: Collection[str],

@@ -90,6 +90,6 @@ class Collector:
 def evidence_of(answer: Answer) -> tuple[Shown, ...]:
     """The nearest neighbours of an answer, as they are shown."""
     return tuple(
-        Shown(n.reference.id, n.reference.label, n.similarity, n.reference.source, n.learned)
+        Shown(n.id, n.label, n.similarity, n.source, n.learned_similarity)
         for n in answer.neighbours[:SHOWN_NEIGHBOURS]
     )

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -61,10 +61,8 @@ class Batcher(Generic[T, R]):
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        # Work runs in an executor for its futures: they carry any error to those who asked.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._loop = threading.Thread(target=self._run, name=f"{name}-batches", daemon=True)
-        self._loop.start()
+        self._worker = threading.Thread(target=self._run, name=name, daemon=True)
+        self._worker.start()
 
     def submit(self, item: T, *, key: Hashable = None) -> Future[R]:
         """Queue one item.
@@ -97,8 +95,7 @@ class Batcher(Generic[T, R]):
             for waiting in self._waiting if drop else ():
                 waiting.future.cancel()
             self._changed.notify()
-        self._loop.join()
-        self._worker.shutdown()
+        self._worker.join()
 
     def _run(self) -> None:
         while batch := self._next():
@@ -141,13 +138,13 @@ class Batcher(Generic[T, R]):
 
     def _answer(self, batch: list[_Waiting[T, R]]) -> None:
         started = time.monotonic()
-        done = self._worker.submit(self._work, [waiting.item for waiting in batch])
-        error = done.exception()
-        if error is not None:
+        try:
+            results = self._work([waiting.item for waiting in batch])
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is theirs who asked
             for waiting in batch:
                 waiting.future.set_exception(error)
             return
         if self._observe is not None:
             self._observe(len(batch), time.monotonic() - started)
-        for waiting, result in zip(batch, done.result(), strict=True):
+        for waiting, result in zip(batch, results, strict=True):
             waiting.future.set_result(result)

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from classify.service.models.answers import EXAMPLES
 from classify.service.models.common import Body, Model, Problem
 
 
@@ -27,6 +28,8 @@ def install(app: FastAPI) -> None:
             extra = model.model_config.get("json_schema_extra")
             if model.__name__ in schemas and isinstance(extra, dict):
                 schemas[model.__name__] |= extra
+        for name, example in EXAMPLES.items():
+            schemas[name]["examples"] = [example]
         return described
 
     app.openapi = document  # type: ignore[method-assign]  # the framework's documented way

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -137,4 +137,4 @@ def _doubt(answer: Answer, both: Answer) -> str | None:
 
 def _said(both: Answer) -> dict[str, list[dict[str, Any]]]:
     said = both.parts or (Part(both.mode, both.scores),)
-    return {part.mode.value: [score.to_dict() for score in part.scores] for part in said}
+    return {part.mode.value: [asdict(score) for score in part.scores] for part in said}

@@ -184,6 +184,8 @@ def _in_our_words(error: Mapping[str, Any], request: Request) -> str:
     kind, said = error["type"], str(error["msg"])
     if "UploadFile" in said:
         return "it is text, not a file: curl -F images=@PICTURE.jpg, with the @"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
     if kind == "json_invalid":
         reason = error["ctx"]["error"]
         return f"the body is not JSON: {reason}. {_right_call(request)}"

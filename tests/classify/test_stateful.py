@@ -194,7 +194,7 @@ class Gallery(RuleBasedStateMachine):
     def _check_evidence(self, answer: Answer, left: dict[str, str]) -> None:
         if answer.head is not None:
             assert answer.head == self.heads[-1]
-        shown = {found.reference.id: found.reference.label for found in answer.neighbours}
+        shown = {found.id: found.label for found in answer.neighbours}
         assert shown.items() <= left.items()
         if answer.mode is Mode.KNN:
             assert answer.scores[0].label in shown.values() or len(left) > len(shown)

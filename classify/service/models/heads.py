@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from classify.service.models.answers import LabelScore
+from classify.answering.answers import LabelScore
 from classify.service.models.common import Body, Group, Label, Model, example
 from classify.service.models.references import MAX_PAGE
 from holotype.heads import ActiveHead, HeadRecord

@@ -9,12 +9,7 @@ from fastapi import APIRouter, Form, Request
 
 from classify.answering.answers import QueryResult
 from classify.service.dependencies import READ, ServiceDep, unless_gone
-from classify.service.models.answers import (
-    AnswerModel,
-    ClassifyForm,
-    ClassifyResponse,
-    ResultModel,
-)
+from classify.service.models.answers import ClassifyForm, ClassifyResponse, ResultModel
 from classify.service.problems import problem_of, responses
 from classify.service.uploads import read_uploads
 from holotype.errors import BrokenImage
@@ -50,10 +45,10 @@ def router(*, max_images: int) -> APIRouter:
 
 
 def _model(result: QueryResult) -> ResultModel:
-    answer, problem, thumbnail = result.answer, result.problem, result.thumbnail
+    problem, thumbnail = result.problem, result.thumbnail
     return ResultModel(
         query=result.query,
-        answer=None if answer is None else AnswerModel.model_validate(answer.to_dict()),
+        answer=result.answer,
         error=None if problem is None else problem_of(BrokenImage(problem)),
         thumbnail=None if thumbnail is None else b64encode(thumbnail).decode("ascii"),
     )

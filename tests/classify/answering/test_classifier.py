@@ -67,7 +67,7 @@ def test_removed_meanwhile__the_answer_stands(
     publish_head(store, "red", "green", "blue")
     options = QueryOptions(mode=mode, k=6, metric=MetricName.COSINE)
     (whole,) = Classifier(store).classify(query, options)
-    gone = [n.reference.id for n in whole.neighbours[:2]]
+    gone = [n.id for n in whole.neighbours[:2]]
 
     interrupted = Interrupted(store, lambda found: store.remove(ids=[n.id for n in found[:2]]))
     (answer,) = classifier_of(interrupted).classify(query, options)
@@ -95,7 +95,7 @@ def test_relabelled_meanwhile__evidence_is_shown_as_it_voted(
     interrupted = Interrupted(store, lambda found: store.relabel("ruby", ids=[n.id for n in found]))
     (answer,) = classifier_of(interrupted).classify(query, QueryOptions(k=3))
     assert answer.label == "red"
-    assert [n.reference.label for n in answer.neighbours] == ["red"] * 3
+    assert [n.label for n in answer.neighbours] == ["red"] * 3
     assert store.counts()["ruby"] == 3
 
 

@@ -66,17 +66,17 @@ def test_learned__ranks_as_brute_force_does(store: VectorStore, query: Vectors) 
     by_hand = {id_: cosine(q, (v - metric.centre) @ metric.matrix) for id_, v in rows.items()}
     plain = {id_: cosine(query[0], v) for id_, v in rows.items()}
     assert answer.metric is MetricName.LEARNED
-    assert [n.reference.id for n in answer.neighbours] == sorted(by_hand, key=lambda i: -by_hand[i])
+    assert [n.id for n in answer.neighbours] == sorted(by_hand, key=lambda i: -by_hand[i])
     for n in answer.neighbours:
-        assert n.learned == pytest.approx(by_hand[n.reference.id], abs=1e-5)
-        assert n.similarity == pytest.approx(plain[n.reference.id], abs=1e-5)
+        assert n.learned_similarity == pytest.approx(by_hand[n.id], abs=1e-5)
+        assert n.similarity == pytest.approx(plain[n.id], abs=1e-5)
 
 
 def test_learned__votes_weigh_what_it_measured(store: VectorStore, query: Vectors) -> None:
     """Weighted votes are softmax(learned similarity / 0.07), not of the plain cosine."""
     _publish_metric(store)
     (answer,) = Classifier(store).classify(query, QueryOptions(k=6, vote=Vote.WEIGHTED))
-    expected = np.exp(np.array([n.learned for n in answer.neighbours], float) / 0.07)
+    expected = np.exp(np.array([n.learned_similarity for n in answer.neighbours], float) / 0.07)
     weights = [n.weight for n in answer.neighbours]
     assert weights == pytest.approx((expected / expected.sum()).tolist(), rel=1e-4)
 
@@ -88,9 +88,9 @@ def test_rerank__only_the_nearest_by_cosine_are_considered(store: VectorStore) -
     query = (query / np.linalg.norm(query)).astype(np.float32)
     classifier = Classifier(store)
     (plain,) = classifier.classify(query, QueryOptions(k=7, metric=MetricName.COSINE))
-    nearest = {n.reference.id for n in plain.neighbours}
+    nearest = {n.id for n in plain.neighbours}
     chosen = [
-        {n.reference.id for n in classifier.classify(query, options)[0].neighbours}
+        {n.id for n in classifier.classify(query, options)[0].neighbours}
         for options in (QueryOptions(k=3, rerank=7), QueryOptions(k=3, rerank=18))
     ]
     assert chosen[0] <= nearest
@@ -105,7 +105,7 @@ def test_cosine__on_request_leaves_the_metric_aside(store: VectorStore, query: V
     (after,) = classifier.classify(query, QueryOptions(k=5, metric=MetricName.COSINE))
     assert before.metric is after.metric is MetricName.COSINE
     assert after.neighbours == before.neighbours
-    assert all(n.learned is None for n in after.neighbours)
+    assert all(n.learned_similarity is None for n in after.neighbours)
 
 
 def test_learned__asked_for_without_a_head(store: VectorStore, query: Vectors) -> None:
@@ -158,7 +158,7 @@ def test_kriging__is_the_default_by_the_learned_metric(store: VectorStore, query
         for batch in store.export()
         for id_, vector in zip(batch.ids, batch.vectors, strict=True)
     }
-    z = metric.whiten(np.stack([rows[n.reference.id] for n in answer.neighbours])).astype(float)
+    z = metric.whiten(np.stack([rows[n.id] for n in answer.neighbours])).astype(float)
     q = metric.whiten(query)[0].astype(float)
     system = np.exp(z @ z.T - 1) + 0.3 * np.eye(18)
     w, u = np.linalg.solve(system, np.exp(z @ q - 1)), np.linalg.solve(system, np.ones(18))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from classify.answering.options import DEFAULT_RERANK
 from holotype.references import Where, reference_id
+from holotype.votes import BY_METRIC
 from tests.classify.conftest import ColourGallery, Run, picture
 from tests.fakes import ColourEncoder
 
@@ -351,3 +353,8 @@ def test_filter__leaves_out_a_class_of_an_earlier_version(
         assert "light\u00a0red" not in {n["label"] for n in ran.lines[0]["neighbours"]}
     only = run("query", image, "--mode", "knn", "--where", "label=light red", "--json").lines[0]
     assert {n["label"] for n in only["neighbours"]} == {"light\u00a0red"}
+
+
+def test_options__the_candidates_are_those_that_heads_are_calibrated_with() -> None:
+    """The default of `--rerank` is said apart from the votes' own, which would bring numpy."""
+    assert BY_METRIC.candidates == DEFAULT_RERANK

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from classify.answering.answers import Answer
+from classify.answering.answers import Answer, answer_from
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
 from classify.answering.opinion import Opinion
@@ -75,7 +77,18 @@ def test_abstain__doubtful_is_unknown(
     assert "is below" in str(torn.abstained)
     assert "95% are right" in str(torn.abstained)
     assert torn.runners_up == torn.scores
-    assert torn.to_dict()["label"] is None
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_answer__is_read_back_from_its_json(
+    store: VectorStore, doubtful: Vectors, mode: Mode
+) -> None:
+    """Named, "unknown" or with its set, it is the same; what a later version adds is no harm."""
+    asked = ({}, {"abstain_at": 0.95}, {"coverage": 0.9})
+    for options in asked if mode is Mode.LINEAR else asked[:1]:
+        answer = _ask(store, doubtful, mode=mode, **options)
+        sent = json.loads(json.dumps(asdict(answer) | {"of_a_later_version": 1}))
+        assert answer_from(sent) == answer
 
 
 def test_abstain__lower_demands_answer_more(store: VectorStore, doubtful: Vectors) -> None:

@@ -92,7 +92,7 @@ def test_errors__of_the_same_class(client: ServiceClient) -> None:
         client.classify([image], {"where": ["site=Q"]})
     with pytest.raises(UsageError, match="unknown filter key"):
         client.classify([image], {"where": ["lens=1"]})
-    with pytest.raises(UsageError, match="greater than or equal to 1"):
+    with pytest.raises(UsageError, match="at least one neighbour has to vote"):
         client.classify([image], {"k": "0"})
     with pytest.raises(UsageError, match="cannot read filter"):
         client.classify([image], {"where": ["x"]})

@@ -8,17 +8,19 @@ import json
 import shutil
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from classify.answering.answers import Answer
+from classify.answering.answers import Answer, answer_from
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
 from classify.service import doubts
 from classify.service.metrics import Metrics
+from classify.service.models.answers import EXAMPLES
 from classify.service.problems import NotFound
 from classify.service.queries import Search, Upload
 from classify.service.review import ReviewQueue, ReviewUnusable
@@ -33,8 +35,6 @@ from tests.running import PATIENCE_S, Running
 def doubting(serve: Serve, own_store: VectorStore, tmp_path: Path) -> Running:
     """A service that keeps three queries, with a head that takes red for green."""
     head = publish_head(own_store, *COLOURS)
-    from dataclasses import replace
-
     swapped = ("green", "red", "blue")
     record = replace(head.record, version="20260101-000001-bbbb", labels=swapped)
     own_store.save_head(replace(head, labels=swapped, record=record).to_stored())
@@ -230,7 +230,7 @@ def test_answers__pictures_that_wait_are_bounded_in_bytes(
         done.set_result([unknown])
         return done
 
-    unknown = Answer(mode=Mode.KNN, scores=(), abstained="unlike anything")
+    unknown = replace(answer_from(EXAMPLES["Answer"]), label=None, abstained="unlike anything")
     examined = doubts.Doubts(queue, opinion, metrics)
     search = Search(np.zeros((1, 2), np.float32), ("id",), QueryOptions(mode=Mode.KNN))
     examined.wait(PATIENCE_S)

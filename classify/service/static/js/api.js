@@ -101,7 +101,6 @@ const upload = (path) => (files, options, signal) =>
 
 export const api = {
   alive: () => call("GET", "healthz"),
-  document: () => call("GET", "openapi.json"),
   gallery: () => call("GET", "v1/gallery"),
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.

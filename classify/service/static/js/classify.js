@@ -1,7 +1,6 @@
 /** Classify: images in, the answer with its evidence out. */
 
 import { api } from "./api.js";
-import { capabilities } from "./capabilities.js";
 import { $, busy, el, named, plural, say } from "./dom.js";
 import { labelField, typedLabel } from "./forms.js";
 import { optionsForm } from "./options.js";
@@ -9,9 +8,9 @@ import { optionsForm } from "./options.js";
 const LABELS_COUNTED = 12; // verdicts offered as filters
 
 export async function showClassify(root, { session, signal }) {
-  const [gallery, able] = await Promise.all([api.gallery(), capabilities()]);
+  const gallery = await api.gallery();
   session.gallery = gallery;
-  const options = optionsForm(gallery, able, session);
+  const options = optionsForm(gallery, session);
   const overview = el("section.overview", { "aria-label": "Overview" });
   const results = el("section.results", { "aria-label": "Answers" });
   const hint = el("p.empty", ...(gallery.references ? ["Answers appear here, each with the references that it rests on."] : emptyGallery()));

@@ -3,19 +3,20 @@
 import { el } from "./dom.js";
 import { choices, field } from "./forms.js";
 
+const MODES = [["auto", "Both, pooled"], ["knn", "Nearest references"], ["linear", "Linear head"]];
 const SHARES = [["0.8", "80 %"], ["0.9", "90 %"], ["0.95", "95 %"], ["0.99", "99 %"]];
 const STORED = "holotype-options";
 const REMEMBERED = ["mode", "abstain_at", "coverage"]; // from visit to visit; a filter would surprise
 
 /** The form of the options; a change answers what is shown again. */
-export function optionsForm(gallery, able, session) {
-  const modes = able.modes.filter(([name]) => gallery.head || name === "knn");
+export function optionsForm(gallery, session) {
+  const modes = MODES.filter(([name]) => gallery.head || name === "knn");
   const controls = [
     field("Who answers", el("select", { name: "mode" }, choices(modes))),
     // Both take calibrated scores, which a head brings.
-    gallery.head && able.abstains
+    gallery.head
       ? field("Say “unknown” below a precision of", el("select", { name: "abstain_at" }, choices([["", "never"], ...SHARES]))) : null,
-    gallery.head && able.namesSets
+    gallery.head
       ? field("Also a set of labels, right in", el("select", { name: "coverage" }, choices([["", "no set"], ...SHARES]))) : null,
     field("Neighbours that vote", el("input.short", {
       name: "k", type: "number", min: 1, max: 1000, placeholder: "best", inputMode: "numeric" })),
