@@ -20,7 +20,7 @@ from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
 from head.fit.metric import Metric
 from head.fit.options import TrainOptions
-from head.trust.calibrating import calibrations
+from head.trust.calibration import calibrations
 from head.trust.novelty import Novelty, usual_scores
 from head.trust.rehearsal import rehearse
 from head.versions.champion import judge

@@ -26,8 +26,7 @@ from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.metric import Metric
-from holotype.independence import NEAR_DUPLICATE
-from holotype.leave_one_out import nearest_others
+from holotype.knn import nearest
 from holotype.references import Codes, Vectors
 from holotype.votes import VoteRule, Weighting
 
@@ -179,9 +178,8 @@ def _leave_one_out(features: Features, settings: Mapping[str, Setting]) -> dict[
 
 def _neighbourhoods(features: Features) -> Iterator[Neighbourhoods]:
     """All pictures as queries, a block at a time."""
-    others = nearest_others(
-        features.unit, features.groups, r=max(RERANKED), near_duplicate=NEAR_DUPLICATE
-    )
+    groups = features.groups, features.groups
+    others = nearest(features.unit, features.unit, r=max(RERANKED), groups=groups)
     search, _ = settle(_training_set(features), seed=0)
     for fold in search.folds:
         assert fold.within is not None

@@ -21,7 +21,7 @@ from head.choice.selection import choose
 from head.data.training_set import TrainingSet
 from head.fit.options import TrainOptions
 from head.trust.calibration import Calibration, pooled_scores
-from head.trust.neighbours import Others, left_out_votes
+from head.trust.neighbours import left_out_votes
 from holotype.references import Codes, Floats
 from holotype.votes import Voting, vote_scores
 
@@ -59,10 +59,8 @@ def cross_validate(
     if choice.winner is None:
         return None
     search = choice.search
-    rows = search.plan.rows
     say("neighbours of every reference, by the metric of the other folds")
-    others = Others(vectors=training.vectors[rows], groups=training.groups[rows])
-    votes = left_out_votes(search, others, voting=voting)
+    votes = left_out_votes(search, training, voting=voting)
     if votes is None:
         return None
     truth = search.scored_codes
@@ -70,7 +68,7 @@ def cross_validate(
     knn = _calibrated(vote_scores(votes.sums, floor=voting.rule.floor), truth)
     auto = _calibrated(pooled_scores(linear, knn), truth)
     return CrossValidated(
-        rows=rows[search.plan.scored],
+        rows=search.plan.rows[search.plan.scored],
         predictions={
             mode: _predictions(gallery, truth, scores)
             for mode, scores in ((Mode.KNN, knn), (Mode.LINEAR, linear), (Mode.AUTO, auto))

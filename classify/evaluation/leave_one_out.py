@@ -25,16 +25,13 @@ from classify.evaluation.evaluation import (
 from classify.evaluation.gallery import GalleryArrays, export_gallery
 from classify.evaluation.predictions import ABSENT, Predictions
 from holotype.errors import TooFewReferences
-from holotype.leave_one_out import Others, nearest_others
-from holotype.references import Codes, Vectors
-from holotype.votes import Voting, Weighting
+from holotype.knn import Knn, nearest
+from holotype.references import Codes
+from holotype.votes import Voting
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
     from holotype.store.port import VectorStore
-
-KRIGED_AT_ONCE = 512
-"""References whose neighbours' vectors are gathered at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,35 +103,20 @@ def _classify(
 
 
 def _by_cosine(gallery: GalleryArrays, voting: Voting) -> Predictions:
-    others = nearest_others(gallery.vectors, gallery.independent, r=voting.k, near_duplicate=1.0)
-    # Row -1 (nobody there) would index the last class: keep it marked.
-    classes: Codes = np.where(others.rows >= 0, gallery.classes[others.rows], -1)
-    similarities = np.where(others.rows >= 0, others.similarities, 0.0)
-    sizes = np.bincount(gallery.classes, minlength=len(gallery.labels)).astype(np.float64)
-    kriging = voting.rule.weighting is Weighting.KRIGING
-    tallies = [
-        voting.rule.cast(
-            similarities[block],
-            classes[block],
-            class_sizes=sizes,
-            affinities=_affinities(gallery.vectors, others, block) if kriging else None,
-        )
-        for block in (
-            slice(start, start + KRIGED_AT_ONCE) for start in range(0, len(gallery), KRIGED_AT_ONCE)
-        )
-    ]
+    everyone = Knn(
+        vectors=gallery.vectors,
+        classes=gallery.classes,
+        n_classes=len(gallery.labels),
+        voting=voting,
+        groups=gallery.independent,
+    )
+    tallies = list(everyone.tallies(gallery.vectors, groups=gallery.independent))
     return Predictions(
         labels=gallery.labels,
         truth=np.where(gallery.answerable, gallery.classes, ABSENT),
         scores=np.concatenate([tally.shares for tally in tallies]),
         ranking=np.concatenate([tally.ranking() for tally in tallies]),
     )
-
-
-def _affinities(vectors: Vectors, others: Others, block: slice) -> Vectors:
-    places = vectors[others.rows[block]]
-    affinities: Vectors = places @ places.transpose(0, 2, 1)
-    return affinities
 
 
 def _exhibits(
@@ -144,8 +126,18 @@ def _exhibits(
     wrong = np.flatnonzero((predictions.truth != ABSENT) & ~predictions.correct)
     order = np.argsort(-predictions.confidence[wrong], kind="stable")
     worst: list[int] = wrong[order][:SHOWN_MISTAKES].tolist()
-    nearest = {i: _nearest(gallery, int(rows[i])) for i in worst}
-    ids = {gallery.ids[row] for i in worst for row in (int(rows[i]), *nearest[i])}
+    theirs = rows[worst]
+    found = nearest(
+        gallery.vectors[theirs],
+        gallery.vectors,
+        r=SHOWN_NEIGHBOURS,
+        groups=(gallery.independent[theirs], gallery.independent),
+    )
+    shown: dict[int, list[int]] = {
+        i: [row for row in near if row >= 0]
+        for i, near in zip(worst, found.rows.tolist(), strict=True)
+    }
+    ids = {gallery.ids[row] for i in worst for row in (int(rows[i]), *shown[i])}
     sources = {reference.id: reference.source for reference in store.get(sorted(ids))}
     own = store.thumbnails([gallery.ids[rows[i]] for i in worst])
     return [
@@ -161,21 +153,12 @@ def _exhibits(
                     similarity=float(gallery.vectors[row] @ gallery.vectors[rows[i]]),
                     source=sources.get(gallery.ids[row], gallery.ids[row]),
                 )
-                for row in nearest[i]
+                for row in shown[i]
             ),
             thumbnail=own.get(gallery.ids[rows[i]]),
         )
         for i in worst
     ]
-
-
-def _nearest(gallery: GalleryArrays, row: int) -> list[int]:
-    """Rows of the nearest independent others, by cosine."""
-    cosine = gallery.vectors @ gallery.vectors[row]
-    cosine[gallery.independent == gallery.independent[row]] = -np.inf
-    order = np.argsort(-cosine, kind="stable")[:SHOWN_NEIGHBOURS]
-    found: list[int] = order[cosine[order] > -np.inf].tolist()
-    return found
 
 
 def _absent(gallery: GalleryArrays) -> dict[str, int]:

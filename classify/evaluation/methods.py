@@ -1,7 +1,8 @@
-"""Classifiers that a learning curve compares, trained anew for every draw.
+"""What a learning curve compares, trained anew for every draw: by the code that users get.
 
-Small versions of what the commands do, on arrays: plain k-NN, k-NN in the whitened space, and
-shrinkage LDA, which stands for the head because it has a closed form.
+Feature map and shrinkage are settled, metric and linear discriminants fitted, and neighbours found
+and voting as a retrain and a query do. Of the head's candidates LDA stands for all: it has a
+closed form, and hundreds of heads are fitted for a curve.
 
 Shapes: N references, Q queries, D dimensions, C classes.
 """
@@ -14,11 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.evaluation.learning import Classify
-from holotype.references import Codes, Floats, Vectors
-from holotype.votes import VoteRule, Voting, Weighting
-
-BLOCK_ELEMENTS = 4 * 1024 * 1024
-"""Similarities held at a time."""
+from head.choice.refit import Refit
+from head.choice.search import within_everything
+from head.choice.selection import settle
+from head.data.training_set import TrainingSet
+from head.fit.features import FeatureMap
+from head.fit.lda import LinearLayer, discriminants
+from head.fit.metric import Metric
+from head.fit.options import TrainOptions
+from holotype.knn import Knn
+from holotype.references import Codes, Vectors
+from holotype.votes import Voting
 
 
 def compared(
@@ -26,129 +33,73 @@ def compared(
 ) -> Mapping[str, Classify]:
     """What a curve shows, trained on (N, D) unit rows and their (N,) classes.
 
-    Where no class has two references that differ, nothing can be learned about their spread:
-    the space stays as it is.
+    Where no class has two references that differ there is no metric to learn: neighbours vote by
+    cosine, and the head is the logistic regression that a retrain makes then.
     """
-    space = Whitening.learned(vectors, classes)
-    placed = space(vectors)
+    present, own = np.unique(classes, return_inverse=True)
+    alone = np.arange(len(vectors))
+    training = TrainingSet(
+        labels=tuple(map(str, present.tolist())),
+        vectors=vectors,
+        codes=own,
+        groups=alone,
+        marks=alone,
+    )
+    search, _ = settle(training, seed=0)
+    within = within_everything(training, search.features)
+    by_cosine = ByNeighbours(present, _voters(training, cosine))
+    if within is None:
+        layer = Refit(training, search.features, None, TrainOptions(device="cpu")).logistic(None)
+        by_metric = by_cosine
+    else:
+        within = within.shrunk_at_least(search.shrinkage)
+        layer = discriminants(within)
+        metric = Metric.of(within, search.features)
+        by_metric = ByNeighbours(present, _voters(training, learned, metric), metric)
     return {
-        "k-NN, cosine": NearestNeighbours(vectors, classes, k=cosine.k, rule=cosine.rule),
-        "k-NN, learned metric": NearestNeighbours(
-            _unit(placed), classes, k=learned.k, rule=learned.rule, space=space
-        ),
-        "linear (LDA)": NearestMean.of(placed, classes, space=space),
+        "k-NN, cosine": by_cosine,
+        "k-NN, learned metric": by_metric,
+        "linear (LDA)": ByLayer(present, layer, search.features),
     }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Whitening:
-    """Brings vectors into a space where classes are round."""
-
-    root: Floats | None
-    """(D, D) lower Cholesky factor of the within-class covariance; None: the space as it is."""
-
-    @classmethod
-    def learned(cls, vectors: Vectors, classes: Codes) -> Whitening:
-        """From the spread of (N, D) vectors about their class means, Ledoit-Wolf shrunk."""
-        from sklearn.covariance import ledoit_wolf
-
-        _, own = np.unique(classes, return_inverse=True)
-        several = np.bincount(own)[own] > 1
-        centred = (vectors - _means(vectors, own)[own])[several]
-        if not np.any(np.abs(centred) > np.finfo(np.float32).eps):
-            return cls(None)
-        covariance, _ = ledoit_wolf(centred, assume_centered=True)
-        # Of full rank, whatever the shrinkage came to.
-        floor = np.finfo(np.float32).eps * np.trace(covariance) / len(covariance)
-        return cls(np.linalg.cholesky(covariance + floor * np.eye(len(covariance))))
-
-    def __call__(self, vectors: Vectors) -> Vectors:
-        """(N, D) vectors in that space. Any root will do: cosines do not change by rotation."""
-        from scipy.linalg import solve_triangular
-
-        if self.root is None:
-            return vectors
-        placed: Vectors = solve_triangular(self.root, vectors.T, lower=True).T.astype(np.float32)
-        return placed
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NearestNeighbours:
-    """k-NN by cosine in some space."""
-
-    vectors: Vectors
-    """(N, D) unit rows, in that space."""
-    classes: Codes
-    k: int
-    rule: VoteRule
-    space: Whitening = Whitening(None)
-
-    def __call__(self, queries: Vectors) -> Codes:
-        """(Q,) classes of (Q, D) unit rows."""
-        sizes = np.bincount(self.classes).astype(np.float64)
-        # Kriging gathers the neighbours' vectors; the others look at similarities alone.
-        step = max(1, BLOCK_ELEMENTS // max(len(self.vectors), self.k * self.vectors.shape[1]))
-        placed = _unit(self.space(queries))
-        return np.concatenate(
-            [
-                self._vote(placed[start : start + step] @ self.vectors.T, sizes)
-                for start in range(0, len(placed), step)
-            ]
-        )
-
-    def _vote(self, cosine: Vectors, sizes: Floats) -> Codes:
-        k = min(self.k, cosine.shape[1])
-        nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(cosine, nearest, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        nearest = np.take_along_axis(nearest, order, axis=1)
-        affinities = None
-        if self.rule.weighting is Weighting.KRIGING:
-            places = self.vectors[nearest]
-            affinities = places @ places.transpose(0, 2, 1)
-        votes = self.rule.cast(
-            np.take_along_axis(found, order, axis=1),
-            self.classes[nearest],
-            class_sizes=sizes,
-            affinities=affinities,
-        )
-        return votes.ranking()[:, 0]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NearestMean:
-    """Shrinkage LDA: the nearest class mean in the whitened space, with priors as they come."""
+class ByNeighbours:
+    """The nearest references vote."""
 
     present: Codes
-    """(C,) the classes."""
-    means: Floats
-    """(C, D) in the whitened space."""
-    log_priors: Floats
-    """(C,) up to a constant."""
-    space: Whitening
-
-    @classmethod
-    def of(cls, placed: Vectors, classes: Codes, *, space: Whitening) -> NearestMean:
-        """From (N, D) whitened vectors."""
-        present, own = np.unique(classes, return_inverse=True)
-        return cls(present, _means(placed, own), np.log(np.bincount(own)), space)
+    """(C,) the classes, in the order of the votes' columns."""
+    voters: Knn
+    metric: Metric | None = None
 
     def __call__(self, queries: Vectors) -> Codes:
         """(Q,) classes of (Q, D) unit rows."""
-        bias = self.log_priors - 0.5 * np.einsum("cd,cd->c", self.means, self.means)
-        best: Codes = self.present[np.argmax(self.space(queries) @ self.means.T + bias, axis=1)]
+        placed = None if self.metric is None else self.metric.whiten(queries)
+        tallies = self.voters.tallies(queries, placed=placed)
+        best: Codes = self.present[np.concatenate([tally.ranking()[:, 0] for tally in tallies])]
         return best
 
 
-def _means(vectors: Vectors, own: Codes) -> Floats:
-    counts = np.bincount(own)
-    sums = np.zeros((len(counts), vectors.shape[1]))
-    np.add.at(sums, own, vectors)
-    means: Floats = sums / counts[:, None]
-    return means
+@dataclass(frozen=True, slots=True, eq=False)
+class ByLayer:
+    """A linear layer on mapped vectors."""
+
+    present: Codes
+    """(C,) the classes, in the order of the layer's rows."""
+    layer: LinearLayer
+    features: FeatureMap
+
+    def __call__(self, queries: Vectors) -> Codes:
+        """(Q,) classes of (Q, D) unit rows."""
+        best: Codes = self.present[self.layer.logits(self.features.of(queries)).argmax(axis=1)]
+        return best
 
 
-def _unit(rows: Vectors) -> Vectors:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Vectors = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
+def _voters(training: TrainingSet, voting: Voting, metric: Metric | None = None) -> Knn:
+    return Knn(
+        vectors=training.vectors,
+        classes=training.codes,
+        n_classes=len(training.labels),
+        voting=voting,
+        placed=None if metric is None else metric.whiten(training.vectors),
+    )

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from classify import cli
+from head.trust.calibration import Calibration
 from head.versions import registry
 from head.versions.head import Head
 from holotype.heads import HeadRecord
@@ -100,7 +101,7 @@ def publish_head(
     store: VectorStore,
     *labels: str,
     version: str = "20260101-000000-aaaa",
-    parameters: Mapping[str, Any] | None = None,
+    calibration: Mapping[str, Calibration] | None = None,
 ) -> Head:
     """Make a head active that scores each label by its class mean: trained in no time."""
     rows = {label: list(store.export(where=Where.equal("label", label))) for label in labels}
@@ -111,11 +112,12 @@ def publish_head(
             "2026-01-01T00:00:00+00:00",
             "ready",
             labels,
-            report={"parameters": dict(parameters or {})},
+            report={},
         ),
         labels=labels,
         weights=(20 * means).astype(np.float32),
         bias=(-10 * (means**2).sum(axis=1)).astype(np.float32),
+        calibration=dict(calibration or {}),
     )
     store.save_head(head.to_stored())
     registry.promote(store, version)

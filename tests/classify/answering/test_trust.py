@@ -39,12 +39,8 @@ def _calibration(sharpness: float, *, seed: int = 1) -> Calibration:
 def store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
     """Red, green and blue, with a head whose linear scores are calibrated."""
     with own_gallery.open() as opened:
-        publish_head(opened, *LABELS, parameters=_parameters(linear=_calibration(1.0)))
+        publish_head(opened, *LABELS, calibration={Mode.LINEAR: _calibration(1.0)})
         yield opened
-
-
-def _parameters(**calibrations: Calibration) -> dict[str, object]:
-    return {"calibration": {mode: c.to_json() for mode, c in calibrations.items()}}
 
 
 def _ask(store: VectorStore, vectors: Vectors, **options: object) -> Answer:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from classify.answering import options as options_module
 from classify.answering.answers import Answer
 from classify.answering.classifier import Classifier
 from classify.answering.modes import MetricName, Mode, Vote
-from classify.answering.options import QueryOptions
+from classify.answering.options import DEFAULT_RERANK, QueryOptions
 from head.job import retrain
 from head.options import RetrainOptions
 from head.versions import registry
+from holotype import votes
 from holotype.references import Vectors
 from holotype.store.port import VectorStore
 from holotype.votes import BY_METRIC
@@ -39,7 +39,7 @@ def query(own_gallery: ColourGallery) -> Vectors:
 def time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version of the program, in which neighbours vote with another nugget."""
     rule = replace(BY_METRIC.rule, nugget=3.0)
-    monkeypatch.setattr(options_module, "BY_METRIC", replace(BY_METRIC, rule=rule))
+    monkeypatch.setattr(votes, "BY_METRIC", replace(BY_METRIC, rule=rule))
 
 
 def _ask(store: VectorStore, vectors: Vectors, options: QueryOptions) -> Answer:
@@ -67,6 +67,7 @@ def test_defaults__are_what_a_head_of_today_is_calibrated_for(
     store: VectorStore, query: Vectors
 ) -> None:
     """A query without options, and one that spells the defaults out, are calibrated alike."""
+    assert BY_METRIC.candidates == DEFAULT_RERANK
     spelled = QueryOptions(vote=Vote.KRIGING, metric=MetricName.LEARNED, k=100)
     assert _ask(store, query, QueryOptions()).calibrated
     assert _ask(store, query, spelled).scores == _ask(store, query, QueryOptions()).scores

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 import pytest
 
-from classify.answering.modes import MetricName
+from classify.answering.classifier import Classifier
+from classify.answering.modes import MetricName, Mode
 from classify.answering.options import QueryOptions
 from classify.evaluation.learning import Classify, LearningCurve, learning_curve
 from classify.evaluation.methods import compared
+from head.data.training_set import export_training_set
+from head.fit.lda import discriminant_rows
+from head.job import retrain
+from head.options import RetrainOptions
 from holotype.references import Codes, Vectors
+from holotype.store.port import VectorStore
+from tests.references import Pictures
 
 LABELS = [f"class {c}" for c in range(4)]
 COMPARED = partial(
@@ -22,15 +29,17 @@ COMPARED = partial(
 )
 
 
-def _clusters(per_class: int, *, spread: float, seed: int = 0) -> tuple[Vectors, Codes]:
+def _clusters(
+    per_class: int, *, spread: float, seed: int = 0, dimension: int = 24
+) -> tuple[Vectors, Codes]:
     """Four classes around four directions, most of their spread along one common direction."""
     fixed, rng = np.random.default_rng(99), np.random.default_rng(seed)
-    centres, common = 0.4 * fixed.normal(size=(4, 24)), fixed.normal(size=24)
+    centres, common = 0.4 * fixed.normal(size=(4, dimension)), fixed.normal(size=dimension)
     classes = np.repeat(np.arange(4), per_class)
     rows = (
         centres[classes]
         + spread * rng.normal(size=(len(classes), 1)) * common
-        + 0.4 * rng.normal(size=(len(classes), 24))
+        + 0.4 * rng.normal(size=(len(classes), dimension))
     )
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), classes
 
@@ -104,15 +113,45 @@ def test_curve__too_little_to_draw_from() -> None:
     assert learning_curve(vectors, classes, np.arange(4), LABELS, train=COMPARED, draws=2) is None
 
 
-def test_lda__agrees_with_scikit_learn() -> None:
-    """The stand-in for the head is LinearDiscriminantAnalysis with the pooled shrinkage."""
-    from sklearn.covariance import ledoit_wolf
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+@pytest.mark.parametrize("per_class", [1, 2, 20])
+def test_compared__answer_as_the_product_does(
+    open_store: Callable[..., VectorStore], pictures: Pictures, per_class: int
+) -> None:
+    """The curve's classifiers and a query after a retrain say the same, of one reference too."""
+    vectors, classes = _clusters(per_class, spread=0.5, dimension=pictures.dimension)
+    store = open_store(gallery="clusters")
+    store.add(
+        [
+            pictures.embedded(f"{row}", LABELS[c], vector=vector, group=f"{row}")
+            for row, (vector, c) in enumerate(zip(vectors, classes, strict=True))
+        ]
+    )
+    references, _ = export_training_set(store)
+    queries, _ = _clusters(20, spread=0.5, seed=1, dimension=pictures.dimension)
+    curve = {
+        name: [LABELS[c] for c in classify(queries)]
+        for name, classify in COMPARED(references.vectors, references.codes).items()
+    }
+    retrain(store, RetrainOptions(device="cpu"))
+    classifier = Classifier(store)
 
-    vectors, classes = _clusters(30, spread=1.2)
-    queries, _ = _clusters(30, spread=1.2, seed=1)
-    centred = vectors - np.stack([vectors[classes == c].mean(axis=0) for c in range(4)])[classes]
-    _, shrinkage = ledoit_wolf(centred, assume_centered=True)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(vectors, classes)
-    ours = COMPARED(vectors, classes)["linear (LDA)"](queries)
-    assert (ours == theirs.predict(queries)).all()
+    def answered(options: QueryOptions) -> list[str | None]:
+        return [answer.label for answer in classifier.classify(queries, options)]
+
+    assert curve["k-NN, cosine"] == answered(QueryOptions(metric=MetricName.COSINE, k=5))
+    if per_class > 1:
+        assert curve["k-NN, learned metric"] == answered(QueryOptions())
+    head = classifier.basis().head
+    assert head is not None
+    if head.metric is None:
+        assert curve["linear (LDA)"] == answered(QueryOptions(mode=Mode.LINEAR))
+        return
+    assert head.class_means is not None
+    lda = discriminant_rows(
+        head.metric.matrix.astype(np.float64),
+        means=head.class_means.means,
+        counts=head.class_means.counts,
+        reference=head.metric.centre,
+    )
+    logits = lda.logits(head.features.of(queries))
+    assert curve["linear (LDA)"] == [head.labels[c] for c in logits.argmax(axis=1)]

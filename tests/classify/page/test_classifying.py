@@ -38,14 +38,14 @@ FORGETFUL_SERVICE = """() => {
 """Takes from each answer what the first version of the service did not send."""
 
 
-def calibrated(*modes: Mode) -> dict[str, object]:
-    """Parameters of a head: the higher the margin, the more answers are right."""
+def calibrated(*modes: Mode) -> dict[str, Calibration]:
+    """Of a head: the higher the margin, the more answers are right."""
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 3, 2000)
     scores = rng.normal(size=(2000, 3))
     scores[np.arange(2000), truth] += 2
-    fitted = Calibration.fit(scores, truth).to_json()
-    return {"calibration": {mode.value: fitted for mode in modes}}
+    fitted = Calibration.fit(scores, truth)
+    return dict.fromkeys(modes, fitted)
 
 
 def torn() -> bytes:
@@ -240,7 +240,7 @@ def test_unknown__with_the_reason_and_what_is_closest(
     look: Visit, serve: Serve, store_with_heads: VectorStore
 ) -> None:
     """Where the evidence is too weak for the precision that was asked for, no label is claimed."""
-    publish_head(store_with_heads, *COLOURS, parameters=calibrated(Mode.LINEAR))
+    publish_head(store_with_heads, *COLOURS, calibration=calibrated(Mode.LINEAR))
     visitor = look(at=serve(store_with_heads))
     page = visitor.page
     page.get_by_label("Who answers").select_option("Linear head")
