@@ -1,1 +1,1 @@
-"""An evaluation as one self-contained page: no script, no font, no picture from elsewhere."""
+"""An evaluation as one self-contained page: one file, nothing from elsewhere."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,54 +159,70 @@ class _Page(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.addresses: list[str] = []
         self.tags: list[str] = []
-        self.open: list[str] = []
-        self.unnamed: list[str] = []
+        self.addresses: list[str] = []
+        self.policy = ""
+        self.data = ""
+        self._in_data = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.tags.append(tag)
         self.addresses += [v or "" for k, v in attrs if k in {"src", "href", "xlink:href"}]
-        words = given.get("alt") or given.get("aria-label") or given.get("aria-hidden")
-        if tag in {"svg", "img"} and not words:
-            self.unnamed.append(tag)
-        if tag not in {"meta", "img", "br", "link"}:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        before = list(self.open)
-        self.handle_starttag(tag, attrs)
-        self.open = before
+        self._in_data = given.get("type") == "application/json"
+        if given.get("http-equiv") == "Content-Security-Policy":
+            self.policy = given["content"] or ""
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        self._in_data &= tag != "script"
+
+    def handle_data(self, data: str) -> None:
+        if self._in_data:
+            self.data += data
+
+
+def read_page(page: Path) -> dict[str, Any]:
+    """What the page is drawn from, in the words of `--json`."""
+    parser = _Page()
+    parser.feed(page.read_text(encoding="utf-8"))
+    data: dict[str, Any] = json.loads(parser.data)
+    return data
 
 
 def test_html__one_page_that_needs_nothing_else(
     trained: ColourGallery, run: Run, folder: Path, tmp_path: Path
 ) -> None:
-    """Well-formed, no address leads outside, every picture has words, mistakes are shown."""
+    """No address leads outside, nothing may be fetched, and it says what `--json` says."""
     (folder / "blue" / "<odd>.png").write_bytes(picture("red", 500))
     page = tmp_path / "report.html"
-    ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--html", page)
+    ran = run("eval", folder, "--learning-curve", "--near-duplicate", "1", "--json", "--html", page)
     assert ran.code == 0
     assert f"wrote {page}" in ran.err
     text = page.read_text(encoding="utf-8")
     parser = _Page()
     parser.feed(text)
-    assert parser.open == []
-    assert all(a.startswith(("data:image/jpeg;base64,", "#")) for a in parser.addresses)
+    assert parser.addresses == ["#main"]
     assert "url(" not in text
     assert "@import" not in text
-    assert "script" not in parser.tags
-    assert parser.unnamed == []
-    assert "&lt;odd&gt;.png" in text
+    assert parser.policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in parser.policy
+    assert parser.tags.count("script") == 2
     assert "<odd>" not in text
-    # The query and its five neighbours, for each mode that took it for red.
-    assert parser.tags.count("img") == 18
-    for heading in ("What a score is worth", "Class by class", "Would more references help?"):
-        assert heading in text
+    data = read_page(page)
+    shown = [
+        mistake.pop("picture")
+        for mistakes in data["evaluation"]["mistakes"].values()
+        for mistake in mistakes
+    ]
+    assert data["evaluation"] == ran.lines[0]
+    # The query, for each mode that took it for red; its neighbours once for all of them.
+    assert len(shown) == 3
+    pictures = [*shown, *data["pictures"].values()]
+    assert all(base64.b64decode(jpeg).startswith(b"\xff\xd8") for jpeg in pictures)
+    neighbours = {
+        n["id"] for all_ in ran.lines[0]["mistakes"].values() for m in all_ for n in m["neighbours"]
+    }
+    assert set(data["pictures"]) == neighbours
 
 
 def test_html__nowhere_to_write(gallery: ColourGallery, run: Run, folder: Path) -> None:
@@ -254,7 +272,9 @@ def test_folder__of_references_alone_has_no_accuracy_without_them(
     shown = run("eval", tmp_path / "set").out
     (line,) = [line for line in shown.splitlines() if "without near-duplicates" in line]
     assert line.split()[2:] == ["\N{EN DASH}"] * 3
-    assert "<dt>without near-duplicates</dt><dd>\N{EN DASH}</dd>" in page.read_text()
+    assert read_page(page)["evaluation"] == report | {
+        "mistakes": read_page(page)["evaluation"]["mistakes"]
+    }
 
 
 def test_folder__of_classes_that_the_gallery_lacks_has_no_figures(
@@ -276,4 +296,4 @@ def test_folder__of_classes_that_the_gallery_lacks_has_no_figures(
     assert "0%" not in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("accuracy")]
     assert line.split()[1:] == ["\N{EN DASH}"] * 3
-    assert '<p class="big">\N{EN DASH}</p>' in page.read_text()
+    assert read_page(page)["evaluation"] == report

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ ARGUMENTS = (
 PATIENCE_MS = 10_000
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+AXE = files("axe_playwright_python") / "axe.min.js"
 REFUSED = "Failed to load resource"
 """What the browser itself says of an answer that is an error."""
 
@@ -101,6 +103,16 @@ class Visitor:
             self.page.wait_for_load_state("networkidle")
             self.page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
+    def violations(self) -> list[str]:
+        """What axe finds wrong with the page as it is now: rule, and where."""
+        self.page.evaluate(AXE.read_text())
+        found: dict[str, Any] = self.page.evaluate(
+            "axe.run(document, {resultTypes: ['violations']})"
+        )
+        return [
+            f"{v['id']}: {node['html'][:150]}" for v in found["violations"] for node in v["nodes"]
+        ]
+
     def unexpected(self) -> list[str]:
         """Problems that the test did not provoke."""
         return [p for p in self.problems if not any(part in p for part in self.expected)]
@@ -113,6 +125,13 @@ def payloads(files: Sequence[tuple[str, bytes]]) -> list[Any]:
 
 def visit(browser: Browser, url: str, *, page: str = "classify", **options: Any) -> Visitor:
     """A new window on a service; options are those of a browser context."""
+    visitor = window_for(browser, url, **options)
+    visitor.go(page)
+    return visitor
+
+
+def window_for(browser: Browser, url: str, **options: Any) -> Visitor:
+    """A new window, still empty, for what is at `url`."""
     context = browser.new_context(**{"viewport": DESKTOP} | options)
     context.set_default_timeout(PATIENCE_MS)
     window = context.new_page()
@@ -120,7 +139,6 @@ def visit(browser: Browser, url: str, *, page: str = "classify", **options: Any)
     window.on("console", lambda message: _hear(visitor, message.type, message.text))
     window.on("pageerror", lambda error: visitor.problems.append(f"uncaught: {error}"))
     window.on("request", lambda request: _watch(visitor, request))
-    visitor.go(page)
     return visitor
 
 
@@ -134,3 +152,35 @@ def _watch(visitor: Visitor, request: Request) -> None:
     target = urlsplit(request.url)
     if target.scheme != "blob" and (target.scheme, target.netloc) != (origin.scheme, origin.netloc):
         visitor.problems.append(f"left the origin: {request.url}")
+
+
+def line_of(chart: Locator, series: int = 0) -> list[tuple[float, float]]:
+    """The values of a drawn line, read off the numbers at its axes; percents as shares."""
+    across, up = _ticks(chart, "middle", "x"), _ticks(chart, "end", "y")
+    points = chart.locator(f"polyline.series-{series}").get_attribute("points") or ""
+    return [
+        (_value(float(x), across), _value(float(y) + BELOW, up))
+        for x, y in (point.split(",") for point in points.split())
+    ]
+
+
+BELOW = 4
+"""Pixels from a line of the grid to the foot of its number."""
+
+
+def _ticks(chart: Locator, anchor: str, place: str) -> list[tuple[float, float]]:
+    """Pixels and values of the numbers at an axis."""
+    texts: list[tuple[str, str]] = chart.locator(f"text[text-anchor={anchor}]").evaluate_all(
+        f"(all) => all.map((text) => [text.getAttribute('{place}'), text.textContent])"
+    )
+    return [
+        (float(pixel), float(words.removesuffix(" %")) / (100 if words.endswith(" %") else 1))
+        for pixel, words in texts
+        if words[0].isdigit()
+    ]
+
+
+def _value(pixel: float, ticks: Sequence[tuple[float, float]]) -> float:
+    """Between the outer ticks."""
+    (low, least), (high, most) = min(ticks), max(ticks)
+    return round(least + (pixel - low) / (high - low) * (most - least), 4)

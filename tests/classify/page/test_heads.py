@@ -17,7 +17,7 @@ from head.trust.calibration import Calibration
 from holotype.errors import TooFewReferences
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, publish_head
-from tests.classify.page.browsing import Visitor
+from tests.classify.page.browsing import Visitor, line_of
 from tests.classify.page.conftest import Serve, Visit
 from tests.running import PATIENCE_S, TrainingHere
 
@@ -83,7 +83,7 @@ def published(
         "parameters": {"calibration": {"auto": calibration or fitted()}},
     }
     record = replace(head.record, report=report)
-    store.save_head(replace(head, record=record).to_stored())
+    store.save_head(replace(head.to_stored(), record=record))
 
 
 def fitted() -> dict[str, Any]:
@@ -105,7 +105,7 @@ def held(store: VectorStore) -> None:
         status="held",
         report={"classes": [], "comparison": comparison, "parameters": {}},
     )
-    store.save_head(replace(head, record=record).to_stored())
+    store.save_head(replace(head.to_stored(), record=record))
 
 
 def two_versions(look: Visit, serve: Serve, store: VectorStore) -> Visitor:
@@ -129,10 +129,23 @@ def test_list__versions_with_their_reports(
     expect(active.locator(".bars .name").first).to_contain_text("red")
     expect(active.locator(".whiskers .chosen")).to_contain_text("lda")
     expect(active.get_by_role("row", name="Both, pooled")).to_contain_text("90.0 %4.0 %")
-    curve = active.get_by_role("img", name="Share of right answers against")
+    curve = active.get_by_role("img", name="Errors against the share of queries")
     expect(curve.locator("polyline")).to_have_count(1)
     expect(active.get_by_role("button", name="Promote")).to_have_count(0)
     visitor.screenshot("heads")
+
+
+def test_errors__are_those_that_were_seen(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """None among the surest half, a quarter of all: not one more, as the threshold counts."""
+    visitor = two_versions(look, serve, store_with_heads)
+    active = visitor.page.locator(".head.active")
+    curve = active.get_by_role("img", name="Errors against the share of queries")
+    assert line_of(curve) == [(0.5, 0.0), (1.0, 0.25)]
+    expect(curve).to_have_accessible_description(
+        "Both, pooled: 25.0 % errors where all are answered"
+    )
 
 
 def test_reliability__a_diagram_for_each_calibrated_mode(
@@ -165,7 +178,7 @@ def test_reliability__of_a_head_without_bins_is_left_out(
     visitor = look("heads", at=serve(store_with_heads))
     active = visitor.page.locator(".head.active")
     expect(active.get_by_role("row", name="Both, pooled")).to_contain_text("90.0 %4.0 %")
-    expect(active.get_by_role("img", name="Share of right answers against")).to_be_visible()
+    expect(active.get_by_role("img", name="Errors against the share of queries")).to_be_visible()
     expect(active.get_by_role("img", name="Reliability")).to_have_count(0)
 
 

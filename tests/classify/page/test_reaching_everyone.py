@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import Any
-
 import pytest
 from playwright.sync_api import expect
 
@@ -16,7 +13,6 @@ from tests.classify.page.test_classifying import swapped
 from tests.classify.page.test_heads import FIRST, SECOND, published
 from tests.running import PATIENCE_S, Running
 
-AXE = files("axe_playwright_python") / "axe.min.js"
 PAGES = ("classify", "gallery", "gallery/red", "review", "heads")
 
 
@@ -44,15 +40,6 @@ def show(visitor: Visitor, page: str) -> None:
         expect(visitor.card("broken.png")).to_contain_text("No answer")
 
 
-def violations(visitor: Visitor) -> list[str]:
-    """What axe finds wrong with the page as it is now: rule, and where."""
-    visitor.page.evaluate(AXE.read_text())
-    found: dict[str, Any] = visitor.page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']})"
-    )
-    return [f"{v['id']}: {node['html'][:150]}" for v in found["violations"] for node in v["nodes"]]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe__finds_nothing(look: Visit, busy_service: Running, scheme: str) -> None:
     """Names, roles, contrast and structure of every page, in both colour schemes."""
@@ -64,12 +51,12 @@ def test_axe__finds_nothing(look: Visit, busy_service: Running, scheme: str) -> 
         if page == "review":
             visitor.page.get_by_label("Select all 2").check()
         visitor.screenshot(f"{scheme}-{page.replace('/', '-')}")
-        assert violations(visitor) == [], page
+        assert visitor.violations() == [], page
     visitor.go("gallery/red")
     visitor.page.locator("button.source").first.click()
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
     visitor.screenshot(f"{scheme}-reference")
-    assert violations(visitor) == [], "the dialog of a reference"
+    assert visitor.violations() == [], "the dialog of a reference"
 
 
 def test_phone__nothing_has_to_be_scrolled_sideways(look: Visit, busy_service: Running) -> None:

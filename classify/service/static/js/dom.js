@@ -22,7 +22,7 @@ function fill(node, classes, rest) {
   if (classes.length) node.setAttribute("class", classes.join(" "));
   const properties = isProperties(rest[0]) ? rest.shift() : {};
   for (const [name, value] of Object.entries(properties)) set(node, name, value);
-  node.append(...rest.flat(2).filter((child) => child !== null && child !== undefined));
+  node.append(...rest.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -92,6 +92,13 @@ export function percent(share) {
   if (share > 0 && share < 0.005) return "< 1 %";
   if (share < 1 && share >= 0.995) return "> 99 %";
   return `${(100 * share).toFixed(0)} %`;
+}
+
+/** A share with one decimal, perhaps with its standard error; what is no number was not measured. */
+export function oneDecimal(share, error = null) {
+  if (typeof share !== "number") return "not measured";
+  const text = (100 * share).toFixed(1);
+  return error === null ? `${text} %` : `${text} ± ${(100 * error).toFixed(1)} %`;
 }
 export const plural = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 export const when = (iso) => {

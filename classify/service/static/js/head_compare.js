@@ -1,9 +1,9 @@
 /** What changed from one head version to another. */
 
 import { shifts } from "./charts.js";
-import { el, named } from "./dom.js";
+import { el, named, oneDecimal } from "./dom.js";
 import { choices, field } from "./forms.js";
-import { figure, scoresOf } from "./head_report.js";
+import { scoresOf } from "./head_report.js";
 
 const TELLING = 0.0005; // changes of recall below this are none
 const FIGURES = [["Macro accuracy", "macro_accuracy"], ["Accuracy", "accuracy"], ["Macro F1", "macro_f1"]];
@@ -60,8 +60,8 @@ function growth(then, now) {
 }
 
 function shift(then, now) {
-  if (!isShare(then) && !isShare(now)) return [figure(now)];
-  return [`${figure(then)} → ${figure(now)}`, trend(then, now)];
+  if (!isShare(then) && !isShare(now)) return [oneDecimal(now)];
+  return [`${oneDecimal(then)} → ${oneDecimal(now)}`, trend(then, now)];
 }
 
 function trend(then, now) {

@@ -1,15 +1,11 @@
 /** The report of a head version: how it was chosen, how good it is, and for which classes. */
 
-import { bars, oneDecimal, precisionCurves, reliability, shifts, whiskers } from "./charts.js";
-import { el, plural } from "./dom.js";
+import { bars, errorsByAnswered, reliability, shifts, table, whiskers } from "./charts.js";
+import { el, oneDecimal, plural } from "./dom.js";
 
 const LISTED = 12; // classes listed before the rest is folded away
 
 export const scoresOf = (head) => head.report?.cross_validation ?? {};
-
-export function figure(value, error = null) {
-  return typeof value === "number" ? oneDecimal(value, error) : "not measured";
-}
 
 export function report(head) {
   const parts = [recalls(head), modes(head), trustworthiness(head), candidates(head), challenge(head)].filter(Boolean);
@@ -40,21 +36,17 @@ function recalls(head) {
 function candidates(head) {
   const rows = (head.report?.candidates ?? []).filter((row) => typeof row.macro_accuracy === "number");
   if (!rows.length) return null;
-  const columns = [["Accuracy", "accuracy", oneDecimal], ["Macro accuracy", "macro_accuracy", oneDecimal],
-    ["Macro F1", "macro_f1", oneDecimal], ["Log loss", "log_loss", (value) => value.toFixed(3)]];
-  const cell = (value, write) => el("td", typeof value === "number" ? write(value) : "not measured");
+  const chosen = ({ name }) => name === head.report.winner;
   return el("section", el("h3", "Candidates, on the same folds"),
     el("p.soft", "Macro accuracy ± one standard error."),
     whiskers(rows.map((row) => ({
-      name: row.name, value: row.macro_accuracy, error: row.standard_error ?? null, chosen: row.name === head.report.winner,
+      label: row.name, value: row.macro_accuracy, error: row.standard_error ?? null, chosen: chosen(row),
     }))),
-    el("details", el("summary", "All figures"),
-      el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Figures of the candidates" },
-        el("table",
-          el("thead", el("tr", el("th", { scope: "col" }, "Candidate"), columns.map(([name]) => el("th", { scope: "col" }, name)))),
-          el("tbody", rows.map((row) => el("tr",
-            el("th", { scope: "row" }, row.name === head.report.winner ? el("strong", `${row.name} (chosen)`) : row.name),
-            columns.map(([, key, write]) => cell(row[key], write)))))))));
+    el("details", el("summary", "All figures"), table("Figures of the candidates",
+      ["Candidate", "Accuracy", "Macro accuracy", "Macro F1", "Log loss"],
+      rows.map((row) => [chosen(row) ? el("strong", `${row.name} (chosen)`) : row.name,
+        oneDecimal(row.accuracy), oneDecimal(row.macro_accuracy), oneDecimal(row.macro_f1),
+        typeof row.log_loss === "number" ? row.log_loss.toFixed(3) : "not measured"]))));
 }
 
 const MODES = [["auto", "Both, pooled"], ["knn", "Nearest references"], ["linear", "Linear head"]];
@@ -64,17 +56,21 @@ function modes(head) {
   const figures = head.report?.calibration ?? {};
   const measured = MODES.filter(([mode]) => typeof figures[mode]?.accuracy === "number");
   if (!measured.length) return null;
-  const curves = measured
-    .map(([mode, name]) => ({ name, ...head.report.parameters?.calibration?.[mode]?.abstention }))
-    .filter(({ coverage, precision }) => coverage?.length > 1 && precision?.length === coverage.length);
+  const curves = measured.map(([mode, name]) => ({ name, points: errors(head.report.parameters?.calibration?.[mode]) }))
+    .filter(({ points }) => points.length > 1);
   return el("section", el("h3", "Answers of each mode"),
-    el("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Figures of the modes" },
-      el("table",
-        el("thead", el("tr", ["Mode", "Accuracy", "Calibration error"].map((name) => el("th", { scope: "col" }, name)))),
-        el("tbody", measured.map(([mode, name]) => el("tr", el("th", { scope: "row" }, name),
-          el("td", figure(figures[mode].accuracy)), el("td", figure(figures[mode].calibration_error))))))),
-    curves.length ? el("p.soft.above", "Share of right answers, where the less sure ones are “unknown”:") : null,
-    curves.length ? precisionCurves(curves, { title: "Share of right answers against the share of queries that is answered" }) : null);
+    table("Figures of the modes", ["Mode", "Accuracy", "Calibration error"], measured.map(([mode, name]) =>
+      [name, oneDecimal(figures[mode].accuracy), oneDecimal(figures[mode].calibration_error)])),
+    curves.length ? el("p.soft.above", "Errors that are left, where the less sure answers are “unknown”:") : null,
+    curves.length ? errorsByAnswered(curves) : null);
+}
+
+/** [answered, errors]. A head stores precision with one wrong answer more than was seen: that one is taken out. */
+function errors({ abstention: { coverage = [], precision = [] } = {}, figures } = {}) {
+  return coverage.map((share, i) => {
+    const answered = Math.round(share * figures.answers);
+    return [share, Math.max(0, 1 - (precision[i] * (answered + 1)) / answered)];
+  });
 }
 
 /** Whether a confidence is worth what it says, for each mode; heads of before it was kept show none. */
@@ -83,7 +79,7 @@ function trustworthiness(head) {
   const diagrams = MODES.filter(([mode]) => fitted[mode]?.bins?.length);
   if (!diagrams.length) return null;
   return el("section", el("h3", "How much a confidence is worth"),
-    el("p.soft", "Share of right answers at each confidence, with its 95 % interval. On the dashed line, answers are right as often as they say. Below: how many answers there are."),
+    el("p.soft", "Share of right answers at each confidence, with its 95 % interval. Short lines: the confidence that they had; on the dashed line, answers are right as often as they say. Below: how many answers there are."),
     el("div.diagrams", diagrams.map(([mode, name]) => reliability(name, fitted[mode].bins))));
 }
 

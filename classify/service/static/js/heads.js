@@ -2,10 +2,10 @@
 
 import { api, pause } from "./api.js";
 import { whiskers } from "./charts.js";
-import { attempt, busy, changed, el, named, plural, say, when } from "./dom.js";
+import { attempt, busy, changed, el, named, oneDecimal, plural, say, when } from "./dom.js";
 import { ask } from "./forms.js";
 import { comparison } from "./head_compare.js";
-import { figure, report, scoresOf } from "./head_report.js";
+import { report, scoresOf } from "./head_report.js";
 
 const POLL_MS = 700;
 const CHARTED = 12; // newest versions in the chart
@@ -131,9 +131,9 @@ function card(head, { active, promote }) {
     el("p.soft", origin.join(" · ")),
     heldBecause(head),
     el("dl.figures",
-      pair("Macro accuracy", figure(scores.macro_accuracy, scores.standard_error)),
-      pair("Accuracy", figure(scores.accuracy)),
-      pair("Macro F1", figure(scores.macro_f1))),
+      pair("Macro accuracy", oneDecimal(scores.macro_accuracy, scores.standard_error)),
+      pair("Accuracy", oneDecimal(scores.accuracy)),
+      pair("Macro F1", oneDecimal(scores.macro_f1))),
     el("details", { open: isActive }, el("summary", "Report"), report(head)));
 }
 
@@ -151,7 +151,7 @@ function overTime(heads, active) {
   return [el("h2", "Over time"),
     el("div.panel", el("p.soft", "Macro accuracy of each version, ± one standard error."),
       whiskers(measured.map((head) => ({
-        name: head.version,
+        label: head.version,
         value: scoresOf(head).macro_accuracy,
         error: scoresOf(head).standard_error ?? null,
         chosen: head.version === active,
