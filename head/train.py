@@ -1,7 +1,6 @@
 """Training is a function: references as arrays in, a head with its report out.
 
-Nothing here knows a store, a lease or a clock: `head.job` does the reading and writing around
-it, and `head.child` runs it in a process of its own.
+Nothing here knows a store, a lease or a clock: `head.job` does the reading and writing around it.
 
 Shapes: N references, M of them scored, D dimensions, C classes.
 """

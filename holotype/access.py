@@ -4,7 +4,7 @@ A service owns an embedded store for as long as it runs. Whoever works on the ga
 through it: it is found by the record beside the store's lock, or named with `--server`. Elsewhere
 the store is opened here, and the encoder is loaded when the first picture needs it.
 
-The three command lines, the service and `holotype.open` all begin here.
+The three command lines and the service begin here.
 """
 
 from __future__ import annotations
