@@ -115,12 +115,10 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from holotype.encoder import quick_start
 
     url = url_of(listener)
+    # Before the store is taken: until this process answers, others can work on the gallery.
+    encoder = quick_start.load_quickly(settings)
     with Access(
-        settings,
-        command="classify serve",
-        load=quick_start.load_quickly,
-        here=True,
-        serves_at=url,
+        settings, command="classify serve", load=lambda _: encoder, here=True, serves_at=url
     ) as access:
         store = access.made_store()
         service = Service(

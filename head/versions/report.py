@@ -15,8 +15,10 @@ Keys that the job adds:
 
 - `gallery`: name, references, counts per label, last_change (what `--if-needed` compares);
 - `fingerprint`: of the embedding space;
-- `trained_at`, `duration_s`;
-- `parameters`: numbers that the head needs to answer (`head.versions.head`).
+- `trained_at`, `duration_s`.
+
+And `parameters`: the numbers that the head needs to answer (`head.versions.head`), when it is
+stored.
 """
 
 from __future__ import annotations

@@ -17,11 +17,16 @@ import httpx
 import pytest
 
 from classify.service.command import bind, url_of
+from classify.service.command import run as run_service
 from demo.weights import BACKBONE
-from holotype.errors import StoreLocked, UsageError
+from holotype.access import find_service
+from holotype.errors import EncoderError, StoreLocked, UsageError
+from holotype.settings import Settings
+from holotype.store.factory import open_store
 from holotype.store.lock import OWNER_FILE, read_owner
 from tests.classify.conftest import COLOURS, picture
 from tests.classify.service.conftest import images
+from tests.fakes import ColourEncoder
 
 START_S = 120.0
 CLIENT_TIMEOUT_S = "2"
@@ -171,6 +176,28 @@ def test_serve__refuses_before_it_loads_anything(
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_serve__others_reach_the_gallery_while_weights_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks in these seconds opens the store, and is not sent to a service that is deaf."""
+    settings = Settings.load(home=tmp_path, port=0)
+    fingerprint = ColourEncoder().fingerprint
+    open_store(settings, fingerprint=fingerprint, command="test", create=True).close()
+    seen: list[object] = []
+
+    def load(_settings: Settings) -> ColourEncoder:
+        seen.append(find_service(settings))
+        with open_store(settings, fingerprint=None, command="test") as store:
+            seen.append(store.count())
+        raise EncoderError("seen enough")
+
+    monkeypatch.setattr("holotype.encoder.quick_start.load_quickly", load)
+    monkeypatch.setattr("classify.service.linear_algebra.hold_to_one_thread", lambda: None)
+    with pytest.raises(EncoderError, match="seen enough"):
+        run_service(settings)
+    assert seen == [None, 0]
 
 
 def test_bind__a_port_that_is_taken() -> None:
