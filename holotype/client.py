@@ -97,6 +97,9 @@ class ServiceClient:
             base_url=self.url,
             headers=headers,
             timeout=httpx.Timeout(answer_s, connect=min(CONNECT_S, answer_s)),
+            # With more connections than it would keep, the pool closes one that another thread is
+            # about to write to, and that thread reads from a closed socket.
+            limits=httpx.Limits(max_keepalive_connections=None),
             # A service on this machine is not to be looked for behind a proxy.
             trust_env=False,
         )

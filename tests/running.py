@@ -102,7 +102,9 @@ def running(
     )
     listener.listen(128)  # who connects before the server runs waits for it
     thread.start()
-    with listener, httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False) as http:
+    kept = httpx.Limits(max_keepalive_connections=None, keepalive_expiry=None)
+    asking = httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False, limits=kept)
+    with listener, asking as http:
         assert http.get("/healthz").json()["status"] == "ok"
         here = Running(url, service, http, server, thread)
         try:
