@@ -45,6 +45,15 @@ def clean_group(text: str) -> str:
     return _clean("group", text)
 
 
+def clean_space(text: str) -> str:
+    """The name of an embedding space in its one spelling.
+
+    Raises:
+        UsageError: as for `clean_label`.
+    """
+    return _clean("name of the space", text)
+
+
 def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
     """Metadata with bare keys (`meta.` is optional), values in their one spelling, none empty.
 
