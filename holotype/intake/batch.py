@@ -10,8 +10,7 @@ from holotype.fingerprint import holds_vectors
 from holotype.intake import steps
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
-from holotype.outcomes import FileOutcome, OnConflict, Outcome
-from holotype.references import reference_id
+from holotype.outcomes import FileOutcome, OnConflict
 
 if TYPE_CHECKING:
     from holotype.encoder.protocol import Encoder
@@ -86,26 +85,10 @@ class Intake:
         for start in range(0, len(items), VECTORS_AT_A_TIME):
             some, in_flight = items[start : start + VECTORS_AT_A_TIME], InFlight()
             with self._writing:
-                self._refuse_other_vectors(some)
                 steps.ask(some, self._store.existing, in_flight)
                 steps.write(some, self._store)
                 outcomes += steps.settle(some, self._relabel, in_flight, on_conflict)
         return outcomes
 
-    def _refuse_other_vectors(self, items: Sequence[Incoming]) -> None:
-        """Of references that were named: the same name with another vector."""
-        named = [item for item in items if item.sha256 and item.id != reference_id(item.sha256)]
-        known = self._store.get([item.id for item in named if item.id])
-        vectors: dict[str | None, str | None] = {one.id: one.sha256 for one in known}
-        for item in named:
-            if vectors.setdefault(item.id, item.sha256) != item.sha256:
-                item.end(Outcome.FAILED, _OTHER_VECTOR)
-
     def _relabel(self, label: str, ids: Sequence[str]) -> None:
         self._store.relabel(label, ids=ids)
-
-
-_OTHER_VECTOR = (
-    "the gallery holds another vector under this id: remove that reference first, "
-    "or give this one an id of its own"
-)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from holotype.errors import InvalidReference, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.intake.incoming import Incoming
-from holotype.intake.words import clean_group, clean_label, clean_meta
+from holotype.intake.words import clean_group, clean_id, clean_label, clean_meta, text_of
 from holotype.references import EmbeddedReference, Reference, Vectors, reference_id
 
 UNIT_ALREADY = 1e-6
@@ -98,18 +98,18 @@ def checked_vectors(X: npt.ArrayLike, dimension: int) -> tuple[Vectors, dict[int
 
 def vector_records(
     X: npt.ArrayLike,
-    labels: Sequence[str],
+    labels: Sequence[object],
     *,
     dimension: int,
     ids: Sequence[str] | None = None,
-    groups: Sequence[str | None] | None = None,
-    meta: Sequence[Mapping[str, str]] | None = None,
+    groups: Sequence[object] | None = None,
+    meta: Sequence[Mapping[str, object]] | None = None,
 ) -> list[VectorRecord]:
     """Columns as records: row i of every argument is one reference.
 
     Args:
         X: (N, D) numbers, brought to unit length here.
-        labels: N labels.
+        labels: N labels: text or numbers.
         dimension: D of the gallery.
         ids: N names of references (see the module); None: the vectors say which they are.
         groups: N groups, None where a reference is independent of all others.
@@ -124,52 +124,55 @@ def vector_records(
     for name, column in columns.items():
         if column is not None and len(column) != len(vectors):
             raise UsageError(f"there are {len(vectors)} vectors and {len(column)} {name}")
-    return [
-        vector_record(
-            vector,
-            labels[row],
-            where=_row(row, ids),
-            id=None if ids is None else ids[row],
-            group=None if groups is None else groups[row],
-            meta={} if meta is None else meta[row],
-        )
-        for row, vector in enumerate(vectors)
-    ]
+    records = []
+    for row, vector in enumerate(vectors):
+        where = _row(row, ids)
+        try:
+            record = vector_record(
+                vector,
+                _plain(labels[row]),
+                id=None if ids is None else ids[row],
+                group=None if groups is None else _plain(groups[row]),
+                meta={} if meta is None else {k: _plain(v) for k, v in meta[row].items()},
+                source=where,
+            )
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}; nothing was done") from error
+        records.append(record)
+    return records
 
 
 def vector_record(
     vector: Vectors,
-    label: str,
+    label: object,
     *,
-    where: str,
     id: str | None = None,  # noqa: A002  the word of every other record
-    group: str | None = None,
-    meta: Mapping[str, str] | None = None,
+    group: object = None,
+    meta: Mapping[str, object] | None = None,
+    source: str = "vector",
 ) -> VectorRecord:
     """One record, its texts made uniform.
 
     Args:
         vector: (D,) float32, unit length.
-        label: any text that can be one.
-        where: the row, for messages and as the reference's source.
-        id: see the module.
+        label: text, or a number.
+        id: see the module; None or empty: none was given.
         group: None or empty: it is independent of all others.
-        meta: metadata.
+        meta: metadata; values that are None or empty are left out.
+        source: where it came from, for people.
 
     Raises:
-        UsageError: a text cannot be used; the row is named.
+        UsageError: a text cannot be used.
     """
-    try:
-        return VectorRecord(
-            vector=vector,
-            label=clean_label(str(label)),
-            id=None if id is None else clean_label(str(id)),
-            group=clean_group(str(group)) if group else None,
-            meta=clean_meta(meta or {}),
-            source=where,
-        )
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
+    grouped, named = text_of("group", group), text_of("id", id)
+    return VectorRecord(
+        vector=vector,
+        label=clean_label(text_of("label", label)),
+        id=clean_id(named) if named else None,
+        group=clean_group(grouped) if grouped else None,
+        meta=clean_meta({key: text_of(key, value) for key, value in (meta or {}).items()}),
+        source=source,
+    )
 
 
 def incoming_vectors(records: Sequence[VectorRecord], fingerprint: Fingerprint) -> list[Incoming]:
@@ -264,3 +267,8 @@ def _why_not(row: npt.NDArray[np.float64]) -> str:
 
 def _row(row: int, ids: Sequence[str] | None) -> str:
     return f"row {row}" if ids is None or row >= len(ids) else f"row {row} ({ids[row]!r})"
+
+
+def _plain(value: object) -> object:
+    """A number or text of numpy as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
