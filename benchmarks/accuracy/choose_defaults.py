@@ -25,7 +25,7 @@ from benchmarks.harness import Result, benchmark
 from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from holotype.knn import nearest
 from holotype.references import Codes, Vectors
 from holotype.votes import VoteRule, Weighting

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.fit.features import LENGTH_FLOOR
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from holotype.references import Floats, Vectors
 
 HALF_SURE = 0.5

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.gate import Gate, Gated, Landmarks
 
 PLAIN = Metric(np.diag([1.0, 2.0, 1.0]).astype(np.float32), np.zeros(3, np.float32))
