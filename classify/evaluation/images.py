@@ -19,9 +19,9 @@ from classify.answering.queries import Source
 from classify.answering.query import EmbeddedBatch, embed_images
 from classify.evaluation.collect import Collector, Posed, evidence_of
 from classify.evaluation.evaluation import Evaluation, Subject, Unreadable
+from head.data.duplicates import NEAR_DUPLICATE
 from holotype.characters import uniform
 from holotype.images.files import read_file
-from holotype.independence import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
     from classify.answering.answers import Answer

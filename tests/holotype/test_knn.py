@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from holotype import knn
-from holotype.independence import group_codes
 from holotype.knn import Knn, Nearest, nearest
 from holotype.references import Codes, Vectors
 from holotype.votes import VoteRule, Voting, Weighting
@@ -28,7 +27,7 @@ def vectors() -> Vectors:
 
 def test_nearest__agrees_with_brute_force(vectors: Vectors) -> None:
     """One reference at a time, sorted by hand, gives the same rows and similarities."""
-    groups = group_codes([f"g{i % 9}" if i % 4 else None for i in range(40)])
+    groups = np.array([i % 9 if i % 4 else 100 + i for i in range(40)])
     found = _others(vectors, groups, r=6)
     for i in range(40):
         others = [j for j in range(40) if groups[j] != groups[i]]
@@ -39,7 +38,7 @@ def test_nearest__agrees_with_brute_force(vectors: Vectors) -> None:
 
 def test_nearest__blocks_change_nothing(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows at a time find what one block finds."""
-    groups = group_codes([None] * 40)
+    groups = np.arange(40)
     whole = _others(vectors, groups, r=5)
     monkeypatch.setattr(knn, "SIMILARITIES", 3 * 40)
     assert (_others(vectors, groups, r=5).rows == whole.rows).all()
@@ -48,9 +47,9 @@ def test_nearest__blocks_change_nothing(vectors: Vectors, monkeypatch: pytest.Mo
 def test_nearest__more_than_there_are() -> None:
     """Asking for more than exist gives what exists; a lone reference has none."""
     vectors = _unit(np.array([[1, 0], [1, 1], [0, 1]]))
-    assert _others(vectors, group_codes([None] * 3), r=50).rows.shape == (3, 3)
-    assert _others(vectors[:1], group_codes([None]), r=5).rows.shape == (1, 1)
-    alone = _others(vectors, group_codes(["a", "a", "a"]), r=2)
+    assert _others(vectors, np.arange(3), r=50).rows.shape == (3, 3)
+    assert _others(vectors[:1], np.arange(1), r=5).rows.shape == (1, 1)
+    alone = _others(vectors, np.zeros(3, np.int64), r=2)
     assert (alone.rows == -1).all()
     assert np.isneginf(alone.similarities).all()
 
