@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from holotype import knn
 from holotype.knn import Knn, Nearest, nearest
@@ -93,3 +94,26 @@ def test_knn__votes_as_one_query_at_a_time_does(
             affinities=(space[chosen] @ space[chosen].T)[None],
         )
         np.testing.assert_allclose(sums[i], expected.sums[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("weighting", [Weighting.EQUAL, Weighting.SOFTMAX])
+def test_knn__agrees_with_scikit_learn(vectors: Vectors, weighting: Weighting) -> None:
+    """Neighbours, their cosines, and every class's share of a vote by similarity."""
+    queries = _unit(np.random.default_rng(8).normal(size=(25, 16)))
+    classes = np.random.default_rng(9).integers(0, 3, 40)
+    rule = VoteRule(weighting=weighting)
+    voting = Voting(candidates=7, k=7, rule=rule)
+    voters = Knn(vectors=vectors, classes=classes, n_classes=3, voting=voting)
+    theirs = KNeighborsClassifier(
+        n_neighbors=7,
+        metric="cosine",
+        weights="uniform"
+        if weighting is Weighting.EQUAL
+        else lambda distances: np.exp((1 - distances) / rule.temperature),
+    ).fit(vectors, classes)
+    distances, rows = theirs.kneighbors(queries)
+    found = nearest(queries, vectors, r=7)
+    assert (found.rows == rows).all()
+    np.testing.assert_allclose(found.similarities, 1 - distances, atol=1e-6)
+    shares = np.concatenate([tally.shares for tally in voters.tallies(queries)])
+    np.testing.assert_allclose(shares, theirs.predict_proba(queries), atol=1e-5)
