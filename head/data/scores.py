@@ -88,7 +88,7 @@ def _share(part: Codes, whole: Codes) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A difference in macro accuracy, measured on the same references."""
 
     mean: float
@@ -97,7 +97,7 @@ class Difference:
 
 def paired_difference(
     first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], codes: Codes
-) -> Difference:
+) -> PairedDifference:
     """Macro accuracy of the first less that of the second.
 
     Args:
@@ -109,7 +109,7 @@ def paired_difference(
     gain = first.astype(float) - second.astype(float)
     mean = np.bincount(class_of, gain) / n
     variance = np.bincount(class_of, (gain - mean[class_of]) ** 2) / np.maximum(n - 1, 1)
-    return Difference(
+    return PairedDifference(
         mean=float(mean.mean()),
         standard_error=float(np.sqrt((variance / n).sum()) / len(n)),
     )
