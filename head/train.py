@@ -20,6 +20,7 @@ from head.data.held_out import HeldOut
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.trust.calibration import calibrations
+from head.trust.flats import Flats
 from head.trust.novelty import Novelty, usual_scores
 from head.trust.rehearsal import rehearse
 from head.versions.champion import judge
@@ -95,6 +96,8 @@ def train(
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
     held_out = _held_out(training, choice)
     options.on_pass()
+    every = np.arange(len(search.codes))
+    flats = Flats.of_classes(search.vectors, search.codes, every) if gate else None
     # Last: it may use up the vectors.
     layer = Refit(training, search.features, within, options).winner(winner)
     return Head(
@@ -106,6 +109,7 @@ def train(
         features=search.features,
         metric=metric,
         class_means=None if within is None else ClassMeans.of(within),
+        class_flats=flats,
         lda_temperature=1.0 if lda is None else lda.temperature,
         novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
         gate=gate,

@@ -7,7 +7,9 @@ logarithm of the odds that the newcomer is meant and none of the known classes, 
 cosines:
 
 - in the whitened space, to the newcomer's mean and to the nearest mean of a known class;
-- the same two before whitening, which hides directions that no known class uses.
+- before whitening, which hides directions that no known class uses, to what the newcomer's
+  references span and to the nearest flat of a known class, squared (`head.trust.flats`). A gate
+  that was stored with a head without flats was learned with cosines to the means here, too.
 
 More of them (nearest references, second classes, margins) gained nothing (`docs/LAB.md`).
 
@@ -25,6 +27,7 @@ import numpy.typing as npt
 
 from head.fit.features import LENGTH_FLOOR
 from head.fit.whitening import Metric
+from head.trust.flats import Flats
 from holotype.references import Floats, Vectors
 
 HALF_SURE = 0.5
@@ -43,17 +46,31 @@ class Landmarks:
     """(N, D) unit rows in the whitened space."""
     plain: Vectors
     """(N, D) unit rows before whitening."""
+    flats: Flats | None = None
+    """Of the N classes; None for queries, and in heads of before there were any."""
 
     @classmethod
-    def of(cls, metric: Metric, mapped: npt.NDArray[np.floating]) -> Landmarks:
+    def of(
+        cls, metric: Metric, mapped: npt.NDArray[np.floating], flats: Flats | None = None
+    ) -> Landmarks:
         """From (N, D) rows after the feature map."""
         rows = np.asarray(mapped, np.float32)
-        return cls.at(metric.place_mapped(rows), rows)
+        return cls.at(metric.place_mapped(rows), rows, flats)
 
     @classmethod
-    def at(cls, placed: npt.NDArray[np.floating], mapped: npt.NDArray[np.floating]) -> Landmarks:
+    def at(
+        cls,
+        placed: npt.NDArray[np.floating],
+        mapped: npt.NDArray[np.floating],
+        flats: Flats | None = None,
+    ) -> Landmarks:
         """From (N, D) rows after and before whitening, of any length."""
-        return cls(_unit(placed), _unit(mapped))
+        return cls(_unit(placed), _unit(mapped), flats)
+
+    def plain_nearness(self, queries: Landmarks) -> Vectors:
+        """(Q, N) how near queries come to each class before whitening."""
+        flats = self.flats
+        return queries.plain @ self.plain.T if flats is None else flats.nearness(queries.plain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,8 +149,8 @@ class Gated:
 def cosines(queries: Landmarks, newcomers: Landmarks, known: Landmarks) -> Floats:
     """(N, P, 4) what a gate looks at."""
     near = (queries.placed @ known.placed.T).max(axis=1, keepdims=True)
-    plain_near = (queries.plain @ known.plain.T).max(axis=1, keepdims=True)
-    new, plain_new = queries.placed @ newcomers.placed.T, queries.plain @ newcomers.plain.T
+    plain_near = known.plain_nearness(queries).max(axis=1, keepdims=True)
+    new, plain_new = queries.placed @ newcomers.placed.T, newcomers.plain_nearness(queries)
     seen = np.broadcast_arrays(new, near, plain_new, plain_near)
     return np.stack(seen, axis=2).astype(np.float64)
 

@@ -29,9 +29,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from head.fit.lda import discriminant_rows
+from head.trust.flats import Flats, spanned
 from head.trust.gate import Gated, Landmarks
 from head.versions.head import ClassMeans, Head, Newcomers
-from holotype.references import Floats
+from holotype.references import Floats, Vectors
 
 SAME_MEAN = 1e-4
 """Distance of class means below which two labels are one class renamed."""
@@ -52,6 +53,8 @@ class NewClass:
     mean: Floats
     """(D,) after the head's feature map."""
     count: int
+    flat: Vectors | None = None
+    """(R, D) what some of its references span (`head.trust.flats`); None where none are known."""
 
     @property
     def key(self) -> tuple[str, int, float]:
@@ -103,10 +106,11 @@ def extend(head: Head, counts: Mapping[str, int], new: Sequence[NewClass]) -> He
     head, rest = _renamed(head, new, counts)
     if head.class_means is not None:
         means, sizes = head.class_means.means, head.class_means.counts
-        rows = zip(trained, head.trained_labels, means, sizes, strict=True)
+        flats = head.class_flats.split() if head.class_flats else [None] * len(means)
+        rows = zip(trained, head.trained_labels, means, sizes, flats, strict=True)
         rest += [
-            NewClass(label, mean.astype(np.float64), int(count))
-            for before, label, mean, count in rows
+            NewClass(label, mean.astype(np.float64), int(count), flat)
+            for before, label, mean, count, flat in rows
             if before in small and label in counts
         ]
     of_today = {one.label for one in rest}
@@ -119,7 +123,10 @@ def keep(head: Head, labels: Collection[str]) -> Head:
     kept = [i for i, label in enumerate(head.trained_labels) if label in labels]
     if not kept:
         return head
-    means, novelty = head.class_means, head.novelty
+    means, flats, novelty = head.class_means, head.class_flats, head.novelty
+    if flats is not None:
+        each = flats.split()
+        flats = Flats.joined([each[i] for i in kept])
     if means is not None:
         means = ClassMeans(means.means[kept], means.counts[kept])
         novelty = None if novelty is None else replace(novelty, means=means.means)
@@ -129,6 +136,7 @@ def keep(head: Head, labels: Collection[str]) -> Head:
         weights=head.weights[kept],
         bias=head.bias[kept],
         class_means=means,
+        class_flats=flats,
         novelty=novelty,
         newcomers=None,
     )
@@ -154,11 +162,15 @@ def _gated(head: Head, added: Sequence[NewClass]) -> Gated:
     assert head.gate is not None
     assert head.metric is not None
     assert head.class_means is not None
+    means = np.stack([one.mean for one in added])
+    flats = head.class_flats and Flats.joined(
+        [spanned(one.mean[None]) if one.flat is None else one.flat for one in added]
+    )
     return Gated(
         gate=head.gate,
         metric=head.metric,
-        known=Landmarks.of(head.metric, head.class_means.means),
-        newcomers=Landmarks.of(head.metric, np.stack([one.mean for one in added])),
+        known=Landmarks.of(head.metric, head.class_means.means, head.class_flats),
+        newcomers=Landmarks.of(head.metric, means, flats),
         counts=np.array([one.count for one in added], dtype=np.float64),
     )
 

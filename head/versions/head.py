@@ -5,6 +5,7 @@ A head is stored as blocks of D + 1 columns beside the gallery (see `holotype.he
 - `linear`  C rows: weights, bias;
 - `means`   C rows: the class mean, the number of references it was taken from;
 - `metric`  D rows: the whitening matrix, with the centre in the last column;
+- `flats`   rows of what each class spans, the class's number in the last column;
 - `held_out`  packed rows: see `head.data.held_out`.
 
 Small numbers (temperatures, thresholds) stand in the record's report under `parameters`.
@@ -27,6 +28,7 @@ from head.fit.lda import LinearLayer
 from head.fit.temperature import softmax
 from head.fit.whitening import Metric
 from head.trust.calibration import Calibration
+from head.trust.flats import Flats
 from head.trust.gate import Gate, Gated
 from head.trust.novelty import Novelty
 from holotype.errors import HeadError
@@ -36,7 +38,7 @@ from holotype.references import Floats, Vectors
 if TYPE_CHECKING:
     from head.fit.statistics import WithinClass
 
-LINEAR, MEANS, METRIC, HELD_OUT = "linear", "means", "metric", "held_out"
+LINEAR, MEANS, METRIC, FLATS, HELD_OUT = "linear", "means", "metric", "flats", "held_out"
 """Names of blocks."""
 
 
@@ -91,6 +93,8 @@ class Head:
     """What is done to a stored vector first; weights, means and metric are of its result."""
     metric: Metric | None = None
     class_means: ClassMeans | None = None
+    class_flats: Flats | None = None
+    """Of the C classes, for the gate; None where it was learned without."""
     lda_temperature: float = 1.0
     """Of LDA with this metric's covariance, for classes that come later."""
     novelty: Novelty | None = None
@@ -174,6 +178,10 @@ class Head:
         if self.metric is not None:
             metric = self.metric
             blocks[METRIC] = np.column_stack([metric.matrix, metric.centre]).astype(np.float32)
+        if self.class_flats is not None:
+            flats = self.class_flats
+            numbers = np.repeat(np.arange(len(flats.sizes)), flats.sizes)
+            blocks[FLATS] = np.column_stack([flats.rows, numbers]).astype(np.float32)
         if self.held_out is not None:
             blocks[HELD_OUT] = self.held_out.to_block(self.dimension + 1)
         report = {**self.record.report, "parameters": self._parameters()}
@@ -216,6 +224,7 @@ class Head:
             features=features,
             metric=metric,
             class_means=class_means,
+            class_flats=_class_flats(blocks.get(FLATS)),
             lda_temperature=float(parameters.get("lda_temperature", 1.0)),
             held_out=None if HELD_OUT not in blocks else HeldOut.from_block(blocks[HELD_OUT]),
             gate=None if parameters.get("gate") is None else Gate.from_json(parameters["gate"]),
@@ -233,6 +242,10 @@ def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
 
 def _class_means(block: Vectors | None) -> ClassMeans | None:
     return None if block is None else ClassMeans(means=block[:, :-1], counts=block[:, -1])
+
+
+def _class_flats(block: Vectors | None) -> Flats | None:
+    return None if block is None else Flats(block[:, :-1], np.bincount(block[:, -1].astype(int)))
 
 
 def _novelty(

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from head.versions.class_means import NewClass
+from head.trust.flats import spanned
+from head.versions.class_means import FEW, NewClass
 from holotype.errors import StoreError
 from holotype.pace import Pace
-from holotype.references import Floats, VectorBatch, Where
+from holotype.references import Floats, VectorBatch, Vectors, Where
 
 if TYPE_CHECKING:
     from head.fit.features import FeatureMap
@@ -34,11 +35,17 @@ class _Sum:
     total: Floats
     """(D,)."""
     count: int = 0
+    flat: Vectors | None = None
+    """What the first few span."""
+    _few: list[Floats] = field(default_factory=list)
 
     def add(self, mapped: Floats) -> None:
         """Rows of (N, D)."""
         self.total += mapped.sum(axis=0, dtype=np.float64)
         self.count += len(mapped)
+        if more := [*mapped[: FEW - len(self._few)]]:
+            self._few += more
+            self.flat = spanned(np.stack(self._few))
 
 
 @dataclass(slots=True, eq=False)
@@ -113,7 +120,7 @@ class NewerClasses:
             self._wrong = []
         self._go_on(began + seconds)
         return [
-            NewClass(label=label, mean=known.total / known.count, count=count)
+            NewClass(label, mean=known.total / known.count, count=count, flat=known.flat)
             for label, count in sorted(counts.items())
             if (known := self._known(label)) is not None and known.count
         ]
