@@ -95,7 +95,8 @@ class Gate:
             counts: (P,) references that each is the mean of.
             known: C means.
         """
-        odds = design(cosines(queries, newcomers, known), counts) @ self.coefficients
+        seen = cosines(queries, newcomers, nearest(queries, known))
+        odds = design(seen, counts) @ self.coefficients
         odds *= counts / (counts + self.half_sure)
         # All of a query's odds together, or several newcomers at the bound would tie.
         too_high = odds.max(axis=1, keepdims=True) - np.log(self.asked + 1)
@@ -146,12 +147,16 @@ class Gated:
         return share
 
 
-def cosines(queries: Landmarks, newcomers: Landmarks, known: Landmarks) -> Floats:
-    """(N, P, 4) what a gate looks at."""
-    near = (queries.placed @ known.placed.T).max(axis=1, keepdims=True)
-    plain_near = known.plain_nearness(queries).max(axis=1, keepdims=True)
+def nearest(queries: Landmarks, known: Landmarks) -> Vectors:
+    """(N, 2) how near queries come to a known class, after and before whitening."""
+    placed = queries.placed @ known.placed.T
+    return np.stack([placed.max(axis=1), known.plain_nearness(queries).max(axis=1)], axis=1)
+
+
+def cosines(queries: Landmarks, newcomers: Landmarks, near: Vectors) -> Floats:
+    """(N, P, 4) what a gate looks at; `near` as `nearest` gives it."""
     new, plain_new = queries.placed @ newcomers.placed.T, newcomers.plain_nearness(queries)
-    seen = np.broadcast_arrays(new, near, plain_new, plain_near)
+    seen = np.broadcast_arrays(new, near[:, :1], plain_new, near[:, 1:])
     return np.stack(seen, axis=2).astype(np.float64)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.trust.flats import Flats, spanned
-from head.trust.gate import Gate, Landmarks, cosines, design
+from head.trust.gate import Gate, Landmarks, cosines, design, nearest
 from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
@@ -116,11 +116,10 @@ def _rehearsed(
     at = _placed(within, np.concatenate([means, search.vectors[rows]]))
     kept = np.flatnonzero(fold.trained & ~leaving)
     flats = Flats.of_classes(search.vectors, search.codes, kept)
-    known = Landmarks.at(at[: len(means)], means, flats)
-    placed = dict(zip(rows.tolist(), at[len(means) :], strict=True))
-
-    def points(chosen: Codes) -> Landmarks:
-        return Landmarks.at(np.stack([placed[r] for r in chosen.tolist()]), search.vectors[chosen])
+    known, at = Landmarks.at(at[: len(means)], means, flats), at[len(means) :]
+    asked = Landmarks.at(at, search.vectors[rows])
+    near = nearest(asked, known)
+    place = {row: i for i, row in enumerate(rows.tolist())}
 
     for references in own:
         for m in GIVEN_BACK * DRAWS:
@@ -129,11 +128,12 @@ def _rehearsed(
             if len(given) < m or not len(rest):
                 continue
             newcomer = Landmarks.at(
-                np.mean([placed[r] for r in given.tolist()], axis=0, keepdims=True),
+                at[[place[r] for r in given.tolist()]].mean(axis=0, keepdims=True),
                 search.vectors[given].mean(axis=0, keepdims=True),
                 Flats.joined([spanned(search.vectors[given])]),
             )
-            seen = cosines(points(np.concatenate([rest, others])), newcomer, known)
+            of = [*(place[r] for r in rest.tolist()), *range(len(others))]
+            seen = cosines(Landmarks(asked.placed[of], asked.plain[of]), newcomer, near[of])
             meant = np.repeat([True, False], [len(rest), len(others)])
             yield _Cell(design(seen, [m])[:, 0], meant)
 
