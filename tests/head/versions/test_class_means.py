@@ -13,9 +13,10 @@ from head.fit.features import FeatureMap
 from head.fit.lda import discriminants
 from head.fit.whitening import Metric
 from head.job import retrain
+from head.trust.gate import Gated, Landmarks
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, keep, newer, with_classes
-from head.versions.head import ClassMeans, Head
+from head.versions.head import FLATS, ClassMeans, Head
 from head.versions.newer import NewerClasses
 from holotype.heads import HeadRecord
 from holotype.references import Where
@@ -257,8 +258,45 @@ def test_extend__a_head_without_a_gate_goes_on_as_before(
     assert (best == head.labels.index("moth")).mean() > 0.8
 
 
-def test_gate__is_stored_with_the_head(trained: VectorStore) -> None:
-    """What a retrain rehearsed is there when the head is loaded."""
-    gate = active(trained).gate
-    assert gate is not None
-    assert gate.asked == sum(SIZES.values())
+def test_extend__a_head_without_flats_goes_on_as_before(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """A gate of before there were any looks at cosines to means alone."""
+    trained.add(clouds.references({"moth": 3}, pictures))
+    stored = active(trained).to_stored()
+    blocks = {name: block for name, block in stored.blocks.items() if name != FLATS}
+    head = today(Head.from_stored(replace(stored, blocks=blocks)), trained)
+    assert head.gate is not None
+    assert head.metric is not None
+    assert head.class_means is not None
+    moths, queries = clouds.of("moth", 3), clouds.of("moth", 20, first=900)
+    by_means = Gated(
+        gate=head.gate,
+        metric=head.metric,
+        known=Landmarks.of(head.metric, head.class_means.means),
+        newcomers=Landmarks.of(head.metric, head.features.of(moths).mean(axis=0, keepdims=True)),
+        counts=np.array([3.0]),
+    ).share(head.features.of(queries))
+    np.testing.assert_allclose(head.probabilities(queries)[:, 3:], by_means, rtol=1e-4)
+
+
+def test_gate__is_stored_with_the_head(trained: VectorStore, clouds: Clouds) -> None:
+    """What a retrain rehearsed is there when the head is loaded, with what each class spans."""
+    head = active(trained)
+    assert head.gate is not None
+    assert head.gate.asked == sum(SIZES.values())
+    assert head.class_flats is not None
+    for c, label in enumerate(head.labels):
+        near = head.class_flats.nearness(head.features.of(clouds.of(label, SIZES[label])))
+        assert (near.argmax(axis=1) == c).all(), "its own references lie in it"
+
+
+def test_keep__leaves_each_class_its_own_flat(trained: VectorStore) -> None:
+    """Rows, means and flats stay together when a label goes."""
+    head = active(trained)
+    kept = keep(head, {"ant", "wasp"})
+    assert head.class_flats is not None
+    assert kept.class_flats is not None
+    ant, _, wasp = head.class_flats.split()
+    for flat, own in zip(kept.class_flats.split(), (ant, wasp), strict=True):
+        np.testing.assert_array_equal(flat, own)

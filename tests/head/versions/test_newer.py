@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from head.data.training_set import export_training_set
+from head.trust.flats import DIRECTIONS, Flats
+from head.versions.class_means import FEW
 from head.versions.head import Head
 from head.versions.newer import NewerClasses
 from holotype.errors import StoreError
@@ -57,6 +59,22 @@ def test_read__follows_additions(
     for first in range(0, 30, 10):
         store.add(clouds.references({"moth": 10, f"fly {first}": 3}, pictures, first=first))
         assert_right(newer, store)
+
+
+def test_read__knows_what_the_first_few_span(
+    store: VectorStore, head: Head, clouds: Clouds, pictures: Pictures
+) -> None:
+    """References that were added later count, too, up to as many as the gate was rehearsed with."""
+    newer = NewerClasses(store, head)
+    for n in (1, 3, FEW, FEW + 5):
+        known = store.counts().get("moth", 0)
+        store.add(clouds.references({"moth": n - known}, pictures, first=known))
+        [moth] = newer.read(store.counts(), seconds=ENOUGH_S)
+        assert moth.flat is not None
+        near = Flats.joined([moth.flat]).nearness(head.features.of(clouds.of("moth", n)))
+        spanned_by = np.sort(near[:, 0])[::-1][: min(n, DIRECTIONS)]
+        assert (spanned_by > 0.7).all()
+        assert len(moth.flat) == min(n, DIRECTIONS)
 
 
 def test_read__follows_removals_and_relabels(
