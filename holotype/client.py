@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -17,9 +17,9 @@ from urllib.parse import quote
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
-from holotype.references import EVERYTHING, Reference, Where
+from holotype.references import EVERYTHING, Reference, VectorBatch, Where
 from holotype.store.port import Damage, Page, Verification
-from holotype.transport import ANSWER_S, PATIENCE_S, Transport
+from holotype.transport import ANSWER_S, PATIENCE_S, Transport, file_of, not_a_service
 
 IDS_PER_CALL = 5_000
 PAGE = 1_000
@@ -215,6 +215,24 @@ class ServiceClient:
         with self._transport.stream("POST", "/v1/backup") as response:
             for block in response.iter_bytes():
                 file.write(block)
+
+    def export_vectors(self, *, where: Where = EVERYTHING) -> Iterator[VectorBatch]:
+        """`GET /v1/export`: all vectors with their labels, of one moment, in id order.
+
+        A batch at a time, as they come; who stops early closes the iterator.
+
+        Raises:
+            UsageError: the filter names a key that no reference carries.
+            StoreMoved: references came or went whenever they were read.
+        """
+        from holotype.arrow import read_stream
+
+        params = {"where": where.expressions()}
+        with self._transport.stream("GET", "/v1/export", params=params) as response:
+            try:
+                yield from read_stream(file_of(response))
+            except (ValueError, KeyError, OSError) as error:
+                raise not_a_service(response) from error
 
     # -- pictures -------------------------------------------------------------------
 

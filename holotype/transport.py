@@ -5,17 +5,21 @@ Imports neither torch nor an engine.
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import httpx
 
 from holotype.errors import HolotypeError, ServiceError, UsageError, by_name
 from holotype.retry_after import retry_after_s
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
@@ -139,6 +143,28 @@ class Transport:
             yield
         finally:
             timer.cancel()
+
+
+def file_of(response: httpx.Response) -> BinaryIO:
+    """An answer that is still to be read, as a file that can be read once."""
+    return io.BufferedReader(_Blocks(response.iter_bytes()))
+
+
+class _Blocks(io.RawIOBase):
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer)
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        n = min(len(into), len(self._rest))
+        into[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
 
 
 class Answered(dict[str, Any]):

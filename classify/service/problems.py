@@ -35,6 +35,7 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.BrokenImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyGallery: HTTPStatus.CONFLICT,
+    errors.StoreMoved: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.HeadError: HTTPStatus.CONFLICT,

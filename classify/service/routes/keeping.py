@@ -1,21 +1,32 @@
-"""`/v1/verify` and `/v1/backup`."""
+"""`/v1/verify`, `/v1/backup` and `/v1/export`."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from classify.service.copies import COPY_TYPE, copy_of
-from classify.service.dependencies import WRITE, ServiceDep, StoreDep
+from classify.service.copies import COPY_TYPE, sent_as_file
+from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.models.keeping import VerificationModel, VerifyBody
+from classify.service.models.references import Filter
 from classify.service.problems import responses
+from holotype.arrow import STREAM_TYPE, write_stream
+from holotype.references import Where
 
 
 def router() -> APIRouter:
     """The routes."""
-    api = APIRouter(tags=["keeping"], dependencies=[WRITE])
+    api = APIRouter(tags=["keeping"])
 
-    @api.post("/v1/verify", summary="Look at everything that is stored", responses=responses(422))
+    @api.post(
+        "/v1/verify",
+        summary="Look at everything that is stored",
+        dependencies=[WRITE],
+        responses=responses(422),
+    )
     def verify(store: StoreDep, body: VerifyBody | None = None) -> VerificationModel:
         """Every vector, payload and head; writes wait meanwhile, answers do not."""
         return VerificationModel.of(store.verify(repair=(body or VerifyBody()).repair))
@@ -23,13 +34,34 @@ def router() -> APIRouter:
     @api.post(
         "/v1/backup",
         summary="The whole gallery as a file",
+        dependencies=[WRITE],
         response_class=StreamingResponse,
         responses=responses(507, media_type=COPY_TYPE),
     )
     def backup(service: ServiceDep) -> StreamingResponse:
         """For `ingest restore`. It is copied beside the gallery first, then sent."""
-        size, blocks = copy_of(service.store, beside=service.settings.home)
-        headers = {"Content-Length": str(size)}
-        return StreamingResponse(blocks, media_type=COPY_TYPE, headers=headers)
+        return sent_as_file(
+            service.store.backup, what="backup", beside=service.settings.home, media_type=COPY_TYPE
+        )
+
+    @api.get(
+        "/v1/export",
+        summary="Labelled vectors as an Arrow stream",
+        dependencies=[READ],
+        response_class=StreamingResponse,
+        responses=responses(422, 503, 507, media_type=STREAM_TYPE),
+    )
+    def export(service: ServiceDep, asked: Annotated[Filter, Query()]) -> StreamingResponse:
+        """Columns `id`, `label`, `group` and `vector`, in id order, of one moment.
+
+        Read it with `pyarrow.ipc.open_stream`, a batch at a time. 503 where references come or
+        go while they are read: ask again. `where` is `key=value` or `key!=value`, repeatable.
+        """
+        store = service.store
+        batches = store.export(where=Where.parse(asked.where).among(store.known_counts()))
+        write = partial(write_stream, batches, gallery=store.gallery, fingerprint=store.fingerprint)
+        return sent_as_file(
+            write, what="export", beside=service.settings.home, media_type=STREAM_TYPE
+        )
 
     return api
