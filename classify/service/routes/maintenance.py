@@ -8,10 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+<<<<<<< HEAD:classify/service/routes/keeping.py
 from classify.service.copies import COPY_TYPE, sent_as_file
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.models.keeping import VerificationModel, VerifyBody
 from classify.service.models.references import Filter
+=======
+from classify.service.backup import COPY_TYPE, copy_of
+from classify.service.dependencies import WRITE, ServiceDep, StoreDep
+from classify.service.models.maintenance import VerificationModel, VerifyBody
+>>>>>>> door:classify/service/routes/maintenance.py
 from classify.service.problems import responses
 from holotype.arrow import STREAM_TYPE, write_stream
 from holotype.references import Where
