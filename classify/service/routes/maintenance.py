@@ -8,16 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-<<<<<<< HEAD:classify/service/routes/keeping.py
-from classify.service.copies import COPY_TYPE, sent_as_file
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
-from classify.service.models.keeping import VerificationModel, VerifyBody
-from classify.service.models.references import Filter
-=======
-from classify.service.backup import COPY_TYPE, copy_of
-from classify.service.dependencies import WRITE, ServiceDep, StoreDep
+from classify.service.downloads import TAR, download
 from classify.service.models.maintenance import VerificationModel, VerifyBody
->>>>>>> door:classify/service/routes/maintenance.py
+from classify.service.models.references import Filter
 from classify.service.problems import responses
 from holotype.arrow import STREAM_TYPE, write_stream
 from holotype.references import Where
@@ -42,12 +36,12 @@ def router() -> APIRouter:
         summary="The whole gallery as a file",
         dependencies=[WRITE],
         response_class=StreamingResponse,
-        responses=responses(507, media_type=COPY_TYPE),
+        responses=responses(507, media_type=TAR),
     )
     def backup(service: ServiceDep) -> StreamingResponse:
         """For `ingest restore`. It is copied beside the gallery first, then sent."""
-        return sent_as_file(
-            service.store.backup, what="backup", beside=service.settings.home, media_type=COPY_TYPE
+        return download(
+            service.store.backup, what="backup", beside=service.settings.home, media_type=TAR
         )
 
     @api.get(
@@ -66,8 +60,6 @@ def router() -> APIRouter:
         store = service.store
         batches = store.export(where=Where.parse(asked.where).among(store.known_counts()))
         write = partial(write_stream, batches, gallery=store.gallery, fingerprint=store.fingerprint)
-        return sent_as_file(
-            write, what="export", beside=service.settings.home, media_type=STREAM_TYPE
-        )
+        return download(write, what="export", beside=service.settings.home, media_type=STREAM_TYPE)
 
     return api

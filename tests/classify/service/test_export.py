@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from classify.service import copies
+from classify.service import downloads
 from holotype import transport
 from holotype.arrow import STREAM_TYPE
 from holotype.errors import ServiceError, StoreMoved, UsageError
@@ -104,7 +104,7 @@ def test_export__that_breaks_off(service: Running, monkeypatch: pytest.MonkeyPat
             yield file.read(600)
             raise OSError("the disk is gone")
 
-    monkeypatch.setattr(copies, "_blocks", broken)
+    monkeypatch.setattr(downloads, "_blocks", broken)
     with service.client() as client, pytest.raises(ServiceError, match="does not answer"):
         list(client.export_vectors())
 

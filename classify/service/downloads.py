@@ -1,4 +1,4 @@
-"""What is large on its way to a client: made as a file first, so that no client delays a write."""
+"""Large answers: made as a file first, so that no client delays a write."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastapi.responses import StreamingResponse
 
 from holotype.errors import DiskFull, StoreError
 
-COPY_TYPE: Final = "application/x-tar"
+TAR: Final = "application/x-tar"
 
 _BLOCK: Final = 1 << 20
 
 
-def sent_as_file(
+def download(
     write: Callable[[BinaryIO], None], *, what: str, beside: Path, media_type: str
 ) -> StreamingResponse:
     """An answer that is a file; it is gone when it has been read.
