@@ -11,15 +11,19 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
-from holotype.references import EVERYTHING, Reference, VectorBatch, Where
+from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
 from holotype.store.port import Damage, Page, Verification
 from holotype.transport import ANSWER_S, PATIENCE_S, Transport, file_of, not_a_service
+from holotype.uploads import BYTES_PER_NUMBER, json_requests
+
+if TYPE_CHECKING:
+    from holotype.intake.vectors import VectorRecord
 
 IDS_PER_CALL = 5_000
 PAGE = 1_000
@@ -31,7 +35,11 @@ class ServiceLimits:
     """What one request may hold."""
 
     images: int
+    """As many vectors."""
     body_bytes: int
+    """Of a request with pictures."""
+    vectors_bytes: int = 0
+    """Of a request with vectors; 0: of a service that takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,11 @@ class ServiceClient:
     def limits(self) -> ServiceLimits:
         """What one request may hold."""
         about = self.about()
-        return ServiceLimits(int(about["max_images"]), int(about["max_body_bytes"]))
+        return ServiceLimits(
+            int(about["max_images"]),
+            int(about["max_body_bytes"]),
+            int(about.get("max_vectors_bytes", 0)),
+        )
 
     def about(self) -> Mapping[str, Any]:
         """`GET /v1/gallery`, asked once."""
@@ -260,17 +272,76 @@ class ServiceClient:
             for i in images
         ]
         data = {"items": json.dumps(items), "on_conflict": on_conflict.value}
-        found = self._json("POST", "/v1/references", data=data, files=_files(images))
-        return [
-            FileOutcome(**{**outcome, "outcome": Outcome(outcome["outcome"])})
-            for outcome in found["outcomes"]
-        ]
+        return _outcomes(self._json("POST", "/v1/references", data=data, files=_files(images)))
+
+    # -- vectors --------------------------------------------------------------------
+
+    def classify_vectors(
+        self, vectors: Vectors, options: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """`POST /v1/classify/vectors`: a result per vector (query, answer, error), in order.
+
+        Args:
+            vectors: (Q, D) float32, unit rows of the gallery's space; any number of them.
+            options: as JSON, such as `{"mode": "knn", "k": 20}`.
+        """
+        results: list[dict[str, Any]] = []
+        size = BYTES_PER_NUMBER * vectors.shape[1]
+        for some in json_requests(vectors, self.limits, size=lambda _: size):
+            body = {**options, "vectors": [vector.tolist() for vector in some]}
+            results += self._json("POST", "/v1/classify/vectors", json=body)["results"]
+        return results
+
+    def add_vectors(
+        self, records: Sequence[VectorRecord], *, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """`POST /v1/references/vectors`: an outcome per record, in order. Safe to repeat.
+
+        Args:
+            records: of the gallery's space; any number of them.
+            on_conflict: what to do with a reference that is present under another label.
+        """
+        space = self.fingerprint.space or self.fingerprint.id
+        outcomes: list[FileOutcome] = []
+        for some in json_requests(records, self.limits, size=_size):
+            body = {
+                "references": [_item(record) for record in some],
+                "on_conflict": on_conflict.value,
+                "space": space,
+            }
+            outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
+        return outcomes
 
     # -- inside ---------------------------------------------------------------------
 
     def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
         body = {"ids": list(ids), "where": where.expressions(), **more}
         return int(self._json("POST", path, json=body)["changed"])
+
+
+def _outcomes(found: Mapping[str, Any]) -> list[FileOutcome]:
+    return [
+        FileOutcome(**{**outcome, "outcome": Outcome(outcome["outcome"])})
+        for outcome in found["outcomes"]
+    ]
+
+
+def _item(record: VectorRecord) -> dict[str, Any]:
+    return {"vector": record.vector.tolist(), **_said(record)}
+
+
+def _size(record: VectorRecord) -> int:
+    return BYTES_PER_NUMBER * len(record.vector) + len(json.dumps(_said(record)))
+
+
+def _said(record: VectorRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "label": record.label,
+        "group": record.group,
+        "source": record.source,
+        "meta": dict(record.meta),
+    }
 
 
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:

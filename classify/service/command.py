@@ -113,17 +113,24 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.training import TrainingProcess
     from holotype.access import Access
     from holotype.encoder import quick_start
+    from holotype.store.factory import stored_fingerprint
 
     url = url_of(listener)
+    stored = stored_fingerprint(settings)
     # Before the store is taken: until this process answers, others can work on the gallery.
-    encoder = quick_start.load_quickly(settings)
+    # Vectors that come from elsewhere have no encoder.
+    encoder = None if stored and stored.space else quick_start.load_quickly(settings)
     with Access(
-        settings, command="classify serve", load=lambda _: encoder, here=True, serves_at=url
+        settings,
+        command="classify serve",
+        load=lambda given: encoder or quick_start.load_quickly(given),
+        here=True,
+        serves_at=url,
     ) as access:
         store = access.made_store()
         service = Service(
             store=store,
-            encoder=access.encoder(),
+            encoder=None if store.fingerprint.space else access.encoder(),
             settings=settings,
             retrain=TrainingProcess(store),
         )
