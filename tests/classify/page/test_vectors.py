@@ -23,7 +23,7 @@ SPACE = Fingerprint.of_space("my-encoder v3", 4)
 
 @pytest.fixture
 def genes(tmp_path: Path) -> Iterator[VectorStore]:
-    """Four vectors of two classes."""
+    """Four vectors of two classes. Asked for first, so that it is closed last."""
     settings = Settings.load(home=tmp_path / "genes")
     with open_store(settings, fingerprint=SPACE, command="a test", create=True) as store:
         records = vector_records(np.eye(4), ["ant", "ant", "bee", "bee"], dimension=4)
@@ -31,9 +31,7 @@ def genes(tmp_path: Path) -> Iterator[VectorStore]:
         yield store
 
 
-def test_classify__says_what_the_gallery_holds(
-    look: Visit, serve: Serve, genes: VectorStore
-) -> None:
+def test_classify__says_what_it_holds(genes: VectorStore, look: Visit, serve: Serve) -> None:
     """The space by its name, and where vectors go; a picture that is dropped is told so."""
     visitor = look(at=serve(genes))
     page = visitor.page
@@ -47,7 +45,7 @@ def test_classify__says_what_the_gallery_holds(
     ).to_be_visible()
 
 
-def test_gallery__corrected_without_pictures(look: Visit, serve: Serve, genes: VectorStore) -> None:
+def test_gallery__corrected_without_pictures(genes: VectorStore, look: Visit, serve: Serve) -> None:
     """Classes, references and their details are there, and no picture is asked for."""
     visitor = look("gallery", at=serve(genes))
     page = visitor.page
