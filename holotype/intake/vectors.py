@@ -182,6 +182,19 @@ def incoming_vectors(records: Sequence[VectorRecord], fingerprint: Fingerprint) 
     return [_incoming(record, space, now) for record in records]
 
 
+def record_of(item: Incoming) -> VectorRecord:
+    """The record of an incoming vector, to be sent to somebody else who makes it incoming."""
+    assert item.embedded is not None
+    return VectorRecord(
+        vector=item.embedded.vector,
+        label=item.label,
+        id=item.id,
+        group=item.group,
+        meta=item.meta,
+        source=item.source,
+    )
+
+
 def vector_sha256(vector: Vectors, space: str) -> str:
     """What stands for a file's sha256: of the space's name, a zero byte, and the vector.
 
