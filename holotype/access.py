@@ -132,12 +132,15 @@ class Access:
         """
         return (self.service or self.store).fingerprint
 
-    def space(self, name: str | None, dimension: int | None) -> Fingerprint:
+    def space(
+        self, name: str | None, dimension: int | None = None, *, first: int | None = None
+    ) -> Fingerprint:
         """The space of vectors that come from elsewhere: as it was named, or the gallery's.
 
         Args:
             name: what the caller calls it; None: whatever the gallery holds.
             dimension: numbers of a vector; None: as many as the gallery's have.
+            first: numbers of the first vector, for a gallery that is not there yet.
 
         Raises:
             FingerprintMismatch: the gallery holds something else.
@@ -146,15 +149,15 @@ class Access:
         try:
             stored = self.fingerprint
         except GalleryMissing:
+            dimension = dimension or first
             if name is None or dimension is None:
                 raise GalleryMissing(
                     f"gallery {self.settings.gallery!r} does not exist yet: name the space of its "
-                    "vectors (`space=` and `dimension=` of `holotype.open`, or --space)"
+                    "vectors (--space, or `space=` of `holotype.open`)"
                 ) from None
             return Fingerprint.of_space(name, dimension)
         wanted = stored if name is None else Fingerprint.of_space(name, stored.dimension)
-        if dimension is not None:
-            wanted = replace(wanted, dimension=dimension)
+        wanted = replace(wanted, dimension=dimension or wanted.dimension)
         if wanted != stored:
             raise FingerprintMismatch(self.gallery.gallery, stored, wanted)
         return stored

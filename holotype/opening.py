@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+import numpy as np
+
 from classify.answering.answer_table import Answers
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
@@ -229,7 +231,8 @@ class Gallery:
             GalleryMissing: there is none yet, and no space was named for it.
             StoreError, ServiceError: the run cannot go on; it can be repeated.
         """
-        space = self._vector_space(X)
+        first = np.size(X[0]) if isinstance(X, Sequence | np.ndarray) and len(X) else None
+        space = self._access.space(self._space, self._dimension, first=first)
         records = vector_records(
             X, labels, dimension=space.dimension, ids=ids, groups=groups, meta=meta
         )
@@ -331,13 +334,6 @@ class Gallery:
         return retrain_through(self._access, options, say=_log.info)
 
     # -- inside ---------------------------------------------------------------------
-
-    def _vector_space(self, X: npt.ArrayLike) -> Fingerprint:
-        dimension = self._dimension
-        if dimension is None and self._space is not None:
-            with suppress(TypeError, IndexError):
-                dimension = len(X[0])  # type: ignore[index, arg-type]
-        return self._access.space(self._space, dimension)
 
     def _classifier(self) -> Classifier | None:
         """One for all answers: it watches the store. None: the service has its own."""

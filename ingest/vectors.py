@@ -1,4 +1,4 @@
-"""Adding vectors that come from elsewhere: through the service, into the store, or in a dry run."""
+"""Adding vectors that come from elsewhere: into the store, by a service, or in a dry run."""
 
 from __future__ import annotations
 

@@ -256,7 +256,9 @@ def _numbers(X: npt.ArrayLike, dimension: int) -> tuple[npt.NDArray[Any], dict[i
     for row, given in enumerate(rows):
         try:
             one = np.asarray(given)
-            if one.shape != (dimension,):
+            if one.ndim == 0:
+                problems[row] = "is no row of numbers: give a list of floats"
+            elif one.shape != (dimension,):
                 found_size = " x ".join(map(str, one.shape)) or "1"
                 problems[row] = (
                     f"has {found_size} numbers, the gallery's vectors have {dimension}: embed it "
