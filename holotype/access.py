@@ -12,10 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
+from holotype.fingerprint import Fingerprint, holds_vectors
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -24,7 +26,6 @@ from holotype.store.port import Page
 if TYPE_CHECKING:
     from holotype.client import ServiceClient
     from holotype.encoder.protocol import Encoder
-    from holotype.fingerprint import Fingerprint
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
 
@@ -122,8 +123,50 @@ class Access:
         with self._opening:
             return self._store or self._open_store(None)
 
-    def made_store(self) -> VectorStore:
-        """The store in this process; a gallery that does not exist is made, for the encoder.
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The embedding space of the gallery, wherever it is.
+
+        Raises:
+            GalleryMissing: it does not exist yet.
+        """
+        return (self.service or self.store).fingerprint
+
+    def space(
+        self, name: str | None, dimension: int | None = None, *, first: int | None = None
+    ) -> Fingerprint:
+        """The space of vectors that come from elsewhere: as it was named, or the gallery's.
+
+        Args:
+            name: what the caller calls it; None: whatever the gallery holds.
+            dimension: numbers of a vector; None: as many as the gallery's have.
+            first: numbers of the first vector, for a gallery that is not there yet.
+
+        Raises:
+            FingerprintMismatch: the gallery holds something else.
+            GalleryMissing: there is none yet that could say what was not given.
+        """
+        try:
+            stored = self.fingerprint
+        except GalleryMissing:
+            dimension = dimension or first
+            if name is None or dimension is None:
+                raise GalleryMissing(
+                    f"gallery {self.settings.gallery!r} does not exist yet: name the space of its "
+                    "vectors (--space, or `space=` of `holotype.open`)"
+                ) from None
+            return Fingerprint.of_space(name, dimension)
+        wanted = stored if name is None else Fingerprint.of_space(name, stored.dimension)
+        wanted = replace(wanted, dimension=dimension or wanted.dimension)
+        if wanted != stored:
+            raise FingerprintMismatch(self.gallery.gallery, stored, wanted)
+        return stored
+
+    def made_store(self, space: Fingerprint | None = None) -> VectorStore:
+        """The store in this process; a gallery that does not exist is made.
+
+        Args:
+            space: of vectors that come from elsewhere; None: that of the encoder.
 
         Raises:
             EncoderError: the encoder is needed now, and cannot be loaded.
@@ -132,7 +175,7 @@ class Access:
         try:
             return self.store
         except GalleryMissing:
-            fingerprint = self.encoder().fingerprint
+            fingerprint = space or self.encoder().fingerprint
         with self._opening:
             return self._store or self._open_store(fingerprint)
 
@@ -140,13 +183,25 @@ class Access:
         """The encoder of the settings, loaded when it is first asked for.
 
         Raises:
+            UsageError: the gallery holds vectors that come from elsewhere.
             FingerprintMismatch: the store holds vectors of another one.
             EncoderError: it cannot be loaded.
         """
         with self._loading:
             if self._encoder is None:
+                self.require_pictures()
                 self._encoder = self._checked((self._load or load_encoder)(self.settings))
             return self._encoder
+
+    def require_pictures(self) -> None:
+        """Refuse pictures for a gallery whose vectors come from elsewhere.
+
+        Raises:
+            UsageError: it holds such vectors; the message says what to call.
+        """
+        with suppress(GalleryMissing):
+            if self.fingerprint.space is not None:
+                raise holds_vectors(self.gallery.gallery, self.fingerprint)
 
     def _checked(self, encoder: Encoder) -> Encoder:
         try:

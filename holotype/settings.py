@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,6 +48,21 @@ class Precision(StrEnum):
     """bf16 autocast on CUDA, fp32 elsewhere (bf16 on a CPU without it is 6 times slower)."""
     FP32 = "fp32"
     BF16 = "bf16"
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def one_of(kind: type[_Choice], value: str) -> _Choice:
+    """A choice by its word.
+
+    Raises:
+        UsageError: there is no such choice; the message names those that there are.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise UsageError(f"{value!r} is none of {', '.join(kind)}") from None
 
 
 def default_home() -> Path:
@@ -192,3 +207,33 @@ class Settings(BaseSettings):
                 f"setting {name} (--{name.replace('_', '-')} or HOLOTYPE_{name.upper()}) "
                 f"is not usable: {first['msg']} (given: {first.get('input')!r})"
             ) from error
+
+
+class GivenSettings(TypedDict, total=False):
+    """Those of `Settings` that a program gives to `holotype.open`, all of them optional."""
+
+    backbone: str
+    checkpoint: str | Path
+    image_size: int
+    pooling: str
+    device: str
+    precision: str
+    batch_size: int
+    compile: bool
+    workers: int
+    max_megapixels: int
+    home: str | Path
+    min_free_mb: int
+    max_meta_keys: int
+    qdrant_url: str
+    qdrant_api_key: str
+    qdrant_grpc: bool
+    qdrant_grpc_port: int
+    qdrant_timeout: float
+    qdrant_nodes: str
+    qdrant_proxy: bool
+    qdrant_shards: int
+    qdrant_replicas: int
+    server: str
+    server_timeout: float
+    api_key: str

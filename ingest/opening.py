@@ -36,10 +36,12 @@ def backend_of(access: Access) -> Backend:
     of the gallery.
 
     Raises:
+        UsageError: the gallery holds vectors that come from elsewhere.
         FingerprintMismatch: the gallery holds vectors of another space.
         EncoderError: the encoder is needed now, and cannot be loaded.
         StoreError: the gallery cannot be made.
     """
+    access.require_pictures()
     if access.service is not None:
         from ingest.remote import RemoteBackend
 
@@ -64,6 +66,7 @@ def dry_backend_of(access: Access) -> Backend:
     Raises:
         StoreError, EncoderError: as for `backend_of`; or the gallery could not be made.
     """
+    access.require_pictures()
     settings, service = access.settings, access.service
     workers = worker_count(settings)
     if service is not None:

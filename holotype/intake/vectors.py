@@ -182,6 +182,19 @@ def incoming_vectors(records: Sequence[VectorRecord], fingerprint: Fingerprint) 
     return [_incoming(record, space, now) for record in records]
 
 
+def record_of(item: Incoming) -> VectorRecord:
+    """The record of an incoming vector, to be sent to somebody else who makes it incoming."""
+    assert item.embedded is not None
+    return VectorRecord(
+        vector=item.embedded.vector,
+        label=item.label,
+        id=item.id,
+        group=item.group,
+        meta=item.meta,
+        source=item.source,
+    )
+
+
 def vector_sha256(vector: Vectors, space: str) -> str:
     """What stands for a file's sha256: of the space's name, a zero byte, and the vector.
 
@@ -243,7 +256,9 @@ def _numbers(X: npt.ArrayLike, dimension: int) -> tuple[npt.NDArray[Any], dict[i
     for row, given in enumerate(rows):
         try:
             one = np.asarray(given)
-            if one.shape != (dimension,):
+            if one.ndim == 0:
+                problems[row] = "is no row of numbers: give a list of floats"
+            elif one.shape != (dimension,):
                 found_size = " x ".join(map(str, one.shape)) or "1"
                 problems[row] = (
                     f"has {found_size} numbers, the gallery's vectors have {dimension}: embed it "
