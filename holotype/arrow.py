@@ -1,8 +1,8 @@
 """Labelled vectors as an Arrow stream: written by a service, read by whoever asks it.
 
 One record batch after the other, so that neither side holds more than one: columns `id`,
-`label`, `group` (text, null where there is none) and `vector` (D float32, unit length). The
-schema's metadata says which gallery and which space they are of, as `GET /v1/gallery` does.
+`vector` (D float32, unit length), `label` and `group` (null where there is none). The schema's
+metadata says which gallery and which space they are of, as `GET /v1/gallery` does.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+import numpy as np
+
 from holotype.references import VectorBatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from holotype.fingerprint import Fingerprint
+    from holotype.tables import References
 
 STREAM_TYPE: Final = "application/vnd.apache.arrow.stream"
 """Media type of Arrow's streaming format, as registered with IANA."""
@@ -36,16 +39,11 @@ def write_stream(
     import pyarrow as pa
 
     about = {"gallery": gallery, "fingerprint": json.dumps(fingerprint.to_dict())}
-    vector = pa.list_(pa.float32(), fingerprint.dimension)
-    columns = {"id": pa.string(), "label": pa.string(), "group": pa.string(), "vector": vector}
-    schema = pa.schema(columns, metadata=about)
+    empty = VectorBatch([], [], [], np.empty((0, fingerprint.dimension), np.float32))
+    schema = record_batch(empty).schema.with_metadata(about)
     with pa.ipc.new_stream(file, schema) as stream:
         for batch in batches:
-            rows = pa.FixedSizeListArray.from_arrays(
-                pa.array(batch.vectors.reshape(-1)), fingerprint.dimension
-            )
-            arrays = [pa.array(c, pa.string()) for c in (batch.ids, batch.labels, batch.groups)]
-            stream.write_batch(pa.record_batch([*arrays, rows], schema=schema))
+            stream.write_batch(record_batch(batch))
 
 
 def read_stream(file: BinaryIO) -> Iterator[VectorBatch]:
@@ -59,6 +57,17 @@ def read_stream(file: BinaryIO) -> Iterator[VectorBatch]:
     with pa.ipc.open_stream(file) as stream:
         for batch in stream:
             yield _batch(batch)
+
+
+def record_batch(rows: VectorBatch | References) -> pa.RecordBatch:
+    """The columns of an export."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(rows.vectors).reshape(-1))
+    vectors = pa.FixedSizeListArray.from_arrays(flat, rows.vectors.shape[1])
+    texts = {"id": rows.ids, "label": rows.labels, "group": rows.groups}
+    columns = {name: pa.array(texts[name], pa.string()) for name in texts}
+    return pa.record_batch({"id": columns.pop("id"), "vector": vectors, **columns})
 
 
 def _batch(batch: pa.RecordBatch) -> VectorBatch:

@@ -268,6 +268,8 @@ class Gallery:
             UnknownFilterKey: the filter names a key that no reference carries.
         """
         where, dimension = self._where(where), self.fingerprint.dimension
+        if self._access.service is not None:
+            return References.of(self._access.service.export_vectors(where=where), dimension)
         store = self._access.store
         for _ in range(EXPORTS - 1):
             with suppress(StoreMoved):

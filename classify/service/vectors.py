@@ -15,10 +15,10 @@ from holotype.errors import UsageError
 from holotype.intake.vectors import (
     checked_vectors,
     incoming_vectors,
+    vector_ids,
     vector_record,
-    vector_sha256,
 )
-from holotype.references import Vectors, reference_id
+from holotype.references import Vectors
 
 if TYPE_CHECKING:
     from classify.service.models.vectors import AddVectorsBody, ClassifyVectorsBody
@@ -43,9 +43,7 @@ def read_queries(
     """
     options = body.options()
     vectors = _checked(body.vectors, ("vectors",), (), space, settings)
-    name = space.space or space.id
-    own_ids = tuple(reference_id(vector_sha256(vector, name)) for vector in vectors)
-    return SearchRequest(vectors, own_ids, options)
+    return SearchRequest(vectors, tuple(vector_ids(vectors, space)), options)
 
 
 def read_references(body: AddVectorsBody, store: VectorStore, settings: Settings) -> list[Incoming]:

@@ -52,7 +52,7 @@ def router() -> APIRouter:
         responses=responses(422, 503, 507, media_type=STREAM_TYPE),
     )
     def export(service: ServiceDep, asked: Annotated[Filter, Query()]) -> StreamingResponse:
-        """Columns `id`, `label`, `group` and `vector`, in id order, of one moment.
+        """Columns `id`, `vector`, `label` and `group`, in id order, of one moment.
 
         Read it with `pyarrow.ipc.open_stream`, a batch at a time. 503 where references come or
         go while they are read: ask again. `where` is `key=value` or `key!=value`, repeatable.

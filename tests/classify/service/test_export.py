@@ -40,7 +40,7 @@ def test_export__any_arrow_reads_it(reading: Running) -> None:
     assert int(response.headers["content-length"]) == len(response.content)
     table = pa.ipc.open_stream(response.content).read_all()
     store = reading.service.store
-    assert table.column_names == ["id", "label", "group", "vector"]
+    assert table.column_names == ["id", "vector", "label", "group"]
     assert table.schema.metadata[b"gallery"] == b"default"
     assert json.loads(table.schema.metadata[b"fingerprint"]) == store.fingerprint.to_dict()
     (own,) = store.export(where=Where.equal("label", "red"))
