@@ -228,10 +228,14 @@ class ServiceClient:
             for block in response.iter_bytes():
                 file.write(block)
 
-    def export_vectors(self, *, where: Where = EVERYTHING) -> Iterator[VectorBatch]:
-        """`GET /v1/export`: all vectors with their labels, of one moment, in id order.
+    def export_vectors(
+        self, *, where: Where = EVERYTHING, moment: bool = True
+    ) -> Iterator[VectorBatch]:
+        """`GET /v1/export`: all vectors with their labels, a batch at a time, in id order.
 
-        A batch at a time, as they come; who stops early closes the iterator.
+        Args:
+            where: only references that match.
+            moment: all of one moment; else each as it is when it is read.
 
         Raises:
             UsageError: the filter names a key that no reference carries.
@@ -239,7 +243,7 @@ class ServiceClient:
         """
         from holotype.arrow import read_stream
 
-        params = {"where": where.expressions()}
+        params = {"where": where.expressions(), "moment": moment}
         with self._transport.stream("GET", "/v1/export", params=params) as response:
             try:
                 yield from read_stream(file_of(response))

@@ -19,8 +19,8 @@ JSON_BODY = 1 << 20
 """Largest body of a request without images or vectors, bytes: 10,000 ids take 400 kB."""
 
 VECTORS_BODY = 8 << 20
-"""Largest body with vectors, bytes: 64 of 4,096 numbers take 6 MB, and reading it as JSON holds
-others up for a tenth of a second."""
+"""Largest body with vectors, bytes: 64 of 4,096 numbers take 6 MB. Reading so much JSON holds
+everybody else up for a quarter of a second."""
 
 BYTES_PER_PLACE = 1 << 20
 """How much of an upload is taken for an image until its images have been counted."""

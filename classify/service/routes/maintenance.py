@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
 from classify.service.downloads import TAR, download
 from classify.service.models.maintenance import VerificationModel, VerifyBody
-from classify.service.models.references import Filter
+from classify.service.models.references import Export
 from classify.service.problems import responses
 from holotype.arrow import STREAM_TYPE, write_stream
 from holotype.references import Where
+from holotype.store.port import WHENEVER
 
 
 def router() -> APIRouter:
@@ -51,14 +52,16 @@ def router() -> APIRouter:
         response_class=StreamingResponse,
         responses=responses(422, 503, 507, media_type=STREAM_TYPE),
     )
-    def export(service: ServiceDep, asked: Annotated[Filter, Query()]) -> StreamingResponse:
-        """Columns `id`, `vector`, `label` and `group`, in id order, of one moment.
+    def export(service: ServiceDep, asked: Annotated[Export, Query()]) -> StreamingResponse:
+        """Columns `id`, `vector`, `label` and `group`, in id order.
 
-        Read it with `pyarrow.ipc.open_stream`, a batch at a time. 503 where references come or
-        go while they are read: ask again. `where` is `key=value` or `key!=value`, repeatable.
+        Read it with `pyarrow.ipc.open_stream`, a batch at a time. `where` is `key=value` or
+        `key!=value`, repeatable.
         """
         store = service.store
-        batches = store.export(where=Where.parse(asked.where).among(store.known_counts()))
+        where = Where.parse(asked.where).among(store.known_counts())
+        until = None if asked.moment else WHENEVER
+        batches = store.export(where=where, changed_until=until)
         write = partial(write_stream, batches, gallery=store.gallery, fingerprint=store.fingerprint)
         return download(write, what="export", beside=service.settings.home, media_type=STREAM_TYPE)
 

@@ -88,7 +88,7 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(415, 422, 503, 507),
+        responses=responses(409, 415, 422, 503, 507),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")],

@@ -16,7 +16,7 @@ from holotype import transport
 from holotype.arrow import STREAM_TYPE
 from holotype.errors import ServiceError, StoreMoved, UsageError
 from holotype.references import VectorBatch, Where
-from holotype.store.port import VectorStore
+from holotype.store.port import WHENEVER, VectorStore
 from tests.classify.conftest import picture
 from tests.classify.service.conftest import Serve
 from tests.running import Running
@@ -76,23 +76,26 @@ def test_export__references_that_come_meanwhile(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never half of it: 503 with a time to come back, and the client does; then it is whole."""
-    store, times = service.service.store, []
+    store, times = service.service.store, list[int | None]()
     steady = store.export
 
-    def moving(*, where: Where) -> Iterator[VectorBatch]:
-        times.append(where)
-        yield from steady(where=where)
-        if len(times) < 4:
+    def moving(*, where: Where, changed_until: int | None) -> Iterator[VectorBatch]:
+        times.append(changed_until)
+        yield from steady(where=where, changed_until=changed_until)
+        if changed_until is None and len(times) != 4:
             raise StoreMoved("references came while they were exported")
 
-    monkeypatch.setattr(type(store), "export", lambda _self, *, where: moving(where=where))
+    monkeypatch.setattr(type(store), "export", lambda _self, **asked: moving(**asked))
     monkeypatch.setattr(transport.time, "sleep", lambda _: None)
     refused = service.http.get("/v1/export")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert refused.json()["type"] == "urn:holotype:problem:store-moved"
     with service.client() as client:
         assert len(whole(client.export_vectors())[0]) == 18
-    assert len(times) == 4
+        assert len(times) == 4
+        assert len(whole(client.export_vectors(moment=False))[0]) == 18
+    assert times[:4] == [None] * 4
+    assert times[4:] == [WHENEVER]
 
 
 def test_export__that_breaks_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
