@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 import numpy as np
 
@@ -33,11 +33,10 @@ from holotype.access import Access
 from holotype.errors import GalleryMissing, StoreMoved, UsageError
 from holotype.images.finding import LeftOut
 from holotype.images.in_memory import png_of
-from holotype.intake.folders import Folders
-from holotype.intake.groups import GroupRule, parse_group
 from holotype.intake.manifest import Manifest
+from holotype.intake.sources import source_of
 from holotype.intake.tables import is_table
-from holotype.intake.vectors import incoming_vectors, unit_vectors, vector_records
+from holotype.intake.vectors import first_dimension, incoming_vectors, unit_vectors, vector_records
 from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import FileOutcome, OnConflict
 from holotype.references import Where
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
     from classify.answering.options import QueryOptions
     from holotype.fingerprint import Fingerprint
-    from holotype.intake.incoming import Source
 
     Picture = str | os.PathLike[str] | bytes | Image | npt.NDArray[Any]
     Filter = Where | str | Sequence[str]
@@ -160,8 +158,8 @@ class Gallery:
         """Add labelled pictures, as `ingest add`: what is there already is not embedded again.
 
         Args:
-            paths: image files, folders whose folders are the classes, or manifests (.csv, .tsv,
-                .jsonl, .parquet).
+            paths: image files, folders whose folders are the classes, or one manifest (.csv,
+                .tsv, .jsonl, .parquet).
             label: of all pictures; needed for single files.
             group: what belongs together: a name, `folder`, or `re:EXPRESSION`.
             meta: of all pictures.
@@ -175,23 +173,29 @@ class Gallery:
             UsageError: the arguments do not fit together, or a path does not exist.
             EncoderError, StoreError, ServiceError: the run cannot go on; it can be repeated.
         """
-        settings, said = self._access.settings, Outcomes()
-        source = _source(
-            [paths] if isinstance(paths, str | os.PathLike) else paths,
-            label=None if label is None else clean_label(label),
-            group=parse_group(group),
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        files = [Path(path) for path in given]
+        manifest = files.pop() if len(files) == 1 and is_table(files[0]) else None
+        settings, policy = self._access.settings, one_of(OnConflict, on_conflict)
+        source = source_of(
+            files,
+            label=label,
+            manifest=manifest,
+            group=group,
             meta=clean_meta(meta or {}),
             splits_are_classes=splits_are_classes,
             max_meta_keys=settings.max_meta_keys,
         )
-        policy = one_of(OnConflict, on_conflict)
+        if isinstance(source, Manifest):
+            for notice in source.notices:
+                _log.warning("%s: %s", manifest, notice)
+        said = Outcomes()
         with self._adding, open_hashes(hash_file(settings)) as hashes:
-            backend, workers = backend_of(self._access), worker_count(settings)
             add(
                 source,
-                backend,
+                backend_of(self._access),
                 on_conflict=policy,
-                workers=workers,
+                workers=worker_count(settings),
                 hashes=hashes,
                 listen=said.append,
             )
@@ -231,8 +235,7 @@ class Gallery:
             GalleryMissing: there is none yet, and no space was named for it.
             StoreError, ServiceError: the run cannot go on; it can be repeated.
         """
-        first = np.size(X[0]) if isinstance(X, Sequence | np.ndarray) and len(X) else None
-        space = self._access.space(self._space, self._dimension, first=first)
+        space = self._access.space(self._space, self._dimension, first=first_dimension(X))
         records = vector_records(
             X, labels, dimension=space.dimension, ids=ids, groups=groups, meta=meta
         )
@@ -281,12 +284,14 @@ class Gallery:
 
     # -- answers --------------------------------------------------------------------
 
-    def classify(self, pictures: Iterable[Picture], **options: Unpack[GivenOptions]) -> Answers:
+    def classify(
+        self, pictures: Picture | Iterable[Picture], **options: Unpack[GivenOptions]
+    ) -> Answers:
         """Classify pictures, as `classify query`; `mode="auto"` unless given.
 
         Args:
-            pictures: paths, bytes of files, images of Pillow, or arrays: uint8 (H, W), (H, W, 3)
-                RGB or (H, W, 4) RGBA, or uint16 (H, W). Folders and patterns are expanded.
+            pictures: one or many: paths, bytes of files, images of Pillow, or arrays: uint8 (H, W),
+                (H, W, 3) RGB or (H, W, 4) RGBA, or uint16 (H, W). Folders are expanded.
             options: see `classify.answering.options`; `top` is the number of classes.
 
         Returns:
@@ -298,7 +303,7 @@ class Gallery:
             EncoderError, StoreError, ServiceError: the gallery cannot be used.
         """
         asked, classes = self._asked(options)
-        sources = [source for i, one in enumerate(pictures) for source in _sources(one, i)]
+        sources = [one for i, picture in enumerate(_many(pictures)) for one in _files(picture, i)]
         found = classify_through(self._access, sources, asked, classifier=self._classifier())
         return Answers(list(found), classes)
 
@@ -369,29 +374,18 @@ class Gallery:
         return chosen
 
 
-def _sources(picture: Picture, index: int) -> Iterable[QueryFile]:
+def _many(given: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """One picture as many: the rows of an image and the letters of a path are none."""
+    one = isinstance(given, str | os.PathLike | bytes) or hasattr(given, "save")
+    if one or (isinstance(given, np.ndarray) and given.ndim < 4):
+        return [cast("Picture", given)]
+    return cast("Iterable[Picture]", given)
+
+
+def _files(picture: Picture, index: int) -> Iterable[QueryFile]:
     if isinstance(picture, str | os.PathLike):
         return find_sources([os.fspath(picture)], stdin=sys.stdin.buffer.read, left_out=LeftOut())
     name = f"picture {index}"
     if isinstance(picture, bytes):
         return [QueryFile(name, lambda: picture)]
     return [QueryFile(name, partial(png_of, picture))]
-
-
-def _source(
-    paths: Sequence[str | os.PathLike[str]],
-    *,
-    label: str | None,
-    group: GroupRule,
-    meta: Mapping[str, str],
-    splits_are_classes: bool,
-    max_meta_keys: int,
-) -> Source:
-    files = [Path(path) for path in paths]
-    if not any(map(is_table, files)):
-        return Folders(
-            files, label=label, group=group, meta=meta, splits_are_classes=splits_are_classes
-        )
-    if len(files) > 1 or label is not None:
-        raise UsageError("a manifest names paths and labels itself: add it alone, without label=")
-    return Manifest(files[0], group=group, meta=meta, max_meta_keys=max_meta_keys)

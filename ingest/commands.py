@@ -14,11 +14,10 @@ from holotype.access import Access
 from holotype.encoder import quick_start
 from holotype.errors import HolotypeError, UsageError
 from holotype.images.finding import IMAGE_SUFFIXES
-from holotype.intake.folders import Folders
-from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Source
 from holotype.intake.manifest import Manifest
-from holotype.intake.words import clean_label, clean_meta
+from holotype.intake.sources import source_of
+from holotype.intake.words import clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import MAX_META_KEYS
 from ingest import opening
@@ -65,19 +64,18 @@ def read_source(
     Raises:
         UsageError: the options do not fit together, or a path does not exist.
     """
-    rule, meta = parse_group(group), read_assignments(assignments)
-    if manifest is None:
-        if not paths:
-            raise UsageError("nothing to add: name files or folders, or --manifest FILE")
-        chosen = None if label is None else clean_label(label)
-        return Folders(
-            paths, label=chosen, group=rule, meta=meta, splits_are_classes=splits_are_classes
-        )
-    if paths or label is not None:
-        raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
-    found = Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
-    for notice in found.notices:
-        console.say(f"notice: {manifest}: {notice}")
+    found = source_of(
+        paths,
+        label=label,
+        manifest=manifest,
+        group=group,
+        meta=read_assignments(assignments),
+        splits_are_classes=splits_are_classes,
+        max_meta_keys=max_meta_keys,
+    )
+    if isinstance(found, Manifest):
+        for notice in found.notices:
+            console.say(f"notice: {manifest}: {notice}")
     return found
 
 

@@ -289,6 +289,7 @@ def test_pictures__the_whole_way(pollen: Gallery, tmp_path: Path) -> None:
     answers = pollen.classify([root / "wasp" / "00051.png", data, image, np.array(image), b"no"])
     assert answers.labels == ["wasp"] * 4 + [None]
     assert list(answers.problems) == [4]
+    assert pollen.classify(np.array(image)).labels == pollen.classify(data).labels == ["wasp"]
     assert np.isnan(answers.scores[4]).all()
     first = answers[0]
     assert first is not None
@@ -312,7 +313,7 @@ def test_pictures__manifest_and_single_files(pollen: Gallery, tmp_path: Path) ->
     assert [one.outcome for one in conflict] == [Outcome.LABEL_CONFLICT]
     pollen.add(tmp_path / "a.png", label="wasp", on_conflict="replace")
     assert pollen.classes() == {"wasp": 1}
-    with pytest.raises(UsageError, match="without label="):
+    with pytest.raises(UsageError, match="a manifest names paths and labels itself"):
         pollen.add(tmp_path / "all.csv", label="bee")
 
 
