@@ -157,16 +157,15 @@ class Access:
         """Refuse settings that contradict the gallery's encoder, here or in the service.
 
         Raises:
-            EncoderMismatch: see `holotype.gallery_encoder.require_same_encoder`.
+            EncoderMismatch, UsageError: see `holotype.gallery_encoder.require_same_encoder`.
             GalleryMissing: there is no gallery yet.
         """
-        holder: ServiceClient | VectorStore
-        if self.service is None:
-            holder, where = self.store, ""
-        else:
-            holder, where = self.service, f" of the service at {self.service.url}"
+        holder = self.service or self.store
         require_same_encoder(
-            self.settings, holder.fingerprint, holder=f"gallery {holder.gallery!r}{where}"
+            self.settings,
+            holder.fingerprint,
+            gallery=holder.gallery,
+            service=None if self.service is None else self.service.url,
         )
 
     def _stored_fingerprint(self) -> Fingerprint | None:

@@ -26,6 +26,7 @@ from holotype.errors import (
     UnknownBackbone,
     WeightsUnavailable,
 )
+from holotype.fingerprint import holds_vectors
 from holotype.store.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 Load = Callable[["Settings"], "Encoder"]
 
 
-def require_same_encoder(settings: Settings, stored: Fingerprint, *, holder: str) -> None:
+def require_same_encoder(
+    settings: Settings, stored: Fingerprint, *, gallery: str, service: str | None = None
+) -> None:
     """Refuse backbone, size and pooling that were given and cannot be the gallery's.
 
     Nothing is loaded for it, so what only loading tells is let through: which weights a file
@@ -45,11 +48,15 @@ def require_same_encoder(settings: Settings, stored: Fingerprint, *, holder: str
     Args:
         settings: what was given, in the environment too, is what is compared.
         stored: the gallery's.
-        holder: who has it, for the message: `gallery 'x'`.
+        gallery: its name.
+        service: where it is served, if the service is to embed.
 
     Raises:
         EncoderMismatch: something given differs.
+        UsageError: its vectors come from elsewhere.
     """
+    if stored.space is not None:
+        raise holds_vectors(gallery, stored)
     differing = _differences(settings, stored)
     if differing:
         said = "; ".join(
@@ -59,9 +66,11 @@ def require_same_encoder(settings: Settings, stored: Fingerprint, *, holder: str
         options = " and ".join(
             f"--{name.replace('_', '-')} (HOLOTYPE_{name.upper()})" for name in differing
         )
+        where = "" if service is None else f" of the service at {service}"
         raise EncoderMismatch(
-            f"{holder} holds vectors of another embedding space ({said}): leave {options} out, "
-            "because a gallery knows its encoder, or name another gallery (HOLOTYPE_GALLERY)"
+            f"gallery {gallery!r}{where} holds vectors of another embedding space ({said}): leave "
+            f"{options} out, because a gallery knows its encoder, or name another gallery "
+            "(HOLOTYPE_GALLERY)"
         )
 
 
@@ -74,13 +83,13 @@ def load_for(settings: Settings, stored: Fingerprint | None, load: Load) -> Enco
         load: makes an encoder of settings.
 
     Raises:
-        EncoderMismatch: see `require_same_encoder`.
+        EncoderMismatch, UsageError: see `require_same_encoder`.
         FingerprintMismatch: what was loaded makes vectors of another space.
         EncoderError: it cannot be loaded; the message says what the gallery was made with.
     """
     if stored is None:
         return load(settings)
-    require_same_encoder(settings, stored, holder=f"gallery {settings.gallery!r}")
+    require_same_encoder(settings, stored, gallery=settings.gallery)
     hint = _recall(settings, stored)
     wanted = _filled(settings, stored, hint)
     remembered = None if wanted.checkpoint == settings.checkpoint else wanted.checkpoint
@@ -112,6 +121,8 @@ def remember(settings: Settings, stored: Fingerprint) -> None:
         settings: an encoder was loaded with them.
         stored: its fingerprint, and the gallery's.
     """
+    if stored.space is not None:
+        return  # nothing was loaded for vectors that come from elsewhere
     backbone, checkpoint = settings.backbone, settings.checkpoint
     if backbone.startswith(LOCAL):
         backbone = f"{LOCAL}{Path(backbone.removeprefix(LOCAL)).absolute()}"

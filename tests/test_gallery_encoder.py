@@ -21,6 +21,7 @@ from demo.weights import BACKBONE
 from holotype.encoder.backbone import current_architecture
 from holotype.encoder.names import architecture_of
 from holotype.errors import EncoderError, EncoderMismatch
+from holotype.fingerprint import Fingerprint
 from holotype.settings import Pooling, Settings
 from holotype.store.factory import open_store
 from tests.classify.conftest import ColourGallery, fill_with_colours
@@ -157,7 +158,7 @@ def test_weights_that_changed__are_refused(
     done = shell("classify", "query", query)
     assert done.code == 1
     assert "holds vectors of another embedding space (weights_sha256: stored" in done.err
-    assert f"Its weights were at {checkpoint}, and are not now: give --checkpoint" in done.err
+    assert f"Its weights were at {checkpoint}, not these: give --checkpoint" in done.err
 
 
 @pytest.mark.parametrize(
@@ -338,6 +339,24 @@ def test_watch__loads_once_whether_the_gallery_was_there_or_not(
     assert "added: " in shell("ingest", "watch", inbox).err
     assert seen[1].image_size == 32
     assert len(seen) == 2
+
+
+def test_vectors_from_elsewhere__have_no_encoder(
+    shell: Shell, images: Path, query: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are refused with what the gallery holds, and no weights are looked for."""
+    monkeypatch.setattr("holotype.encoder.build.build_encoder", pytest.fail)
+    space = Fingerprint.of_space("my-encoder v3", 8)
+    open_store(Settings.load(), fingerprint=space, command="test", create=True).close()
+    for command in (
+        ("classify", "query", query),
+        ("classify", "eval", images),
+        ("ingest", "add", images),
+        ("ingest", "add", images, "--dry-run"),
+    ):
+        done = shell(*command)
+        assert done.code == 2
+        assert "gallery 'default' holds vectors of space 'my-encoder v3'" in done.err
 
 
 @pytest.mark.parametrize(

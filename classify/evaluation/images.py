@@ -18,9 +18,9 @@ from classify.answering.modes import Mode
 from classify.answering.queries import EmbeddedBatch, QueryFile, embed_images
 from classify.evaluation.collect import Collector, Posed, evidence_of
 from classify.evaluation.evaluation import Evaluation, Subject, UnreadableQuery
+from head.data.duplicates import NEAR_DUPLICATE
 from holotype.characters import uniform
 from holotype.images.files import read_file
-from holotype.independence import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
     from classify.answering.answers import Answer
