@@ -171,15 +171,14 @@ class Voting:
             classes: (Q, R) class numbers of the candidates, -1 where there is none.
             class_sizes: (C,) references of each class that could have been neighbours.
         """
-        cosine = np.einsum("qd,qrd->qr", queries, places)
-        cosine[classes < 0] = -1.0
-        order = np.argsort(-cosine, axis=1, kind="stable")[:, : self.k]
+        closeness, order = ranked(queries, places, present=classes >= 0)
+        closeness, order = closeness[:, : self.k], order[:, : self.k]
         affinities = None
         if self.rule.weighting is Weighting.KRIGING:
             voters = np.take_along_axis(places, order[:, :, None], axis=1)
             affinities = np.matmul(voters, voters.transpose(0, 2, 1))
         return self.rule.cast(
-            np.take_along_axis(cosine, order, axis=1),
+            closeness,
             np.take_along_axis(classes, order, axis=1),
             class_sizes=class_sizes,
             affinities=affinities,
@@ -226,6 +225,23 @@ BEFORE_IT_WAS_STORED: Final = Voting(
     ),
 )
 """What heads were calibrated for while none said for what. History: it never changes."""
+
+
+def ranked(queries: Vectors, places: Vectors, *, present: Flags) -> tuple[Similarities, Codes]:
+    """Each query's candidates by cosine, nearest first.
+
+    Args:
+        queries: (Q, D) unit rows in the space that is ranked in.
+        places: (Q, R, D) unit rows there, the candidates of each query in any order.
+        present: (Q, R) whether there is a candidate; those that are missing come last.
+
+    Returns:
+        (Q, R) cosines, descending, -1 where there is nobody; and (Q, R) their places before.
+    """
+    cosine = np.einsum("qd,qrd->qr", queries, places)
+    cosine[~present] = -1.0
+    order = np.argsort(-cosine, axis=1, kind="stable")
+    return np.take_along_axis(cosine, order, axis=1), order
 
 
 def vote_scores(sums: Floats, *, floor: float = SHARE_FLOOR) -> Floats:
