@@ -6,7 +6,7 @@ class -1 in the places that are left; what stands in `similarities` there is ign
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -76,6 +76,20 @@ class Tally:
     def scores(self) -> Floats:
         """(Q, C) for a calibration: see `vote_scores`."""
         return vote_scores(self.sums, floor=self.floor)
+
+    @classmethod
+    def joined(cls, tallies: Iterable[Tally]) -> Tally:
+        """Tallies of blocks of queries as one; at least one, all by the same rule."""
+        first, *others = tallies
+        if not others:
+            return first
+        together = [first, *others]
+        return cls(
+            weights=np.concatenate([one.weights for one in together]),
+            sums=np.concatenate([one.sums for one in together]),
+            support=np.concatenate([one.support for one in together]),
+            floor=first.floor,
+        )
 
     def ranking(self) -> Codes:
         """(Q, C) classes, best first: by sum, then by summed similarity, then by number."""
