@@ -1,7 +1,7 @@
 """`RetrievalClassifier`: a gallery's answers as a scikit-learn estimator, in memory, no store.
 
 The functions are the product's: `head.train` learns from the references, `holotype.knn` finds
-neighbours and lets them vote, `classify.answering.opinions` makes the answer of both.
+neighbours and lets them vote, `classify.answering.scoring` makes the answer of both.
 
 Shapes: N references, Q queries, D dimensions, C classes, K neighbours.
 """
@@ -20,8 +20,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classify.answering.modes import MetricName, Mode
-from classify.answering.opinions import Opinions
 from classify.answering.options import QueryOptions
+from classify.answering.scoring import Scoring
 from holotype.errors import UsageError
 from holotype.independence import group_codes
 from holotype.knn import Knn
@@ -30,7 +30,7 @@ from holotype.votes import Tally
 if TYPE_CHECKING:
     from typing import Self
 
-    from classify.answering.opinion import Opinion
+    from classify.answering.class_scores import ClassScores
     from head.versions.head import Head
     from holotype.references import Codes, Vectors
 
@@ -112,7 +112,7 @@ class RetrievalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.head_ = _train(vectors, codes, groups_of, self._labels, seed=_seed(self.random_state))
         self._counts = dict(zip(self._labels, np.bincount(codes).tolist(), strict=True))
         metric = self.head_.metric if self.head_ else None
-        voting, self._calibration = self._opinions(vectors[:0]).voting(
+        voting, self._calibration = self._scoring(vectors[:0]).voting(
             MetricName.LEARNED if metric else MetricName.COSINE
         )
         self._references = Knn(
@@ -132,7 +132,7 @@ class RetrievalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: X is not (Q, D) finite numbers.
             sklearn.exceptions.NotFittedError: `fit` was not called.
         """
-        best = self._opinion(X).ranking[:, 0]
+        best = self._class_scores(X).ranking[:, 0]
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
@@ -145,7 +145,7 @@ class RetrievalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError, sklearn.exceptions.NotFittedError: see `predict`.
         """
-        return self._opinion(X).scores.astype(np.float32)
+        return self._class_scores(X).scores.astype(np.float32)
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -184,20 +184,18 @@ class RetrievalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The classes as the head names them."""
         return tuple(map(str, self.classes_.tolist()))
 
-    def _opinion(self, X: Any) -> Opinion:
+    def _class_scores(self, X: Any) -> ClassScores:
         check_is_fitted(self)
         vectors, labels = self._queries(X), self._labels
-        opinions = self._opinions(vectors)
+        scoring = self._scoring(vectors)
         if self._options.mode is Mode.LINEAR and self.head_ is not None:
-            return opinions.linear(labels)
+            return scoring.linear(labels)
         tally = Tally.joined(self._references.tallies(vectors, placed=self._placed(vectors)))
-        voted = opinions.of_votes(tally, labels, self._calibration)
-        return opinions.auto(voted)[0] if self._options.mode is Mode.AUTO else opinions.knn(voted)
+        voted = scoring.of_votes(tally, labels, self._calibration)
+        return scoring.auto(voted)[0] if self._options.mode is Mode.AUTO else scoring.knn(voted)
 
-    def _opinions(self, vectors: Vectors) -> Opinions:
-        return Opinions(
-            vectors=vectors, options=self._options, counts=self._counts, head=self.head_
-        )
+    def _scoring(self, vectors: Vectors) -> Scoring:
+        return Scoring(vectors=vectors, options=self._options, counts=self._counts, head=self.head_)
 
     def _queries(self, X: Any) -> Vectors:
         return _unit_rows(validate_data(self, X, dtype=FLOATS, reset=False))

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from classify.answering import knn, linear, trust
 from classify.answering.answers import Answer, Part
-from classify.answering.basis import Basis, Standing
+from classify.answering.class_scores import ClassScores
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
-from classify.answering.opinion import Opinion
-from classify.answering.opinions import Opinions
 from classify.answering.options import QueryOptions
+from classify.answering.scoring import Scoring
+from classify.answering.snapshot import Snapshot, SnapshotCache
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
@@ -48,7 +48,7 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Asked(Opinions):
+class _Asked(Scoring):
     """One call, with everything that all of its answers share.
 
     The head is one version for all of them, whatever is promoted meanwhile.
@@ -61,21 +61,21 @@ class _Asked(Opinions):
 class Classifier:
     """Classifies vectors against one store. Safe for several threads.
 
-    Classes and head are those of `classify.answering.basis`: what was changed through this store is
-    honoured at once, what others changed soon. Neighbours are searched for at every call.
+    Classes and head are those of `classify.answering.snapshot`: what was changed through this
+    store is honoured at once, what others changed soon. Neighbours are searched for at every call.
     """
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._standing = Standing(store)
+        self._snapshots = SnapshotCache(store)
 
-    def basis(self) -> Basis:
+    def snapshot(self) -> Snapshot:
         """The classes and the head that answers are given from now.
 
         Raises:
             HolotypeError: the store cannot be read.
         """
-        return self._standing.basis()
+        return self._snapshots.snapshot()
 
     def candidates(self, options: QueryOptions) -> Candidates:
         """What these options can answer; cheap, so it is also the check before a long run.
@@ -127,23 +127,23 @@ class Classifier:
 
     def _as_stored(self, options: QueryOptions) -> QueryOptions:
         """The options with labels in the filter as the gallery spells them."""
-        classes = self._standing.basis().classes if options.where else None
+        classes = self._snapshots.snapshot().classes if options.where else None
         if classes is None:
             return options
         return replace(options, where=options.where.among(classes.counts))
 
     def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
         """See `candidates`; and the active head."""
-        basis = self._standing.basis()
+        snapshot = self._snapshots.snapshot()
         try:
-            candidates = Candidates(self._standing.classes(options.where))
+            candidates = Candidates(self._snapshots.classes(options.where))
         except StoreError:
             if options.mode is Mode.LINEAR:
                 raise
             candidates = Candidates(Classes.of({}), counted=False)
         if candidates.counted and not candidates.counts:
-            raise EmptyGallery(_why_empty(self._store.gallery, basis, options.where))
-        head = basis.head
+            raise EmptyGallery(_why_empty(self._store.gallery, snapshot, options.where))
+        head = snapshot.head
         if options.mode is Mode.LINEAR and head is None:
             raise NoActiveHead(
                 f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
@@ -163,22 +163,22 @@ class Classifier:
     def _linear(self, asked: _Asked) -> list[Answer]:
         assert asked.head is not None
         labels = asked.candidates.classes.labels
-        opinion = asked.linear(labels)
+        class_scores = asked.linear(labels)
         notices = linear.newer_labels_notices(asked.head, labels)
-        return self._answers(opinion, asked, notices=notices)
+        return self._answers(class_scores, asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
         around, voted = self._by_neighbours(asked)
-        opinion, parts = asked.auto(voted)
+        class_scores, parts = asked.auto(voted)
         head = asked.head
         if head is not None and parts:
             notices = linear.outdated_notices(head, voted.labels)
         else:
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
             notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
-        return self._answers(opinion, asked, around=around, parts=parts, notices=notices)
+        return self._answers(class_scores, asked, around=around, parts=parts, notices=notices)
 
-    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
+    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, ClassScores]:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
         options = asked.options
         metric = self._metric(asked.head, options.metric)
@@ -221,35 +221,37 @@ class Classifier:
 
     def _answers(
         self,
-        opinion: Opinion,
+        class_scores: ClassScores,
         asked: _Asked,
         *,
         around: Neighbourhood | None = None,
-        parts: Sequence[Opinion] = (),
+        parts: Sequence[ClassScores] = (),
         notices: tuple[str, ...] = (),
     ) -> list[Answer]:
         options, head = asked.options, asked.head
-        newer = frozenset() if options.abstain_at is None else asked.newer(opinion.labels)
-        verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
-        took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
+        newer = frozenset() if options.abstain_at is None else asked.newer(class_scores.labels)
+        assessments = trust.assess(class_scores, asked.vectors, head, options, newer=newer)
+        took_part = (
+            class_scores.mode is Mode.LINEAR or bool(parts) or class_scores.calibration is not None
+        )
         learned = around is not None and around.metric is MetricName.LEARNED
         version = head.version if head is not None and (took_part or learned) else None
         references = self._references(asked, around)
         answers = []
-        for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True)):
-            scores = opinion.top(query, options.top)
+        for query, (assessment, own_id) in enumerate(zip(assessments, asked.own_ids, strict=True)):
+            scores = class_scores.top(query, options.top)
             said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
-            named = bool(scores) and verdict.abstained is None
+            named = bool(scores) and assessment.abstained is None
             answers.append(
                 Answer(
-                    mode=opinion.mode,
+                    mode=class_scores.mode,
                     label=scores[0].label if named else None,
                     score=scores[0].score if scores else None,
-                    calibrated=opinion.calibration is not None,
-                    abstained=verdict.abstained,
+                    calibrated=class_scores.calibration is not None,
+                    abstained=assessment.abstained,
                     runners_up=scores[1:] if named else scores,
-                    label_set=verdict.label_set,
-                    novelty=verdict.novelty,
+                    label_set=assessment.label_set,
+                    novelty=assessment.novelty,
                     parts=said,
                     disagrees=len({part.label for part in said}) > 1,
                     neighbours=around.evidence(query, options.evidence, references)
@@ -286,8 +288,8 @@ def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:
     return replace(answer, notices=(*answer.notices, notice))
 
 
-def _why_empty(gallery: str, basis: Basis | None, where: Where) -> str:
-    total = sum(basis.classes.counts.values()) if basis and basis.classes else None
+def _why_empty(gallery: str, snapshot: Snapshot | None, where: Where) -> str:
+    total = sum(snapshot.classes.counts.values()) if snapshot and snapshot.classes else None
     if not where or total == 0:
         return f"gallery {gallery!r} holds no reference: add some with `ingest add PATH --label X`"
     conditions = ", ".join(f"{c.key}{c.op}{c.value}" for c in where.conditions)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.answering.linear import head_opinion
+from classify.answering.class_scores import ClassScores
+from classify.answering.linear import head_scores
 from classify.answering.modes import MetricName, Mode
-from classify.answering.opinion import Opinion
 from classify.answering.pooling import gated, pooled
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Opinions:
-    """Forms opinions on some queries, by what is known when they are asked."""
+class Scoring:
+    """Scores the classes for some queries, by what is known when they are asked."""
 
     vectors: Vectors
     """(Q, D) unit rows."""
@@ -57,8 +57,8 @@ class Opinions:
 
     def of_votes(
         self, tally: Tally, labels: tuple[str, ...], calibration: Calibration | None
-    ) -> Opinion:
-        """The neighbours' opinion, before it is balanced.
+    ) -> ClassScores:
+        """What the neighbours think, before it is balanced.
 
         Probabilities where this way of voting was calibrated, shares of the vote elsewhere; about
         newcomers it is what the head's gate says.
@@ -67,7 +67,7 @@ class Opinions:
         # Without a neighbour there is nothing to say, however it was calibrated.
         voted = (tally.weights != 0).any(axis=1, keepdims=True)
         scores = np.where(voted, scores, 0.0)
-        opinion = Opinion(Mode.KNN, labels, scores, tally.ranking(), calibration)
+        by_knn = ClassScores(Mode.KNN, labels, scores, tally.ranking(), calibration)
         head = self.head
         newcomers = head.provisional.intersection(labels) if head else frozenset()
         if (
@@ -77,25 +77,25 @@ class Opinions:
             or self.options.exclude_self  # a mean holds the query itself
             or not newcomers
         ):
-            return opinion
-        by_head = head_opinion(head, self.vectors, labels=labels)
-        return gated(opinion, by_head, newcomers=newcomers)
+            return by_knn
+        by_head = head_scores(head, self.vectors, labels=labels)
+        return gated(by_knn, by_head, newcomers=newcomers)
 
-    def knn(self, voted: Opinion) -> Opinion:
+    def knn(self, voted: ClassScores) -> ClassScores:
         """What the neighbours answer, of what they voted."""
         # Votes that were not calibrated were balanced when they were cast.
         return voted if voted.calibration is None else self._balanced(voted)
 
-    def linear(self, labels: Sequence[str]) -> Opinion:
+    def linear(self, labels: Sequence[str]) -> ClassScores:
         """What the head answers.
 
         Raises:
             NoActiveHead: it knows none of these labels.
         """
         assert self.head is not None
-        return self._balanced(head_opinion(self.head, self.vectors, labels=labels))
+        return self._balanced(head_scores(self.head, self.vectors, labels=labels))
 
-    def auto(self, voted: Opinion) -> tuple[Opinion, tuple[Opinion, ...]]:
+    def auto(self, voted: ClassScores) -> tuple[ClassScores, tuple[ClassScores, ...]]:
         """What both answer together, of what the neighbours voted.
 
         Returns:
@@ -105,19 +105,19 @@ class Opinions:
         head, newer = self.head, self.newer(voted.labels)
         if head is None or newer.issuperset(voted.labels):
             return self.knn(replace(voted, mode=Mode.AUTO)), ()
-        by_head = head_opinion(head, self.vectors, labels=voted.labels)
+        by_head = head_scores(head, self.vectors, labels=voted.labels)
         if voted.calibration is None or by_head.calibration is None:
             by_head = self._balanced(by_head)  # as the votes were
             return pooled(by_head, voted, newer=newer, calibration=None), (voted, by_head)
         both = pooled(by_head, voted, newer=newer, calibration=head.calibration.get(Mode.AUTO))
         return self._balanced(both), (self._balanced(voted), self._balanced(by_head))
 
-    def _balanced(self, opinion: Opinion) -> Opinion:
-        """The opinion for classes as frequent as the options say."""
-        sizes = np.array([self.counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+    def _balanced(self, scores: ClassScores) -> ClassScores:
+        """Those for classes as frequent as the options say."""
+        sizes = np.array([self.counts.get(label, 1) for label in scores.labels], dtype=np.float64)
         if self.head is not None and self.head.gate is not None:
             # A gate takes newcomers to be as frequent as the others, however few there are.
-            new = np.array([label in self.head.provisional for label in opinion.labels])
-            if opinion.calibration is not None and not new.all():
+            new = np.array([label in self.head.provisional for label in scores.labels])
+            if scores.calibration is not None and not new.all():
                 sizes[new] = sizes[~new].mean()
-        return opinion.balanced(sizes, self.options.balance)
+        return scores.balanced(sizes, self.options.balance)
