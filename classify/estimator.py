@@ -8,7 +8,7 @@ Shapes: N references, Q queries, D dimensions, C classes, K neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from classify.answering.modes import MetricName, Mode
 from classify.answering.options import QueryOptions
 from classify.answering.scoring import Scoring
 from holotype.errors import UsageError
-from holotype.independence import group_codes
 from holotype.knn import Knn
 from holotype.votes import Tally
 
@@ -108,8 +107,9 @@ class RetrievalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         vectors = _unit_rows(X)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        groups_of = _group_codes(groups, len(vectors))
-        self.head_ = _train(vectors, codes, groups_of, self._labels, seed=_seed(self.random_state))
+        if groups is not None:
+            check_consistent_length(vectors, groups)
+        self.head_ = _train(vectors, codes, groups, self._labels, seed=_seed(self.random_state))
         self._counts = dict(zip(self._labels, np.bincount(codes).tolist(), strict=True))
         metric = self.head_.metric if self.head_ else None
         voting, self._calibration = self._scoring(vectors[:0]).voting(
@@ -225,16 +225,6 @@ def _unit_rows(X: npt.NDArray[np.floating]) -> Vectors:
     return unit
 
 
-def _group_codes(groups: Sequence[Hashable] | None, n: int) -> Codes:
-    """(N,) 0 to G - 1."""
-    if groups is None:
-        return np.arange(n)
-    check_consistent_length(groups, np.empty(n))
-    # What is missing in a table is None or NaN, which is not equal to itself.
-    named = [None if group is None or group != group else group for group in groups]
-    return np.unique(group_codes(named), return_inverse=True)[1]
-
-
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, Integral):
         return int(random_state)
@@ -242,17 +232,30 @@ def _seed(random_state: Any) -> int:
 
 
 def _train(
-    vectors: Vectors, codes: Codes, groups: Codes, labels: tuple[str, ...], *, seed: int
+    vectors: Vectors,
+    codes: Codes,
+    groups: Iterable[Hashable] | None,
+    labels: tuple[str, ...],
+    *,
+    seed: int,
 ) -> Head | None:
     """What a retrain would make active; None for one class, of which there is nothing to learn."""
     if len(labels) < 2:
         return None
-    from head.data.training_set import TrainingSet
+    from head.data.training_set import TrainingSet, group_numbers
     from head.fit.options import TrainOptions
     from head.train import train  # brings torch
     from head.versions.class_means import extend
 
-    marks = np.random.default_rng(seed).permutation(len(vectors))  # in the place of ids: hashes
-    training = TrainingSet(labels=labels, vectors=vectors, codes=codes, groups=groups, marks=marks)
+    n = len(vectors)
+    # What is missing in a table is None or NaN, which is not equal to itself.
+    named = [g if g == g else None for g in groups] if groups is not None else [None] * n
+    training = TrainingSet(
+        labels=labels,
+        vectors=vectors,
+        codes=codes,
+        groups=np.unique(group_numbers(named, {}), return_inverse=True)[1],
+        marks=np.random.default_rng(seed).permutation(n),  # in the place of ids, which are hashes
+    )
     counts = dict(zip(labels, training.counts.tolist(), strict=True))
     return extend(train(training, options=TrainOptions(seed=seed)), counts, [])

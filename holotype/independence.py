@@ -8,7 +8,7 @@ Shapes: N references, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,9 @@ BLOCK_ELEMENTS = 32 * 1024 * 1024
 """Similarities held at a time (float32: 128 MiB)."""
 
 
-def group_codes(groups: Sequence[Hashable | None]) -> GroupCodes:
+def group_codes(groups: Sequence[str | None]) -> GroupCodes:
     """(N,) the same number for the same group; a reference without one is a group of its own."""
-    seen: dict[Hashable, int] = {}
+    seen: dict[str, int] = {}
     return np.array(
         [
             len(groups) + i if group is None else seen.setdefault(group, len(seen))
