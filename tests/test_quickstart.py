@@ -42,7 +42,6 @@ def test_quickstart__runs_to_its_plot(
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     for cell in code[:-1]:
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
-    (tmp_path / "plot.png").touch()
     names["figure"].savefig(tmp_path / "plot.png")
     exec(compile("".join(code[-1]["source"]), code[-1]["id"], "exec"), names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import classify.estimator
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
@@ -219,6 +221,13 @@ def test_pipeline__is_searched_and_validated() -> None:
     )
     assert search.fit(X, y).best_score_ > 0.9
     assert (cross_val_predict(search.best_estimator_, X, y, cv=3) == y).mean() > 0.9
+
+
+def test_docstring__example_is_true() -> None:
+    """What the class shows of itself comes out."""
+    found = doctest.testmod(classify.estimator)
+    assert found.attempted > 3
+    assert found.failed == 0
 
 
 def test_import__scikit_learn_is_loaded_when_it_is_asked_for() -> None:
