@@ -5,7 +5,7 @@ Shapes: N references, D dimensions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ class _Rows:
         self._labels: list[str] = []
         self._marks: list[int] = []
         self._groups = np.empty(total, dtype=np.int64)
-        self._group_codes: dict[str, int] = {}
+        self._group_codes: dict[Hashable, int] = {}
 
     def add(self, batch: VectorBatch) -> None:
         start = len(self._labels)
@@ -122,12 +122,7 @@ class _Rows:
             self._vectors = np.resize(self._vectors, (more, self._vectors.shape[1]))
             self._groups = np.resize(self._groups, more)
         self._vectors[start:end] = batch.vectors
-        self._groups[start:end] = [
-            -1 - (start + i)
-            if g is None
-            else self._group_codes.setdefault(g, len(self._group_codes))
-            for i, g in enumerate(batch.groups)
-        ]
+        self._groups[start:end] = group_numbers(batch.groups, self._group_codes, first=start)
         self._labels += batch.labels
         self._marks += [mark_of(id_) for id_ in batch.ids]
 
@@ -142,6 +137,24 @@ class _Rows:
             groups=np.unique(self._groups[:n], return_inverse=True)[1].astype(np.int64),
             marks=np.array(self._marks, dtype=np.int64),
         )
+
+
+def group_numbers(
+    groups: Iterable[Hashable | None], seen: dict[Hashable, int], *, first: int = 0
+) -> list[int]:
+    """A number for the group of each row from `first` on; who has none gets one of its own.
+
+    Folds depend on them: the same references in the same order are divided the same way.
+
+    Args:
+        groups: of these rows.
+        seen: the groups of rows before, with their numbers; new ones are added.
+        first: number of the first row.
+    """
+    return [
+        -1 - row if group is None else seen.setdefault(group, len(seen))
+        for row, group in enumerate(groups, start=first)
+    ]
 
 
 def mark_of(reference_id: str) -> int:
