@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from classify.answering.answers import QueryResult
 from classify.answering.classifier import Classifier
 from classify.answering.queries import classify_images
-from holotype.intake.vectors import vector_sha256
-from holotype.references import reference_id
+from holotype.intake.vectors import vector_ids
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
@@ -82,8 +81,12 @@ def classify_vectors_through(
             `classify_through`.
     """
     names = [f"row {row}" for row in range(len(vectors))]
-    classifier = classifier or Classifier(access.store)
-    space = access.fingerprint.space or access.fingerprint.id
-    own_ids = [reference_id(vector_sha256(vector, space)) for vector in vectors]
-    answers = classifier.classify(vectors, options, own_ids=own_ids)
+    if access.service is not None:
+        from classify.remote import classify_vectors_remotely
+
+        answers = classify_vectors_remotely(vectors, access.service, options)
+    else:
+        classifier = classifier or Classifier(access.store)
+        own_ids = vector_ids(vectors, access.fingerprint)
+        answers = classifier.classify(vectors, options, own_ids=own_ids)
     return [QueryResult(name, answer) for name, answer in zip(names, answers, strict=True)]

@@ -272,6 +272,11 @@ class Gallery:
             UnknownFilterKey: the filter names a key that no reference carries.
         """
         where, dimension = self._where(where), self.fingerprint.dimension
+        service = self._access.service
+        if service is not None:
+            with suppress(StoreMoved):
+                return References.of(service.export_vectors(where=where), dimension)
+            return References.of(service.export_vectors(where=where, moment=False), dimension)
         store = self._access.store
         for _ in range(EXPORTS - 1):
             with suppress(StoreMoved):

@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     """Seconds that a client may keep the service waiting: for the head of a request, for each
     next 16 KiB of its body, for taking an answer, and for the next request on a connection."""
     max_images: int = Field(default=64, ge=1, le=1000)
-    """Images in one request."""
+    """Images, or vectors, in one request."""
     queue_length: int = Field(default=256, ge=1, le=100_000)
     """Images that are accepted and not answered yet; more are refused with 503."""
     batch_window_ms: float = Field(default=2.0, ge=0, le=1000)

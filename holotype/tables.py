@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holotype.arrow import record_batch
 from holotype.errors import OutputError, UsageError
 from holotype.references import VectorBatch, Vectors
 
@@ -52,7 +53,8 @@ class References:
         Raises:
             UsageError: pandas is not installed.
         """
-        return pandas_module().DataFrame(self._columns(list(self.vectors)))
+        columns = {"id": self.ids, "vector": list(self.vectors), "label": self.labels}
+        return pandas_module().DataFrame(columns | {"group": self.groups})
 
     def to_parquet(self, path: str | Path) -> None:
         """The same columns as a file, which `ingest add --vectors` takes.
@@ -63,16 +65,11 @@ class References:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        flat = pa.array(np.ascontiguousarray(self.vectors).reshape(-1))
-        vectors = pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])
-        table = pa.table({**self._columns(vectors), "group": pa.array(self.groups, pa.string())})
+        table = pa.Table.from_batches([record_batch(self)])
         try:
             pq.write_table(table, path)
         except OSError as error:
             raise OutputError(f"the vectors to {path}", error) from error
-
-    def _columns(self, vectors: object) -> dict[str, Any]:
-        return {"id": self.ids, "vector": vectors, "label": self.labels, "group": self.groups}
 
 
 def pandas_module() -> Any:

@@ -200,6 +200,17 @@ def vector_sha256(vector: Vectors, space: str) -> str:
     return hashlib.sha256(space.encode() + b"\0" + vector.astype("<f4").tobytes()).hexdigest()
 
 
+def vector_ids(vectors: Vectors, fingerprint: Fingerprint) -> list[str]:
+    """The ids that these vectors have, or would have, as references without a name.
+
+    Args:
+        vectors: (N, D) float32, unit rows.
+        fingerprint: of the gallery.
+    """
+    space = fingerprint.space or fingerprint.id
+    return [reference_id(vector_sha256(vector, space)) for vector in vectors]
+
+
 def id_of_name(name: str) -> str:
     """The id of a reference that somebody knows by this name: a UUID is its own."""
     try:

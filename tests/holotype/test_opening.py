@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,14 @@ from PIL import Image
 
 import holotype
 from classify.answering.options import GivenOptions, QueryOptions
+from classify.service.command import bind, url_of
 from holotype.errors import FingerprintMismatch, GalleryMissing, InvalidReference, UsageError
+from holotype.fingerprint import Fingerprint
 from holotype.outcomes import Outcome
 from holotype.settings import GivenSettings, Settings
+from holotype.store.factory import open_store
 from tests.image_files import make_tree, picture
+from tests.running import running
 
 if TYPE_CHECKING:
     from holotype.opening import Gallery
@@ -51,14 +55,34 @@ def cloud(seed: int, label: int, count: int) -> np.ndarray[Any, Any]:
     return centre + np.random.default_rng(seed).normal(size=(count, D))
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=["embedded", "server", "service"])
 def open_genes(request: pytest.FixtureRequest) -> Iterator[Open]:
     """Opens a gallery of vectors, again and again, in each place where one can be."""
     settings: dict[str, Any] = {"dimension": D, "space": "my-encoder v3"}
     if request.param == "server":
         settings["qdrant_url"] = request.getfixturevalue("qdrant_http").url
     with ExitStack() as opened:
+        if request.param == "service":
+            opened.enter_context(_served_genes())
         yield lambda **more: opened.enter_context(holotype.open("genes", **settings | more))
+
+
+@contextmanager
+def _served_genes() -> Iterator[None]:
+    """The gallery is owned by a service, which is found by its lock."""
+    space = Fingerprint.of_space("my-encoder v3", D)
+    listener = bind("127.0.0.1", 0)
+    with (
+        open_store(
+            Settings.load(gallery="genes"),
+            fingerprint=space,
+            command="classify serve",
+            create=True,
+            url=url_of(listener),
+        ) as store,
+        running(store, listener=listener, gallery="genes"),
+    ):
+        yield
 
 
 @pytest.fixture
@@ -218,6 +242,7 @@ def test_open__again_needs_no_space(open_genes: Open) -> None:
             open_genes(**other)
 
 
+@pytest.mark.parametrize("open_genes", ["embedded", "server"], indirect=True)
 def test_open__dimension_of_the_first_vectors(open_genes: Open) -> None:
     """Whoever names a space need not count: the first vectors say how long they are."""
     gallery = open_genes(dimension=None)
