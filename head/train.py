@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
-from head.choice.search import within_everything
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.modes import Mode
-from classify.answering.queries import Source
-from classify.answering.query import EmbeddedBatch, embed_images
+from classify.answering.queries import EmbeddedBatch, QueryFile, embed_images
 from classify.evaluation.collect import Collector, Posed, evidence_of
 from classify.evaluation.evaluation import Evaluation, Subject, Unreadable
 from holotype.characters import uniform
@@ -94,9 +93,9 @@ def evaluate_images(
     return _finish(gathered, subject, store)
 
 
-def _source(item: Incoming) -> Source:
+def _source(item: Incoming) -> QueryFile:
     assert item.path is not None
-    return Source(item.source, partial(read_file, item.path))
+    return QueryFile(item.source, partial(read_file, item.path))
 
 
 def _take(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.evaluation.learning import Classify
+from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
-from head.choice.search import within_everything
 from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap

@@ -59,7 +59,7 @@ def recalls(predicted: Codes, codes: Codes, *, n_classes: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A difference in macro accuracy, measured on the same references."""
 
     mean: float
@@ -68,7 +68,7 @@ class Difference:
 
 def paired_difference(
     first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], codes: Codes
-) -> Difference:
+) -> PairedDifference:
     """Macro accuracy of the first less that of the second.
 
     Args:
@@ -80,7 +80,7 @@ def paired_difference(
     gain = first.astype(float) - second.astype(float)
     mean = np.bincount(class_of, gain) / n
     variance = np.bincount(class_of, (gain - mean[class_of]) ** 2) / np.maximum(n - 1, 1)
-    return Difference(
+    return PairedDifference(
         mean=float(mean.mean()),
         standard_error=float(np.sqrt((variance / n).sum()) / len(n)),
     )

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.data.scores import Difference, paired_difference, recalls
+from head.data.scores import PairedDifference, paired_difference, recalls
 from holotype.references import Codes
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ def _is_worse(fewer: float, p_value: float) -> bool:
     return fewer > TOLERANCE and p_value < LEVEL
 
 
-def _is_worse_on_average(macro: Difference) -> bool:
+def _is_worse_on_average(macro: PairedDifference) -> bool:
     return macro.mean < -TOLERANCE and macro.mean < -ONE_SIDED * macro.standard_error
 
 
-def _reason(fewer: float, p_value: float, macro: Difference) -> str:
+def _reason(fewer: float, p_value: float, macro: PairedDifference) -> str:
     if _is_worse(fewer, p_value):
         return f"accuracy is {100 * fewer:.1f} points lower (p = {p_value:.2g})"
     if _is_worse_on_average(macro):

@@ -141,7 +141,7 @@ def test_compared__answer_as_the_product_does(
     assert curve["k-NN, cosine"] == answered(QueryOptions(metric=MetricName.COSINE, k=5))
     if per_class > 1:
         assert curve["k-NN, learned metric"] == answered(QueryOptions())
-    head = classifier.basis().head
+    head = classifier.snapshot().head
     assert head is not None
     if head.metric is None:
         assert curve["linear (LDA)"] == answered(QueryOptions(mode=Mode.LINEAR))

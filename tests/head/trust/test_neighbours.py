@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.search import prepare
+from head.choice.cross_validation import prepare
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.metric import Metric

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.search import within_everything
+from head.choice.cross_validation import within_everything
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.lda import discriminants
