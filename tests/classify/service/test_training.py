@@ -43,9 +43,7 @@ def test_stop__while_the_child_trains(
     assert_nothing_is_left(own_store)
 
 
-def test_stop__before_the_child_starts(
-    own_store: VectorStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop__before_the_child_starts(own_store: VectorStore) -> None:
     """A run that has exported and is stopped starts no child, or ends it at once."""
     job = TrainingProcess(own_store)
     with pytest.raises(HolotypeError, match="ended before it was done"):
