@@ -17,8 +17,8 @@ from head.choice.refit import Refit
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
-from head.fit.metric import Metric
 from head.fit.options import TrainOptions
+from head.fit.whitening import Metric
 from head.trust.calibration import calibrations
 from head.trust.novelty import Novelty, usual_scores
 from head.trust.rehearsal import rehearse

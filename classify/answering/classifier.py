@@ -24,7 +24,7 @@ from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
 
 if TYPE_CHECKING:
-    from head.fit.metric import Metric
+    from head.fit.whitening import Metric
     from head.versions.head import Head
     from holotype.store.port import VectorStore
 

@@ -19,7 +19,7 @@ from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
 from holotype.votes import Similarities, Tally, Voting, Weighting
 
 if TYPE_CHECKING:
-    from head.fit.metric import Metric
+    from head.fit.whitening import Metric
     from head.trust.calibration import Calibration
 
 

@@ -29,7 +29,7 @@ from head.choice.cross_validation import CrossValidation, Fold
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer, discriminants
 from head.fit.temperature import fit_temperature, log_loss
-from head.fit.whitener import Whitener
+from head.fit.whitening import Whitener
 
 if TYPE_CHECKING:
     from head.fit.logistic import SolverSpace

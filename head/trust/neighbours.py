@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from holotype.knn import Knn
 from holotype.references import Codes, Floats
 from holotype.votes import BY_METRIC, Voting

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from holotype.errors import UsageError
 from holotype.references import Floats, Vectors

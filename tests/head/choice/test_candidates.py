@@ -18,7 +18,7 @@ from head.choice.candidates import (
 from head.choice.cross_validation import CrossValidation, prepare
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions
-from head.fit.whitener import Whitener
+from head.fit.whitening import Whitener
 from tests.head.conftest import Clouds
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from head.choice.cross_validation import prepare, within_everything
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from head.trust.novelty import OUTSIDE_WEIGHT, Novelty, usual_scores
 from holotype.errors import UsageError

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from head.choice.cross_validation import CrossValidation, prepare, within_everything
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust import rehearsal
 from head.trust.gate import Gated, Landmarks
 from head.trust.rehearsal import rehearse
