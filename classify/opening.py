@@ -40,10 +40,10 @@ def classify_through(
         UsageError: it holds vectors that come from elsewhere.
         UnknownFilterKey, EmptyGallery, NoActiveHead: what cannot be answered is said before the
             encoder is loaded.
-        FingerprintMismatch, EncoderError: see `Access.encoder`.
+        EncoderMismatch, FingerprintMismatch, EncoderError: see `Access.encoder`.
         ServiceError: the service does not answer.
     """
-    access.require_pictures()
+    access.require_same_encoder()
     if access.service is not None:
         from classify.remote import classify_remotely
 

@@ -10,14 +10,15 @@ The three command lines and the service begin here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
-from holotype.fingerprint import Fingerprint, holds_vectors
+from holotype.fingerprint import Fingerprint
+from holotype.gallery_encoder import Load, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
-
-Load = Callable[["Settings"], "Encoder"]
 
 
 class AnyStore(Protocol):
@@ -177,40 +176,47 @@ class Access:
         except GalleryMissing:
             fingerprint = space or self.encoder().fingerprint
         with self._opening:
-            return self._store or self._open_store(fingerprint)
+            store = self._store or self._open_store(fingerprint)
+        remember(self.settings, fingerprint)
+        return store
 
     def encoder(self) -> Encoder:
-        """The encoder of the settings, loaded when it is first asked for.
+        """The gallery's encoder, loaded when it is first asked for.
+
+        Of a gallery that is yet to be made it is the encoder of the settings.
 
         Raises:
             UsageError: the gallery holds vectors that come from elsewhere.
-            FingerprintMismatch: the store holds vectors of another one.
+            EncoderMismatch, FingerprintMismatch: the store holds vectors of another one.
             EncoderError: it cannot be loaded.
         """
         with self._loading:
             if self._encoder is None:
-                self.require_pictures()
-                self._encoder = self._checked((self._load or load_encoder)(self.settings))
+                self._encoder = load_for(
+                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                )
             return self._encoder
 
-    def require_pictures(self) -> None:
-        """Refuse pictures for a gallery whose vectors come from elsewhere.
+    def require_same_encoder(self) -> None:
+        """Refuse settings that contradict the gallery's encoder, here or in the service.
 
         Raises:
-            UsageError: it holds such vectors; the message says what to call.
+            EncoderMismatch, UsageError: see `holotype.gallery_encoder.require_same_encoder`.
+            GalleryMissing: there is no gallery yet.
         """
-        with suppress(GalleryMissing):
-            if self.fingerprint.space is not None:
-                raise holds_vectors(self.gallery.gallery, self.fingerprint)
+        holder = self.service or self.store
+        require_same_encoder(
+            self.settings,
+            holder.fingerprint,
+            gallery=holder.gallery,
+            service=None if self.service is None else self.service.url,
+        )
 
-    def _checked(self, encoder: Encoder) -> Encoder:
+    def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            store = self.store
+            return self.store.fingerprint
         except GalleryMissing:
-            return encoder  # the gallery will be made for it
-        if store.fingerprint != encoder.fingerprint:
-            raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
-        return encoder
+            return None
 
     def _open_store(self, fingerprint: Fingerprint | None) -> VectorStore:
         """Open it; with a fingerprint, make it where it is missing."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from classify.answering.options import QueryOptions
+    from classify.estimator import RetrievalClassifier as RetrievalClassifier  # see `holotype`
     from holotype.fingerprint import Fingerprint
 
     Picture = str | os.PathLike[str] | bytes | Image | npt.NDArray[Any]

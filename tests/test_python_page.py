@@ -48,3 +48,4 @@ def test_python_page__every_block_runs(reader: None, capsys: pytest.CaptureFixtu
     assert len(names["frame"]) == 300
     assert Path("digits.parquet").stat().st_size > 0
     assert names["answers"]["label"].notna().all()
+    assert names["accuracy"] > 0.8 < names["grouped"]

@@ -113,13 +113,15 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.training import TrainingProcess
     from holotype.access import Access
     from holotype.encoder import quick_start
+    from holotype.gallery_encoder import load_for
     from holotype.store.factory import stored_fingerprint
 
     url = url_of(listener)
     stored = stored_fingerprint(settings)
     # Before the store is taken: until this process answers, others can work on the gallery.
-    # Vectors that come from elsewhere have no encoder.
-    encoder = None if stored and stored.space else quick_start.load_quickly(settings)
+    encoder = None  # vectors that come from elsewhere have none
+    if stored is None or stored.space is None:
+        encoder = load_for(settings, stored, quick_start.load_quickly)
     with Access(
         settings,
         command="classify serve",
@@ -132,7 +134,7 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
             store=store,
             encoder=None if store.fingerprint.space else access.encoder(),
             settings=settings,
-            retrain=TrainingProcess(store),
+            retrain=TrainingProcess(store, beside=settings.home),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)
