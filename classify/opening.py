@@ -27,9 +27,10 @@ def classify_through(
         GalleryMissing: there is no gallery yet.
         UnknownFilterKey, EmptyGallery, NoActiveHead: what cannot be answered is said before the
             encoder is loaded.
-        FingerprintMismatch, EncoderError: see `Access.encoder`.
+        EncoderMismatch, FingerprintMismatch, EncoderError: see `Access.encoder`.
         ServiceError: the service does not answer.
     """
+    access.require_same_encoder()
     if access.service is not None:
         from classify.remote import classify_remotely
 

@@ -10,12 +10,13 @@ The three command lines and the service begin here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from holotype.encoder import load_encoder
-from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
+from holotype.errors import GalleryMissing, UsageError
+from holotype.gallery_encoder import Load, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from holotype.fingerprint import Fingerprint
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
-
-Load = Callable[["Settings"], "Encoder"]
 
 
 class AnyStore(Protocol):
@@ -134,28 +133,46 @@ class Access:
         except GalleryMissing:
             fingerprint = self.encoder().fingerprint
         with self._opening:
-            return self._store or self._open_store(fingerprint)
+            store = self._store or self._open_store(fingerprint)
+        remember(self.settings, fingerprint)
+        return store
 
     def encoder(self) -> Encoder:
-        """The encoder of the settings, loaded when it is first asked for.
+        """The gallery's encoder, loaded when it is first asked for.
+
+        Of a gallery that is yet to be made it is the encoder of the settings.
 
         Raises:
-            FingerprintMismatch: the store holds vectors of another one.
+            EncoderMismatch, FingerprintMismatch: the store holds vectors of another one.
             EncoderError: it cannot be loaded.
         """
         with self._loading:
             if self._encoder is None:
-                self._encoder = self._checked((self._load or load_encoder)(self.settings))
+                self._encoder = load_for(
+                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                )
             return self._encoder
 
-    def _checked(self, encoder: Encoder) -> Encoder:
+    def require_same_encoder(self) -> None:
+        """Refuse settings that contradict the gallery's encoder, here or in the service.
+
+        Raises:
+            EncoderMismatch, UsageError: see `holotype.gallery_encoder.require_same_encoder`.
+            GalleryMissing: there is no gallery yet.
+        """
+        holder = self.service or self.store
+        require_same_encoder(
+            self.settings,
+            holder.fingerprint,
+            gallery=holder.gallery,
+            service=None if self.service is None else self.service.url,
+        )
+
+    def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            store = self.store
+            return self.store.fingerprint
         except GalleryMissing:
-            return encoder  # the gallery will be made for it
-        if store.fingerprint != encoder.fingerprint:
-            raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
-        return encoder
+            return None
 
     def _open_store(self, fingerprint: Fingerprint | None) -> VectorStore:
         """Open it; with a fingerprint, make it where it is missing."""

@@ -74,7 +74,8 @@ class Settings(BaseSettings):
         env_prefix="HOLOTYPE_", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    # The encoder
+    # The encoder. What of the first four is not given is the gallery's, where there is one
+    # (`holotype.gallery_encoder`): what follows is for a gallery that is yet to be made.
     backbone: str = DEFAULT_BACKBONE
     """Any timm name."""
     checkpoint: Path | None = None

@@ -67,6 +67,7 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         settings, command="classify eval", load=quick_start.load_quickly, here=True
     ) as access:
         store = access.store
+        access.require_same_encoder()
         options = replace(options, where=options.where.among(store.known_counts()))
         classifier = Classifier(store)
         classifier.candidates(options)

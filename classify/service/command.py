@@ -113,10 +113,12 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.training import TrainingProcess
     from holotype.access import Access
     from holotype.encoder import quick_start
+    from holotype.gallery_encoder import load_for
+    from holotype.store.factory import stored_fingerprint
 
     url = url_of(listener)
     # Before the store is taken: until this process answers, others can work on the gallery.
-    encoder = quick_start.load_quickly(settings)
+    encoder = load_for(settings, stored_fingerprint(settings), quick_start.load_quickly)
     with Access(
         settings, command="classify serve", load=lambda _: encoder, here=True, serves_at=url
     ) as access:
