@@ -97,7 +97,7 @@ def train(
     held_out = _held_out(training, choice)
     options.on_pass()
     every = np.arange(len(search.codes))
-    flats = Flats.of_classes(search.vectors, search.codes, every) if gate else None
+    flats = Flats.of_classes(search.vectors, search.codes, every) if gate and gate.flats else None
     # Last: it may use up the vectors.
     layer = Refit(training, search.features, within, options).winner(winner)
     return Head(

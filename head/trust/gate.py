@@ -8,8 +8,8 @@ cosines:
 
 - in the whitened space, to the newcomer's mean and to the nearest mean of a known class;
 - before whitening, which hides directions that no known class uses, to what the newcomer's
-  references span and to the nearest flat of a known class, squared (`head.trust.flats`). A gate
-  that was stored with a head without flats was learned with cosines to the means here, too.
+  references span and to the nearest flat of a known class, squared (`head.trust.flats`); or to
+  the means here, too, where that explains the rehearsal better (and in gates of before).
 
 More of them (nearest references, second classes, margins) gained nothing (`docs/LAB.md`).
 
@@ -83,6 +83,8 @@ class Gate:
     """References that it was rehearsed on: no odds are higher than these support."""
     half_sure: float = HALF_SURE
     """References at which the odds count half."""
+    flats: bool = False
+    """Whether it was learned with flats: of classes without, it looks at the means."""
 
     def log_odds(
         self, queries: Landmarks, *, newcomers: Landmarks, counts: Floats, known: Landmarks
@@ -108,6 +110,7 @@ class Gate:
             "coefficients": self.coefficients.tolist(),
             "asked": self.asked,
             "half_sure": self.half_sure,
+            "flats": self.flats,
         }
 
     @classmethod
@@ -117,6 +120,7 @@ class Gate:
             np.array(data["coefficients"], dtype=np.float64),
             asked=int(data["asked"]),
             half_sure=float(data.get("half_sure", HALF_SURE_BEFORE_IT_WAS_STORED)),
+            flats=bool(data.get("flats", False)),
         )
 
 

@@ -64,13 +64,14 @@ def test_share__divides_by_odds() -> None:
 
 def test_gate__survives_json() -> None:
     """What is stored gives the same odds, whatever new gates are made with."""
-    gate = dataclasses.replace(GATE, half_sure=0.25)
+    gate = dataclasses.replace(GATE, half_sure=0.25, flats=True)
     again = Gate.from_json(json.loads(json.dumps(gate.to_json())))
-    assert (again.asked, again.half_sure) == (98, 0.25)
+    assert (again.asked, again.half_sure, again.flats) == (98, 0.25, True)
     np.testing.assert_array_equal(again.coefficients, gate.coefficients)
 
 
-def test_gate__of_before_half_sure_was_stored() -> None:
+def test_gate__of_before_more_was_stored() -> None:
     """Such a gate answers as it did then."""
     stored = {"coefficients": [-1.0, 0.5, 0.25, 3.0, -2.0, 1.0, -0.5], "asked": 98}
-    assert Gate.from_json(stored).half_sure == 0.5
+    gate = Gate.from_json(stored)
+    assert (gate.half_sure, gate.flats) == (0.5, False)

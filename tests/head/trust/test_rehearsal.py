@@ -12,8 +12,10 @@ from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.whitening import Metric
 from head.trust import rehearsal
+from head.trust.flats import Flats, spanned
 from head.trust.gate import Gated, Landmarks
 from head.trust.rehearsal import rehearse
+from holotype.references import Vectors
 from tests.head.conftest import Clouds
 
 CLOUDS = Clouds(32, spread=0.2)
@@ -43,16 +45,37 @@ def test_rehearse__a_class_of_one_is_found_and_others_are_left_alone() -> None:
     assert gate is not None
     assert within is not None
     metric = Metric.of(within.shrunk_at_least(0.5), FeatureMap.PLAIN)
+    moth = CLOUDS.of("moth", 1)
+    known = Flats.of_classes(data.vectors, data.codes, np.arange(len(data)))
     gated = Gated(
         gate,
         metric,
-        known=Landmarks.of(metric, within.means),
-        newcomers=Landmarks.of(metric, CLOUDS.of("moth", 1)),
+        known=Landmarks.of(metric, within.means, known if gate.flats else None),
+        newcomers=Landmarks.of(metric, moth, Flats.joined([spanned(moth)]) if gate.flats else None),
         counts=np.array([1.0]),
     )
     assert (gated.share(CLOUDS.of("moth", 40, first=10)) > 0.5).mean() > 0.8
     for label in SIZES:
         assert (gated.share(CLOUDS.of(label, 40, first=100)) > 0.5).mean() < 0.1
+
+
+def test_rehearse__looks_at_flats_where_they_tell_more() -> None:
+    """Classes that share noise in all directions are told by means, those of two kinds by flats."""
+    assert not whether_by_flats(CLOUDS.training_set(SIZES).vectors)
+    rng = np.random.default_rng(0)
+    kinds = rng.normal(size=(len(SIZES), 4, 32))
+    vectors = np.concatenate(
+        [own[np.arange(12) % 4] + 0.3 * rng.normal(size=(12, 32)) for own in kinds]
+    ).astype(np.float32)
+    assert whether_by_flats(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def whether_by_flats(vectors: Vectors) -> bool:
+    """Of the gate that is rehearsed on these."""
+    data = replace(CLOUDS.training_set(SIZES), vectors=vectors)
+    gate = rehearse(searched(data), data.groups)
+    assert gate is not None
+    return gate.flats
 
 
 def test_rehearse__needs_a_class_of_two_that_can_be_left_out() -> None:
@@ -89,7 +112,7 @@ def test_logistic__agrees_with_scikit_learn() -> None:
     rows, weights, truth = rng.normal(size=(60, 7)), rng.random(60), rng.random(60) < 0.4
     theirs = LogisticRegression(C=1 / rehearsal.PRIOR_WEIGHT, fit_intercept=False, tol=1e-8)
     theirs.fit(rows, truth, sample_weight=weights)
-    mine = rehearsal._logistic(rows, truth, weights, np.zeros(7))
+    mine, _ = rehearsal._logistic(rows, truth, weights, np.zeros(7))
     np.testing.assert_allclose(mine, theirs.coef_[0], atol=1e-3)
-    shifted = rehearsal._logistic(rows, truth, 0 * weights, np.arange(7.0))
+    shifted, _ = rehearsal._logistic(rows, truth, 0 * weights, np.arange(7.0))
     np.testing.assert_allclose(shifted, np.arange(7.0), atol=1e-6)

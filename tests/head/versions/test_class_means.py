@@ -13,10 +13,11 @@ from head.fit.features import FeatureMap
 from head.fit.lda import discriminants
 from head.fit.whitening import Metric
 from head.job import retrain
+from head.trust.flats import Flats, spanned
 from head.trust.gate import Gated, Landmarks
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, keep, newer, with_classes
-from head.versions.head import FLATS, ClassMeans, Head
+from head.versions.head import ClassMeans, Head
 from head.versions.newer import NewerClasses
 from holotype.heads import HeadRecord
 from holotype.references import Where
@@ -258,26 +259,40 @@ def test_extend__a_head_without_a_gate_goes_on_as_before(
     assert (best == head.labels.index("moth")).mean() > 0.8
 
 
-def test_extend__a_head_without_flats_goes_on_as_before(
-    trained: VectorStore, clouds: Clouds, pictures: Pictures
+def with_flats(head: Head, clouds: Clouds, *, flats: bool = True) -> Head:
+    """A head of clouds whose gate looks at flats, or does not."""
+    assert head.gate is not None
+    rows = [head.features.of(clouds.of(label, SIZES[label])) for label in head.labels]
+    codes = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+    spans = Flats.of_classes(np.concatenate(rows), codes, np.arange(len(codes)))
+    gate = replace(head.gate, flats=flats)
+    return replace(head, gate=gate, class_flats=spans if flats else None)
+
+
+@pytest.mark.parametrize("flats", [True, False])
+def test_extend__newcomers_are_met_as_the_stored_gate_was_learned(
+    trained: VectorStore, clouds: Clouds, pictures: Pictures, flats: bool
 ) -> None:
-    """A gate of before there were any looks at cosines to means alone."""
+    """By what references span, or by means alone as all gates of before."""
     trained.add(clouds.references({"moth": 3}, pictures))
-    stored = active(trained).to_stored()
-    blocks = {name: block for name, block in stored.blocks.items() if name != FLATS}
-    head = today(Head.from_stored(replace(stored, blocks=blocks)), trained)
+    stored = with_flats(active(trained), clouds, flats=flats).to_stored()
+    head = today(Head.from_stored(stored), trained)
     assert head.gate is not None
     assert head.metric is not None
     assert head.class_means is not None
-    moths, queries = clouds.of("moth", 3), clouds.of("moth", 20, first=900)
-    by_means = Gated(
+    moths, queries = (head.features.of(clouds.of("moth", 20, first=n)) for n in (0, 900))
+    moths = moths[:3]
+    spans = Flats.joined([spanned(moths)]) if flats else None
+    by_hand = Gated(
         gate=head.gate,
         metric=head.metric,
-        known=Landmarks.of(head.metric, head.class_means.means),
-        newcomers=Landmarks.of(head.metric, head.features.of(moths).mean(axis=0, keepdims=True)),
+        known=Landmarks.of(head.metric, head.class_means.means, head.class_flats),
+        newcomers=Landmarks.of(head.metric, moths.mean(axis=0, keepdims=True), spans),
         counts=np.array([3.0]),
-    ).share(head.features.of(queries))
-    np.testing.assert_allclose(head.probabilities(queries)[:, 3:], by_means, rtol=1e-4)
+    ).share(queries)
+    found = head.probabilities(clouds.of("moth", 20, first=900))[:, 3:]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-3)
+    assert (head.class_flats is not None) == flats
 
 
 def test_gate__is_stored_with_the_head(trained: VectorStore, clouds: Clouds) -> None:
@@ -285,18 +300,40 @@ def test_gate__is_stored_with_the_head(trained: VectorStore, clouds: Clouds) -> 
     head = active(trained)
     assert head.gate is not None
     assert head.gate.asked == sum(SIZES.values())
+    assert head.gate.flats == (head.class_flats is not None)
+    head = with_flats(head, clouds)
+    again = Head.from_stored(head.to_stored())
     assert head.class_flats is not None
-    for c, label in enumerate(head.labels):
-        near = head.class_flats.nearness(head.features.of(clouds.of(label, SIZES[label])))
-        assert (near.argmax(axis=1) == c).all(), "its own references lie in it"
+    assert again.class_flats is not None
+    assert again.gate is not None
+    assert again.gate.flats
+    for flat, own in zip(again.class_flats.split(), head.class_flats.split(), strict=True):
+        np.testing.assert_array_equal(flat, own)
 
 
-def test_keep__leaves_each_class_its_own_flat(trained: VectorStore) -> None:
+def test_keep__leaves_each_class_its_own_flat(trained: VectorStore, clouds: Clouds) -> None:
     """Rows, means and flats stay together when a label goes."""
-    head = active(trained)
+    head = with_flats(active(trained), clouds)
     kept = keep(head, {"ant", "wasp"})
     assert head.class_flats is not None
     assert kept.class_flats is not None
     ant, _, wasp = head.class_flats.split()
     for flat, own in zip(kept.class_flats.split(), (ant, wasp), strict=True):
         np.testing.assert_array_equal(flat, own)
+
+
+def test_extend__a_trained_class_of_few_is_met_by_what_it_spanned(
+    trained: VectorStore, clouds: Clouds
+) -> None:
+    """Its references are not read again: the head knows their flat."""
+    head = with_flats(active(trained), clouds)
+    assert head.class_means is not None
+    assert head.class_flats is not None
+    counts = np.array([2.0, 12.0, 12.0], np.float32)
+    young = extend(
+        replace(head, class_means=replace(head.class_means, counts=counts)), trained.counts(), []
+    )
+    assert young.provisional == {"ant"}
+    assert isinstance(young.newcomers, Gated)
+    assert young.newcomers.newcomers.flats is not None
+    np.testing.assert_array_equal(young.newcomers.newcomers.flats.rows, head.class_flats.split()[0])
