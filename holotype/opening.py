@@ -136,6 +136,11 @@ class Gallery:
         self._access.close()
 
     @property
+    def settings(self) -> Settings:
+        """As they were given, to this object or in the environment."""
+        return self._access.settings
+
+    @property
     def fingerprint(self) -> Fingerprint:
         """The embedding space.
 
@@ -177,7 +182,7 @@ class Gallery:
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         files = [Path(path) for path in given]
         manifest = files.pop() if len(files) == 1 and is_table(files[0]) else None
-        settings, policy = self._access.settings, one_of(OnConflict, on_conflict)
+        settings, policy = self.settings, one_of(OnConflict, on_conflict)
         source = source_of(
             files,
             label=label,
