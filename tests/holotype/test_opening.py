@@ -205,6 +205,12 @@ def test_vectors__a_bad_row_is_named_and_nothing_is_done(
     assert sum(genes.classes().values()) == 60
 
 
+def test_vectors__none_at_all(genes: Gallery) -> None:
+    """No rows are no answers and no outcomes."""
+    assert genes.add_vectors(np.empty((0, D)), []) == []
+    assert genes.classify_vectors(np.empty((0, D))).scores.shape == (0, 3)
+
+
 def test_vectors__two_threads(open_genes: Open) -> None:
     """Threads that add and ask through one gallery lose nothing and add nothing twice."""
     gallery = open_genes()
@@ -285,6 +291,7 @@ def test_pictures__the_whole_way(pollen: Gallery, tmp_path: Path) -> None:
     added = pollen.add(root, meta={"site": "A"})
     assert sorted(one.outcome for one in added) == [Outcome.ADDED] * 6 + [Outcome.BROKEN]
     assert [Path(one.source).name for one in added.failures] == ["torn.png"]
+    assert added.left_out is not None
     assert added.left_out.kinds == {".txt": 1}
     data = picture(51)
     image = Image.open(BytesIO(data))

@@ -57,5 +57,9 @@ def test_vectors__need_the_gallerys_own_space(gallery: holotype.Gallery) -> None
     found = gallery.export()
     assert gallery.classify_vectors(found.vectors[:5]).labels == found.labels[:5]
     assert [one.outcome for one in gallery.add_vectors(-found.vectors[:1], ["other"])] == ["added"]
-    with pytest.raises(UsageError, match="serves gallery"):
-        holotype.open("another", server=str(gallery.settings.server))
+
+
+def test_open__by_another_name(own_store: VectorStore) -> None:
+    """A service that has another gallery than the one that was named is not asked."""
+    with running(own_store) as service, pytest.raises(UsageError, match="serves gallery"):
+        holotype.open("another", server=service.url)
