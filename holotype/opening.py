@@ -26,6 +26,7 @@ from classify.opening import classify_through, classify_vectors_through
 from head.opening import retrain_through
 from head.options import RetrainOptions, RetrainResult
 from holotype.access import Access
+from holotype.columns import References
 from holotype.errors import GalleryMissing, StoreMoved, UsageError
 from holotype.intake.manifest import Manifest
 from holotype.intake.sources import source_of
@@ -36,7 +37,6 @@ from holotype.outcomes import OnConflict, Outcomes
 from holotype.references import Where
 from holotype.settings import GivenSettings, Settings, one_of
 from holotype.store.port import WHENEVER
-from holotype.tables import References
 from ingest.adding import add
 from ingest.known_files.cache import open_hashes
 from ingest.opening import backend_of, hash_file, worker_count
