@@ -134,7 +134,7 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
             store=store,
             encoder=None if store.fingerprint.space else access.encoder(),
             settings=settings,
-            retrain=TrainingProcess(store),
+            retrain=TrainingProcess(store, beside=settings.home),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)
