@@ -1,4 +1,4 @@
-"""What the replicas of a collection do not agree on, and bringing them together again.
+"""What the replicas of a gallery do not agree on, and bringing them together again.
 
 Every node is read in id order, side by side, so a gallery of any size takes the memory of a
 page per node. What differs is looked at once more: a write that was under way has arrived by
@@ -11,19 +11,27 @@ So what counts is whether any node has something else, not which, or how many.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final
 
-import numpy as np
 from qdrant_client.http import models
 
+from holotype.errors import StoreUnavailable
+from holotype.settings import Settings
 from holotype.store.payload import CHANGED_AT, THUMBNAIL
-from holotype.store.server.batches import chunks, point
+from holotype.store.points import EVERY_POINT, Without, chunks, whole_point
+from holotype.store.port import Damage
 from holotype.store.server.collection import IDS_PER_CALL, Collection
+from holotype.store.server.errors import shown_url
+from holotype.store.server.nodes import Node, each_node
 
-_COMPARED: Final = models.PayloadSelectorExclude(exclude=[THUMBNAIL])
+_ADDRESSES: Final = (
+    "HOLOTYPE_QDRANT_NODES takes the addresses of all nodes, with commas between them"
+)
+
+_COMPARED: Final = Without(THUMBNAIL)
 _POINTS_PER_REPAIR: Final = 100
 
 
@@ -34,6 +42,56 @@ class Difference:
     id: str
     missing: bool
     """Whether some node lacks it."""
+
+
+def verify_replicas(
+    collections: Mapping[str, Collection], settings: Settings, *, repair: bool
+) -> list[Damage]:
+    """What the nodes do not agree on, which a repair writes to all of them again.
+
+    Args:
+        collections: by what a point of it is called, for people.
+        settings: of the store, with the addresses of all nodes.
+        repair: write what is missing, or older, from the node that has it.
+    """
+    first = next(iter(collections.values()))
+    replicas = first.replicas()
+    if replicas < 2:
+        return []
+    with each_node(settings, first.client, first.calls) as nodes:
+        reached, damages = _reached(nodes)
+        if len(nodes) < replicas:
+            problem = f"{replicas} replicas cannot be compared on {len(nodes)} node: {_ADDRESSES}"
+            damages.append(Damage("the replicas", problem))
+        for kind, collection in collections.items():
+            on_nodes = [replace(collection, client=node, calls=calls) for node, calls in reached]
+            for found in differences(on_nodes):
+                if repair:
+                    ids = [difference.id for difference in found]
+                    write_again(collection, on_nodes, ids, f"{kind}s that replicas differ about")
+                damages += [_damage(difference, kind, mended=repair) for difference in found]
+    return damages
+
+
+def _reached(nodes: Sequence[Node]) -> tuple[list[Node], list[Damage]]:
+    """The nodes that answer, and what is to be said of the others."""
+    reached, damages = [], []
+    for client, calls in nodes:
+        try:
+            calls("comparing the replicas", client.info)
+        except StoreUnavailable as error:
+            problem = f"was not compared with the others ({error}); {_ADDRESSES}"
+            damages.append(Damage(f"the node at {shown_url(calls.url)}", problem))
+        else:
+            reached.append((client, calls))
+    return reached, damages
+
+
+def _damage(difference: Difference, kind: str, *, mended: bool) -> Damage:
+    problem = "a replica lacks this" if difference.missing else "replicas differ about this"
+    return Damage(
+        difference.id, f"{problem} {kind}", "it was written to all replicas" if mended else None
+    )
 
 
 def differences(nodes: Sequence[Collection]) -> Iterator[list[Difference]]:
@@ -52,10 +110,7 @@ def write_again(
         seen = [node.retrieve(some, vectors=True) for node in nodes]
         versions = [[records[i] for records in seen if i in records] for i in some]
         best = [_best(records) for records in versions if records]
-        collection.upsert(
-            (point(str(r.id), np.array(r.vector, dtype=np.float32), r.payload or {}) for r in best),
-            what,
-        )
+        collection.upsert(map(whole_point, best), what)
 
 
 def _suspects(nodes: Sequence[Collection]) -> Iterator[str]:
@@ -67,7 +122,7 @@ def _suspects(nodes: Sequence[Collection]) -> Iterator[str]:
 
 
 def _stream(node: Collection) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for page in node.pages(None, payload=_COMPARED):
+    for page in node.pages(EVERY_POINT, payload=_COMPARED):
         for record in page:
             yield str(record.id), record.payload or {}
 
