@@ -1,14 +1,17 @@
 """Leases of an embedded gallery, in memory."""
 
+# ruff: noqa: D102  as in VectorStore
+
 from __future__ import annotations
 
 import threading
 import time
 
 from holotype.heads import Lease
+from holotype.store.port import VectorStore
 
 
-class EdgeLeases:
+class EdgeLeases(VectorStore):
     """Who holds what.
 
     There is one owner process, and whoever works on the gallery works through it: its leases end
@@ -21,7 +24,6 @@ class EdgeLeases:
         self._leasing = threading.Lock()
 
     def acquire_lease(self, name: str, *, holder: str, seconds: float) -> Lease:
-        """See `VectorStore.acquire_lease`."""
         with self._leasing:
             now = time.time()
             current = self._leases.get(name)
@@ -31,7 +33,6 @@ class EdgeLeases:
             return self._leases[name]
 
     def release_lease(self, name: str, *, holder: str) -> None:
-        """See `VectorStore.release_lease`."""
         with self._leasing:
             current = self._leases.get(name)
             if current is not None and current.holder == holder:

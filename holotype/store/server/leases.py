@@ -1,5 +1,7 @@
 """Leases on a server, shared by every process that uses it."""
 
+# ruff: noqa: D102  as in VectorStore
+
 from __future__ import annotations
 
 import time
@@ -12,6 +14,7 @@ from holotype.errors import StoreError
 from holotype.heads import Lease
 from holotype.store import head_payload as stored
 from holotype.store.points import Matching
+from holotype.store.port import VectorStore
 from holotype.store.server.collection import Collection
 from holotype.store.server.filters import any_of
 
@@ -19,7 +22,7 @@ _UNTIL_REPLICAS_AGREE_S: Final = (0.2, 0.6, 1.2)
 """Pauses between looks at a lease that the replicas differ about: longer than a write takes."""
 
 
-class ServerLeases:
+class ServerLeases(VectorStore):
     """Who holds what, as points beside the heads."""
 
     def __init__(self, collection: Collection, *, columns: int) -> None:
@@ -55,7 +58,6 @@ class ServerLeases:
         return held
 
     def release_lease(self, name: str, *, holder: str) -> None:
-        """See `VectorStore.release_lease`."""
         lease_id = stored.point_id(stored.LEASE, name)
         mine = Matching(ids=(lease_id,), one_of=(("holder", (holder,)),))
         self._leases.delete(mine, f"lease {name!r}")
