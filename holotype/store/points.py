@@ -82,11 +82,6 @@ class Matching:
         """Points whose payload has all of these values."""
         return cls(one_of=tuple((key, (value,)) for key, value in values.items()))
 
-    @property
-    def only_ids(self) -> tuple[str, ...] | None:
-        """The ids, where nothing else is said."""
-        return self.ids if self == Matching(ids=self.ids) else None
-
     def without(self, key: str, *values: str) -> Matching:
         """The same, but for points whose `key` is one of these values."""
         return replace(self, none_of=(*self.none_of, (key, values))) if values else self
@@ -129,7 +124,7 @@ class Points(Protocol):
         """One change, durable when this is left; every write is inside of one."""
         return nullcontext()
 
-    def reading(self) -> AbstractContextManager[None]:
+    def reading(self) -> AbstractContextManager[object]:
         """Reads that belong together: where this process alone writes, it waits meanwhile."""
         return nullcontext()
 

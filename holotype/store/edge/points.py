@@ -71,10 +71,8 @@ class EdgePoints(Points):
     def writing(self) -> AbstractContextManager[None]:
         return self._shard.writing()
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        with self._shard.guard:
-            yield
+    def reading(self) -> AbstractContextManager[object]:
+        return self._shard.guard
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -95,17 +93,11 @@ class EdgePoints(Points):
             self._shard.update(qe.UpdateOperation.upsert_points(made))
 
     def set_payload(self, payload: Mapping[str, Any], matching: Matching, what: str) -> None:
-        change = dict(payload)
-        if matching.only_ids is not None:
-            self._shard.update(qe.UpdateOperation.set_payload([*matching.only_ids], change))
-        else:
-            among = _some(matching)
-            self._shard.update(qe.UpdateOperation.set_payload_by_filter(among, change))
+        change = qe.UpdateOperation.set_payload_by_filter(_some(matching), dict(payload))
+        self._shard.update(change)
 
     def delete(self, matching: Matching, what: str) -> None:
-        if (ids := matching.only_ids) is not None:
-            self._shard.update(qe.UpdateOperation.delete_points([*ids]), removes=len(ids))
-        elif there := self.count(matching):
+        if there := self.count(matching):
             gone = qe.UpdateOperation.delete_points_by_filter(_some(matching))
             self._shard.update(gone, removes=there)
 
