@@ -49,8 +49,7 @@ from holotype.store.points import (
 from holotype.store.port import Damage, GalleryState, Page, VectorStore
 from holotype.store.tally import in_order
 from holotype.store.validate import (
-    check_filter,
-    check_key,
+    check_keys,
     check_label,
     check_meta_keys,
     check_query,
@@ -218,10 +217,7 @@ class References(VectorStore):
         where: Where = EVERYTHING,
         changed_after: int | None = None,
     ) -> dict[str, int]:
-        if key not in self._filter_keys:
-            self._filter_keys = self._read_filter_keys()
-        check_key(key, self._filter_keys)
-        self._check_filter(where)
+        self._check_filter(where, key)
         if key == "label" and not where and changed_after is None and self._known.asked:
             with self._references.reading():
                 return in_order(self._known.recount())
@@ -304,10 +300,11 @@ class References(VectorStore):
             self._references.index(key)
             self._filter_keys |= {key}
 
-    def _check_filter(self, where: Where) -> None:
-        if any(condition.key not in self._filter_keys for condition in where.conditions):
+    def _check_filter(self, where: Where, *more: str) -> None:
+        keys = [*more, *(condition.key for condition in where.conditions)]
+        if not self._filter_keys.issuperset(keys):
             self._filter_keys = self._read_filter_keys()
-        check_filter(where, self._filter_keys)
+        check_keys(keys, self._filter_keys)
 
     def _selections(
         self, ids: Iterable[str], where: Where, *, not_labelled: str | None = None

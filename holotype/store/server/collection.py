@@ -20,6 +20,7 @@ from holotype.references import Vectors
 from holotype.store.known_counts import KnownCounts
 from holotype.store.points import (
     EVERY_POINT,
+    POINTS_PER_CALL,
     Keys,
     Matching,
     Point,
@@ -36,7 +37,6 @@ from holotype.store.server.retries import Calls
 from holotype.store.server.search import EXACT_UP_TO, SPARE, Size, queries_per_call
 from holotype.store.tally import tally
 
-IDS_PER_CALL: Final = 1000
 WHOLE_PAGE: Final = 256
 """Whole references, thumbnails included."""
 
@@ -150,7 +150,7 @@ class Collection(Points):
     ) -> dict[str, models.Record]:
         """See `Points.retrieve`. `everywhere` means every replica that can be reached."""
         found: dict[str, models.Record] = {}
-        for some in chunks(self._everywhere(ids) if everywhere else ids, IDS_PER_CALL):
+        for some in chunks(self._everywhere(ids) if everywhere else ids, POINTS_PER_CALL):
             records = self.calls(
                 f"reading {len(some)} ids",
                 partial(
@@ -302,7 +302,7 @@ class Collection(Points):
     def _everywhere(self, ids: Sequence[str]) -> list[str]:
         """Those of these ids that every replica has that can be reached."""
         found: set[str] = set()
-        for some in chunks(ids, IDS_PER_CALL):
+        for some in chunks(ids, POINTS_PER_CALL):
             records = self._agreed(f"looking for {len(some)} ids", some, _ALL, payload=False)
             found.update(str(record.id) for record in records)
         return [point_id for point_id in ids if point_id in found]

@@ -21,9 +21,9 @@ from qdrant_client.http import models
 from holotype.errors import StoreUnavailable
 from holotype.settings import Settings
 from holotype.store.payload import CHANGED_AT, THUMBNAIL
-from holotype.store.points import EVERY_POINT, Without, chunks, whole_point
+from holotype.store.points import EVERY_POINT, POINTS_PER_CALL, Without, chunks, whole_point
 from holotype.store.port import Damage
-from holotype.store.server.collection import IDS_PER_CALL, Collection
+from holotype.store.server.collection import Collection
 from holotype.store.server.errors import shown_url
 from holotype.store.server.nodes import Node, each_node
 
@@ -36,7 +36,7 @@ _POINTS_PER_REPAIR: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Disagreement:
     """A point that not every replica has, or not with the same payload."""
 
     id: str
@@ -65,7 +65,7 @@ def verify_replicas(
             damages.append(Damage("the replicas", problem))
         for kind, collection in collections.items():
             on_nodes = [replace(collection, client=node, calls=calls) for node, calls in reached]
-            for found in differences(on_nodes):
+            for found in disagreements(on_nodes):
                 if repair:
                     ids = [difference.id for difference in found]
                     write_again(collection, on_nodes, ids, f"{kind}s that replicas differ about")
@@ -87,17 +87,17 @@ def _reached(nodes: Sequence[Node]) -> tuple[list[Node], list[Damage]]:
     return reached, damages
 
 
-def _damage(difference: Difference, kind: str, *, mended: bool) -> Damage:
+def _damage(difference: Disagreement, kind: str, *, mended: bool) -> Damage:
     problem = "a replica lacks this" if difference.missing else "replicas differ about this"
     return Damage(
         difference.id, f"{problem} {kind}", "it was written to all replicas" if mended else None
     )
 
 
-def differences(nodes: Sequence[Collection]) -> Iterator[list[Difference]]:
+def disagreements(nodes: Sequence[Collection]) -> Iterator[list[Disagreement]]:
     """What the nodes do not agree on, in non-empty lists of bounded length."""
     suspects = _suspects(nodes)
-    while some := list(islice(suspects, IDS_PER_CALL)):
+    while some := list(islice(suspects, POINTS_PER_CALL)):
         if found := list(_confirmed(nodes, some)):
             yield found
 
@@ -131,12 +131,12 @@ def _first(seen: tuple[str, Mapping[str, Any]]) -> str:
     return seen[0]
 
 
-def _confirmed(nodes: Sequence[Collection], ids: Sequence[str]) -> Iterator[Difference]:
+def _confirmed(nodes: Sequence[Collection], ids: Sequence[str]) -> Iterator[Disagreement]:
     seen = [node.retrieve(ids, payload=_COMPARED) for node in nodes]
     for point_id in ids:
         payloads = [records[point_id].payload or {} for records in seen if point_id in records]
         if payloads and _differ(payloads, len(nodes)):
-            yield Difference(point_id, missing=len(payloads) < len(nodes))
+            yield Disagreement(point_id, missing=len(payloads) < len(nodes))
 
 
 def _differ(payloads: Sequence[Mapping[str, Any]], nodes: int) -> bool:
