@@ -38,6 +38,7 @@ from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
 from head.trust.reliability import calibration_error, reliability
 from head.versions import registry
+from holotype.knn import nearest
 from holotype.references import Codes, Where
 from holotype.store.port import VectorStore
 
@@ -219,9 +220,9 @@ def by_nearest(
     head = registry.active(store)
     assert head is not None
     assert head.metric is not None
-    whitened = head.metric.whiten(features.unit[references])
-    nearest = (head.metric.whiten(features.unit[queries]) @ whitened.T).argmax(axis=1)
-    return np.asarray(features.codes[references][nearest] == features.codes[queries])
+    whitened = head.metric.whiten(features.unit)
+    found = nearest(whitened[queries], whitened[references], r=1).rows[:, 0]
+    return np.asarray(features.codes[references][found] == features.codes[queries])
 
 
 def label_of(features: Features, c: int) -> str:

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from benchmarks import synthetic
 from benchmarks.harness import Result, benchmark, in_turns, reset_peak, resident_mib
 from benchmarks.synthetic import Synthetic
+from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
-from head.choice.search import within_everything
 from head.choice.selection import choose
 from head.data.training_set import TrainingSet
 from head.fit.lda import discriminants

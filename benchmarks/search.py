@@ -266,8 +266,8 @@ def publish_metric(store: VectorStore, data: Synthetic) -> None:
     """Make a head with the metric of these references active."""
     from head.fit.features import FeatureMap
     from head.fit.lda import discriminants
-    from head.fit.metric import Metric
     from head.fit.statistics import gather, within_class
+    from head.fit.whitening import Metric
     from head.versions import registry
     from head.versions.head import Head
     from holotype.heads import HeadRecord

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from classify.answering.classifier import Classifier
-from classify.answering.query import classify_images
+from classify.answering.queries import classify_images
 
 if TYPE_CHECKING:
     from classify.answering.answers import QueryResult
     from classify.answering.options import QueryOptions
-    from classify.answering.queries import Source
+    from classify.answering.queries import QueryFile
     from holotype.access import Access
 
 
 def classify_through(
-    access: Access, sources: Sequence[Source], options: QueryOptions
+    access: Access, sources: Sequence[QueryFile], options: QueryOptions
 ) -> Iterator[QueryResult]:
     """Classify images; one result per source, in order, some at a time.
 

@@ -18,11 +18,11 @@ from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_l
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
-    from classify.answering.queries import Source
+    from classify.answering.queries import QueryFile
 
 
 def classify_remotely(
-    sources: Iterable[Source], client: ServiceClient, options: QueryOptions
+    sources: Iterable[QueryFile], client: ServiceClient, options: QueryOptions
 ) -> Iterator[QueryResult]:
     """Classify images; one result per source, in order.
 
@@ -60,13 +60,13 @@ def _form(options: QueryOptions) -> dict[str, str | list[str]]:
     return form
 
 
-def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:
+def _chunks(sources: Iterator[QueryFile]) -> Iterator[list[QueryFile]]:
     while chunk := list(islice(sources, IMAGES_PER_REQUEST)):
         yield chunk
 
 
 def _ask(
-    sources: Sequence[Source], client: ServiceClient, options: QueryOptions
+    sources: Sequence[QueryFile], client: ServiceClient, options: QueryOptions
 ) -> list[QueryResult]:
     read = [_read(source, client) for source in sources]
     sound = [image for image in read if isinstance(image, Outgoing)]
@@ -80,7 +80,7 @@ def _ask(
     return [next(answered) if isinstance(image, Outgoing) else image for image in read]
 
 
-def _read(source: Source, client: ServiceClient) -> Outgoing | QueryResult:
+def _read(source: QueryFile, client: ServiceClient) -> Outgoing | QueryResult:
     try:
         data = source.read()
     except BrokenImage as error:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
-from head.choice.search import within_everything
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
-from head.fit.metric import Metric
 from head.fit.options import TrainOptions
+from head.fit.whitening import Metric
 from head.trust.calibration import calibrations
 from head.trust.novelty import Novelty, usual_scores
 from head.trust.rehearsal import rehearse

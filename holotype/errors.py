@@ -129,14 +129,23 @@ class FingerprintMismatch(StoreError):
 
     def __init__(self, gallery: str, stored: Fingerprint, wanted: Fingerprint) -> None:
         self.stored, self.wanted = stored, wanted
-        changed = "; ".join(
-            f"{name}: stored {a!r}, this run {b!r}" for name, a, b in stored.differences(wanted)
-        )
-        super().__init__(
-            f"gallery {gallery!r} holds vectors of another embedding space ({changed}). "
-            f"Stored fingerprint {stored.id}, this run {wanted.id}. Use the settings the gallery "
-            "was made with, or name a new gallery (HOLOTYPE_GALLERY) and add the images to it."
-        )
+        if stored.space is None and wanted.space is None:
+            changed = "; ".join(
+                f"{name}: stored {a!r}, this run {b!r}" for name, a, b in stored.differences(wanted)
+            )
+            message = (
+                f"gallery {gallery!r} holds vectors of another embedding space ({changed}). "
+                f"Stored fingerprint {stored.id}, this run {wanted.id}. Use the settings the "
+                "gallery was made with, or name a new gallery (HOLOTYPE_GALLERY) and add the "
+                "images to it."
+            )
+        else:
+            message = (
+                f"gallery {gallery!r} holds {stored.describe()}, not {wanted.describe()}: they "
+                "cannot be compared. Use what the gallery was made with, or name another gallery "
+                "(HOLOTYPE_GALLERY)."
+            )
+        super().__init__(message)
 
 
 class InvalidReference(StoreError):

@@ -79,11 +79,11 @@ class Reference:
     """UUID, from `reference_id`."""
     label: str
     sha256: str
-    """Hex sha256 of the file's bytes."""
+    """Hex sha256 of the file's bytes; without a file, see `holotype.intake.vectors`."""
     source: str
     """Where the picture came from: a path or a URL, for people; never read again."""
     width: int
-    """Pixels, after EXIF orientation."""
+    """Pixels, after EXIF orientation; width and height are 0 where there is no picture."""
     height: int
     added_at: str
     """ISO 8601, UTC."""
@@ -93,6 +93,11 @@ class Reference:
     """References of one group are not independent (same specimen, burst, slide)."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """User metadata; values are strings."""
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether its vector came from elsewhere: there is no file, and no picture."""
+        return self.width == self.height == 0
 
     def with_label(self, label: str) -> Reference:
         """The same reference under another label."""

@@ -60,6 +60,16 @@ def test_architecture__has_a_line_for_every_module() -> None:
     assert written == _maker().architecture_page(), "run: python docs/make.py"
 
 
+def test_architecture__opens_with_ways_whose_stops_exist() -> None:
+    """The picture shows three ways of five stops, each with a file that is there."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    ways = page.partition("```mermaid")[2].partition("```")[0].split("subgraph")[1:]
+    stops = [re.findall(r"<br>([\w/]+\.py)", way) for way in ways]
+    assert [len(files) for files in stops] == [5, 5, 5]
+    missing = [file for files in stops for file in files if not (ROOT / file).is_file()]
+    assert missing == []
+
+
 @pytest.mark.parametrize("module", ["ingest.cli", "classify.cli", "head.cli", "holotype"])
 def test_imports__commands_load_nothing_heavy(module: str) -> None:
     """`--help` pays for none of the heavy libraries."""

@@ -6,13 +6,13 @@ Every picture of a set's `train` part is a query, all others outside its group (
 joined) are references. The learned metric comes from the folds that the query is not in.
 The `val` parts are not looked at.
 
-Shapes: N pictures, q queries, R neighbours, D dimensions, C classes.
+Shapes: N pictures, Q queries, D dimensions.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,61 +25,16 @@ from benchmarks.harness import Result, benchmark
 from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
-from holotype.knn import nearest
+from head.fit.whitening import Metric
+from holotype.knn import Knn
 from holotype.references import Codes, Vectors
-from holotype.votes import VoteRule, Weighting
+from holotype.votes import VoteRule, Voting, Weighting
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100)
 TEMPERATURES = (0.02, 0.05, 0.07, 0.1, 0.2)
 RERANKED = (20, 50, 100, 200)
 NUGGETS = (0.03, 0.1, 0.3, 1.0)
 DEFAULT_RERANKED = 100
-BLOCK_QUERIES = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbourhoods:
-    """Queries with their nearest others by plain cosine, nearest first."""
-
-    codes: Codes
-    """(N,) classes of all pictures."""
-    queries: Codes
-    """(q,) rows of the queries."""
-    rows: Codes
-    """(q, R) rows of the others; -1 where there are fewer."""
-    cosine: Vectors
-    """(q, R)."""
-    white: Vectors
-    """(N, D) unit rows in a whitened space that these queries had no part in."""
-
-    def reranked(self, r: int) -> Neighbourhoods:
-        """The r nearest by cosine, in the order of the learned metric."""
-        rows = self.rows[:, :r]
-        learned = np.einsum("qd,qrd->qr", self.white[self.queries], self.white[rows])
-        learned[rows < 0] = -np.inf
-        order = np.argsort(-learned, axis=1, kind="stable")
-        return Neighbourhoods(
-            codes=self.codes,
-            queries=self.queries,
-            rows=np.take_along_axis(rows, order, axis=1),
-            cosine=np.take_along_axis(learned, order, axis=1),
-            white=self.white,
-        )
-
-    def right(self, rule: VoteRule, k: int) -> npt.NDArray[np.bool_]:
-        """(q,) whether the k nearest vote for the true class."""
-        rows = self.rows[:, :k]
-        classes = np.where(rows >= 0, self.codes[rows], -1)
-        placed = self.white[rows] if rule.weighting is Weighting.KRIGING else None
-        votes = rule.cast(
-            np.where(rows >= 0, self.cosine[:, :k], 0.0),
-            classes,
-            class_sizes=np.bincount(self.codes).astype(np.float64),
-            affinities=None if placed is None else np.matmul(placed, placed.transpose(0, 2, 1)),
-        )
-        right: npt.NDArray[np.bool_] = votes.ranking()[:, 0] == self.codes[self.queries]
-        return right
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +46,28 @@ class Setting:
     """Neighbours that vote."""
     reranked: int | None = None
     """Nearest by cosine that the learned metric ranks again; None: plain cosine."""
+
+    def right(self, features: Features, white: Vectors, queries: Codes) -> npt.NDArray[np.bool_]:
+        """(Q,) whether the references outside a query's group vote for its class.
+
+        Args:
+            features: N pictures.
+            white: (N, D) unit rows in a whitened space that the queries had no part in.
+            queries: (Q,) rows.
+        """
+        voters = Knn(
+            vectors=features.unit,
+            classes=features.codes,
+            n_classes=int(features.codes.max()) + 1,
+            voting=Voting(candidates=self.reranked or self.k, k=self.k, rule=self.rule),
+            placed=None if self.reranked is None else white,
+            groups=features.groups,
+        )
+        tallies = voters.tallies(
+            features.unit[queries], placed=white[queries], groups=features.groups[queries]
+        )
+        answered = np.concatenate([tally.ranking()[:, 0] for tally in tallies])
+        return np.asarray(answered == features.codes[queries])
 
 
 def main() -> None:
@@ -168,33 +145,15 @@ def _leave_one_out(features: Features, settings: Mapping[str, Setting]) -> dict[
     """Accuracy of each setting."""
     print(f"{features.name}: {len(features)} pictures", flush=True)
     right: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in settings}
-    wanted = {setting.reranked for setting in settings.values()}
-    for block in _neighbourhoods(features):
-        near = {r: block if r is None else block.reranked(r) for r in wanted}
-        for name, setting in settings.items():
-            right[name].append(near[setting.reranked].right(setting.rule, setting.k))
-    return {name: float(np.concatenate(parts).mean()) for name, parts in right.items()}
-
-
-def _neighbourhoods(features: Features) -> Iterator[Neighbourhoods]:
-    """All pictures as queries, a block at a time."""
-    groups = features.groups, features.groups
-    others = nearest(features.unit, features.unit, r=max(RERANKED), groups=groups)
     search, _ = settle(_training_set(features), seed=0)
     for fold in search.folds:
         assert fold.within is not None
         # The search's vectors are mapped already.
         white = Metric.of(fold.within, FeatureMap.PLAIN).whiten(search.vectors)
         queries = np.flatnonzero(fold.scored)
-        for start in range(0, len(queries), BLOCK_QUERIES):
-            block = queries[start : start + BLOCK_QUERIES]
-            yield Neighbourhoods(
-                codes=features.codes,
-                queries=block,
-                rows=others.rows[block],
-                cosine=others.similarities[block],
-                white=white,
-            )
+        for name, setting in settings.items():
+            right[name].append(setting.right(features, white, queries))
+    return {name: float(np.concatenate(parts).mean()) for name, parts in right.items()}
 
 
 def _training_set(features: Features) -> TrainingSet:

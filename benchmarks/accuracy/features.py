@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.sets import LabelledImage, LabelledSet
 from benchmarks.harness import OUT
+from head.data.duplicates import NEAR_DUPLICATE, join, pairs_above
 from holotype.fingerprint import Fingerprint
 from holotype.images.picture import read_picture
-from holotype.independence import NEAR_DUPLICATE, independent_groups
 from holotype.references import Codes, Vectors
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class Features:
     @cached_property
     def groups(self) -> Codes:
         """(N,) pictures of one group are near-duplicates, or chained by near-duplicates."""
-        alone = np.arange(len(self))
-        return independent_groups(self.unit, alone, near_duplicate=NEAR_DUPLICATE)
+        return join(np.arange(len(self)), pairs_above(self.unit, NEAR_DUPLICATE))
 
     def of_part(self, part: str) -> Features:
         """Only one part."""

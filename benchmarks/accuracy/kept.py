@@ -15,8 +15,8 @@ from benchmarks.accuracy.features import FOLDER, Features
 from benchmarks.accuracy.measure import Measured, Task
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = ("head/*.py", "classify/*.py", "holotype/*.py", "holotype/store/edge/*.py")
-OWN_SOURCES = ("measure", "product", "splits", "tutorial")
+SOURCES = ("head/**/*.py", "classify/answering/*.py", "holotype/**/*.py")
+OWN_SOURCES = ("features", "measure", "product", "splits", "tutorial")
 
 
 def load(task: Task) -> Measured | None:

@@ -13,18 +13,18 @@ import numpy as np
 
 from classify.answering import knn, linear, trust
 from classify.answering.answers import Answer, Part
-from classify.answering.basis import Basis, Standing
+from classify.answering.class_scores import ClassScores
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
-from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
+from classify.answering.snapshot import Snapshot, SnapshotCache
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
 from holotype.votes import Weighting
 
 if TYPE_CHECKING:
-    from head.fit.metric import Metric
+    from head.fit.whitening import Metric
     from head.versions.head import Head
     from holotype.store.port import VectorStore
 
@@ -66,36 +66,36 @@ class _Asked:
             return frozenset()
         return frozenset(labels) - (frozenset(self.head.labels) - self.head.provisional)
 
-    def balanced(self, opinion: Opinion) -> Opinion:
+    def balanced(self, class_scores: ClassScores) -> ClassScores:
         """The opinion for classes as frequent as the options say."""
         counts = self.candidates.counts
-        sizes = np.array([counts.get(label, 1) for label in opinion.labels], dtype=np.float64)
+        sizes = np.array([counts.get(label, 1) for label in class_scores.labels], dtype=np.float64)
         if self.head is not None and self.head.gate is not None:
             # A gate takes newcomers to be as frequent as the others, however few there are.
-            new = np.array([label in self.head.provisional for label in opinion.labels])
-            if opinion.calibration is not None and not new.all():
+            new = np.array([label in self.head.provisional for label in class_scores.labels])
+            if class_scores.calibration is not None and not new.all():
                 sizes[new] = sizes[~new].mean()
-        return opinion.balanced(sizes, self.options.balance)
+        return class_scores.balanced(sizes, self.options.balance)
 
 
 class Classifier:
     """Classifies vectors against one store. Safe for several threads.
 
-    Classes and head are those of `classify.answering.basis`: what was changed through this store is
-    honoured at once, what others changed soon. Neighbours are searched for at every call.
+    Classes and head are those of `classify.answering.snapshot`: what was changed through this
+    store is honoured at once, what others changed soon. Neighbours are searched for at every call.
     """
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._standing = Standing(store)
+        self._snapshots = SnapshotCache(store)
 
-    def basis(self) -> Basis:
+    def snapshot(self) -> Snapshot:
         """The classes and the head that answers are given from now.
 
         Raises:
             HolotypeError: the store cannot be read.
         """
-        return self._standing.basis()
+        return self._snapshots.snapshot()
 
     def candidates(self, options: QueryOptions) -> Candidates:
         """What these options can answer; cheap, so it is also the check before a long run.
@@ -139,23 +139,23 @@ class Classifier:
 
     def _as_stored(self, options: QueryOptions) -> QueryOptions:
         """The options with labels in the filter as the gallery spells them."""
-        classes = self._standing.basis().classes if options.where else None
+        classes = self._snapshots.snapshot().classes if options.where else None
         if classes is None:
             return options
         return replace(options, where=options.where.among(classes.counts))
 
     def _answerable(self, options: QueryOptions) -> tuple[Candidates, Head | None]:
         """See `candidates`; and the active head."""
-        basis = self._standing.basis()
+        snapshot = self._snapshots.snapshot()
         try:
-            candidates = Candidates(self._standing.classes(options.where))
+            candidates = Candidates(self._snapshots.classes(options.where))
         except StoreError:
             if options.mode is Mode.LINEAR:
                 raise
             candidates = Candidates(Classes.of({}), counted=False)
         if candidates.counted and not candidates.counts:
-            raise EmptyGallery(_why_empty(self._store.gallery, basis, options.where))
-        head = basis.head
+            raise EmptyGallery(_why_empty(self._store.gallery, snapshot, options.where))
+        head = snapshot.head
         if options.mode is Mode.LINEAR and head is None:
             raise NoActiveHead(
                 f"gallery {self._store.gallery!r} has no trained head: run `retrain`, "
@@ -166,20 +166,20 @@ class Classifier:
         return candidates, head
 
     def _knn(self, asked: _Asked) -> list[Answer]:
-        around, opinion = self._by_neighbours(asked)
-        if opinion.calibration is not None:
-            opinion = asked.balanced(opinion)
+        around, class_scores = self._by_neighbours(asked)
+        if class_scores.calibration is not None:
+            class_scores = asked.balanced(class_scores)
         return [
             _with_shortage_named(answer, asked)
-            for answer in self._answers(opinion, asked, around=around)
+            for answer in self._answers(class_scores, asked, around=around)
         ]
 
     def _linear(self, asked: _Asked) -> list[Answer]:
         assert asked.head is not None
         labels = asked.candidates.classes.labels
-        opinion = linear.head_opinion(asked.head, asked.vectors, labels=labels)
+        class_scores = linear.head_scores(asked.head, asked.vectors, labels=labels)
         notices = linear.newer_labels_notices(asked.head, labels)
-        return self._answers(asked.balanced(opinion), asked, notices=notices)
+        return self._answers(asked.balanced(class_scores), asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
         around, by_knn = self._by_neighbours(asked)
@@ -191,22 +191,22 @@ class Classifier:
             if alone.calibration is not None:
                 alone = asked.balanced(alone)
             return self._answers(alone, asked, around=around, notices=(why,))
-        by_head = linear.head_opinion(head, asked.vectors, labels=by_knn.labels)
+        by_head = linear.head_scores(head, asked.vectors, labels=by_knn.labels)
         notices = linear.outdated_notices(head, by_knn.labels)
         if by_knn.calibration is None or by_head.calibration is None:
             by_head = asked.balanced(by_head)  # as the votes were
-            opinion = pooled(by_head, by_knn, newer=newer, calibration=None)
+            class_scores = pooled(by_head, by_knn, newer=newer, calibration=None)
             return self._answers(
-                opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+                class_scores, asked, around=around, parts=(by_knn, by_head), notices=notices
             )
         calibration = head.calibration.get(Mode.AUTO)
-        opinion = pooled(by_head, by_knn, newer=newer, calibration=calibration)
-        opinion, by_knn, by_head = map(asked.balanced, (opinion, by_knn, by_head))
+        class_scores = pooled(by_head, by_knn, newer=newer, calibration=calibration)
+        class_scores, by_knn, by_head = map(asked.balanced, (class_scores, by_knn, by_head))
         return self._answers(
-            opinion, asked, around=around, parts=(by_knn, by_head), notices=notices
+            class_scores, asked, around=around, parts=(by_knn, by_head), notices=notices
         )
 
-    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, Opinion]:
+    def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, ClassScores]:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
         options = asked.options
         metric = self._metric(asked.head, options.metric)
@@ -238,9 +238,9 @@ class Classifier:
             else knn.by_cosine(neighbours, with_places=kriging)
         )
         around = knn.vote(ranked, voting, metric=by, classes=asked.candidates.classes)
-        return around, self._past_the_gate(asked, around.opinion(calibration))
+        return around, self._past_the_gate(asked, around.class_scores(calibration))
 
-    def _past_the_gate(self, asked: _Asked, voted: Opinion) -> Opinion:
+    def _past_the_gate(self, asked: _Asked, voted: ClassScores) -> ClassScores:
         """What the vote and the head's gate say together."""
         head, options = asked.head, asked.options
         newcomers = head.provisional.intersection(voted.labels) if head else frozenset()
@@ -252,7 +252,7 @@ class Classifier:
             or not newcomers
         ):
             return voted
-        by_head = linear.head_opinion(head, asked.vectors, labels=voted.labels)
+        by_head = linear.head_scores(head, asked.vectors, labels=voted.labels)
         return gated(voted, by_head, newcomers=newcomers)
 
     def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
@@ -269,35 +269,37 @@ class Classifier:
 
     def _answers(
         self,
-        opinion: Opinion,
+        class_scores: ClassScores,
         asked: _Asked,
         *,
         around: Neighbourhood | None = None,
-        parts: Sequence[Opinion] = (),
+        parts: Sequence[ClassScores] = (),
         notices: tuple[str, ...] = (),
     ) -> list[Answer]:
         options, head = asked.options, asked.head
-        newer = frozenset() if options.abstain_at is None else asked.newer(opinion.labels)
-        verdicts = trust.judge(opinion, asked.vectors, head, options, newer=newer)
-        took_part = opinion.mode is Mode.LINEAR or bool(parts) or opinion.calibration is not None
+        newer = frozenset() if options.abstain_at is None else asked.newer(class_scores.labels)
+        assessments = trust.assess(class_scores, asked.vectors, head, options, newer=newer)
+        took_part = (
+            class_scores.mode is Mode.LINEAR or bool(parts) or class_scores.calibration is not None
+        )
         learned = around is not None and around.metric is MetricName.LEARNED
         version = head.version if head is not None and (took_part or learned) else None
         references = self._references(asked, around)
         answers = []
-        for query, (verdict, own_id) in enumerate(zip(verdicts, asked.own_ids, strict=True)):
-            scores = opinion.top(query, options.top)
+        for query, (assessment, own_id) in enumerate(zip(assessments, asked.own_ids, strict=True)):
+            scores = class_scores.top(query, options.top)
             said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
-            named = bool(scores) and verdict.abstained is None
+            named = bool(scores) and assessment.abstained is None
             answers.append(
                 Answer(
-                    mode=opinion.mode,
+                    mode=class_scores.mode,
                     label=scores[0].label if named else None,
                     score=scores[0].score if scores else None,
-                    calibrated=opinion.calibration is not None,
-                    abstained=verdict.abstained,
+                    calibrated=class_scores.calibration is not None,
+                    abstained=assessment.abstained,
                     runners_up=scores[1:] if named else scores,
-                    label_set=verdict.label_set,
-                    novelty=verdict.novelty,
+                    label_set=assessment.label_set,
+                    novelty=assessment.novelty,
                     parts=said,
                     disagrees=len({part.label for part in said}) > 1,
                     neighbours=around.evidence(query, options.evidence, references)
@@ -334,8 +336,8 @@ def _with_shortage_named(answer: Answer, asked: _Asked) -> Answer:
     return replace(answer, notices=(*answer.notices, notice))
 
 
-def _why_empty(gallery: str, basis: Basis | None, where: Where) -> str:
-    total = sum(basis.classes.counts.values()) if basis and basis.classes else None
+def _why_empty(gallery: str, snapshot: Snapshot | None, where: Where) -> str:
+    total = sum(snapshot.classes.counts.values()) if snapshot and snapshot.classes else None
     if not where or total == 0:
         return f"gallery {gallery!r} holds no reference: add some with `ingest add PATH --label X`"
     conditions = ", ".join(f"{c.key}{c.op}{c.value}" for c in where.conditions)

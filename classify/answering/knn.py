@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.answers import Evidence
+from classify.answering.class_scores import ClassScores
 from classify.answering.modes import MetricName, Mode
-from classify.answering.opinion import Opinion
 from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
 from holotype.votes import Similarities, Tally, Voting, Weighting
 
 if TYPE_CHECKING:
-    from head.fit.metric import Metric
+    from head.fit.whitening import Metric
     from head.trust.calibration import Calibration
 
 
@@ -85,12 +85,12 @@ class Neighbourhood:
     labels: tuple[str, ...]
     """The C labels that the tally's columns are of."""
 
-    def opinion(self, calibration: Calibration | None) -> Opinion:
+    def class_scores(self, calibration: Calibration | None) -> ClassScores:
         """Probabilities where this way of voting was calibrated, shares of the vote elsewhere."""
         scores = calibration.probabilities(self.tally.scores) if calibration else self.tally.shares
         # Without a neighbour there is nothing to say, however it was calibrated.
         voted = (self.tally.weights != 0).any(axis=1, keepdims=True)
-        return Opinion(
+        return ClassScores(
             Mode.KNN, self.labels, np.where(voted, scores, 0.0), self.tally.ranking(), calibration
         )
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classify.answering.class_scores import ClassScores
 from classify.answering.modes import Mode
-from classify.answering.opinion import Opinion
 from classify.answering.pooling import shared
 from holotype.errors import NoActiveHead
 from holotype.references import Vectors
@@ -23,7 +23,7 @@ NAMED_AT_MOST = 5
 """Labels that a notice spells out."""
 
 
-def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opinion:
+def head_scores(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> ClassScores:
     """What a head thinks of (Q, D) unit rows.
 
     Only `labels` (those in the gallery now, under the filter) are answered: the probability of
@@ -44,7 +44,7 @@ def head_opinion(head: Head, vectors: Vectors, *, labels: Sequence[str]) -> Opin
     place = {label: c for c, label in enumerate(labels)}
     scores[:, [place[label] for label in known]] = said
     calibration = head.calibration.get(Mode.LINEAR)
-    return Opinion.by_score(Mode.LINEAR, tuple(labels), scores, calibration=calibration)
+    return ClassScores.by_score(Mode.LINEAR, tuple(labels), scores, calibration=calibration)
 
 
 def newer_labels_notices(head: Head, labels: Sequence[str]) -> tuple[str, ...]:

@@ -13,15 +13,19 @@ from collections.abc import Collection
 
 import numpy as np
 
+from classify.answering.class_scores import ClassScores
 from classify.answering.modes import Mode
-from classify.answering.opinion import Opinion
 from head.trust.calibration import Calibration, pooled_scores
 from holotype.references import Floats
 
 
 def pooled(
-    linear: Opinion, knn: Opinion, *, newer: Collection[str], calibration: Calibration | None
-) -> Opinion:
+    linear: ClassScores,
+    knn: ClassScores,
+    *,
+    newer: Collection[str],
+    calibration: Calibration | None,
+) -> ClassScores:
     """One opinion of two, which are about the same labels.
 
     k-NN's probability of newer classes stands; the rest is shared out among the classes that
@@ -39,11 +43,11 @@ def pooled(
     both = pooled_scores(shared(linear.scores[:, known]), shared(knn.scores[:, known]))
     together = calibration.probabilities(both) if calibration else shared(np.exp(both))
     scores[:, known] = together * (1 - scores[:, ~known].sum(axis=1, keepdims=True))
-    return Opinion.by_score(Mode.AUTO, knn.labels, scores, calibration=calibration)
+    return ClassScores.by_score(Mode.AUTO, knn.labels, scores, calibration=calibration)
 
 
-def gated(knn: Opinion, linear: Opinion, *, newcomers: Collection[str]) -> Opinion:
-    """The neighbours' opinion, in which newcomers have the head's probability.
+def gated(knn: ClassScores, linear: ClassScores, *, newcomers: Collection[str]) -> ClassScores:
+    """The neighbours' class_scores, in which newcomers have the head's probability.
 
     Votes are for classes as large as their neighbours: one of a few references is outvoted
     however near they lie. What the head leaves is shared out among the others as they voted.
@@ -58,7 +62,7 @@ def gated(knn: Opinion, linear: Opinion, *, newcomers: Collection[str]) -> Opini
     scores = linear.scores.copy()
     rest = 1 - scores[:, new].sum(axis=1, keepdims=True)
     scores[:, ~new] = shared(knn.scores[:, ~new]) * rest
-    return Opinion.by_score(knn.mode, knn.labels, scores, calibration=knn.calibration)
+    return ClassScores.by_score(knn.mode, knn.labels, scores, calibration=knn.calibration)
 
 
 def shared(scores: Floats) -> Floats:

@@ -1,4 +1,7 @@
-"""From what stands on the command line to pictures, in order, with bounded memory."""
+"""From what stands on the command line to results: read, embedded and classified in order.
+
+Memory is bounded, and no command line is needed.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classify.answering.answers import QueryResult
 from holotype.errors import BrokenImage, UsageError
 from holotype.images.files import read_file
 from holotype.images.finding import LeftOut, Unreadable, find_runs
@@ -20,13 +25,20 @@ from holotype.images.picture import Picture, read_picture
 from holotype.references import reference_id
 
 if TYPE_CHECKING:
+    from classify.answering.classifier import Classifier
+    from classify.answering.options import QueryOptions
+    from holotype.encoder.protocol import Encoder
     from holotype.images.recipe import Recipe
+    from holotype.references import Vectors
 
 STANDARD_INPUT = "-"
 
+BATCHES_AHEAD = 2
+"""Batches decoded ahead of the encoder: it never waits, and memory stays bounded."""
+
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class QueryFile:
     """Where a query's bytes come from."""
 
     name: str
@@ -47,7 +59,7 @@ class Query:
 
 def find_sources(
     arguments: Sequence[str], *, stdin: Callable[[], bytes], left_out: LeftOut
-) -> Iterator[Source]:
+) -> Iterator[QueryFile]:
     """Files as given, folders and patterns expanded in sorted order, `-` for `stdin`.
 
     What is not there is a source too, whose reading fails: it is named with the others.
@@ -60,35 +72,37 @@ def find_sources(
         raise UsageError("standard input ('-') can be read only once")
     for argument in arguments:
         if argument == STANDARD_INPUT:
-            yield Source(STANDARD_INPUT, stdin)
+            yield QueryFile(STANDARD_INPUT, stdin)
         else:
             yield from _expand(argument, left_out)
 
 
-def _expand(argument: str, left_out: LeftOut) -> Iterator[Source]:
+def _expand(argument: str, left_out: LeftOut) -> Iterator[QueryFile]:
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  never raises
-        nothing = Source(argument, _failing("there are no images in this folder"))
+        nothing = QueryFile(argument, _failing("there are no images in this folder"))
         yield from _files([path], left_out, otherwise=nothing)
     elif not os.path.lexists(path) and glob.has_magic(argument):
         # Path.glob takes no absolute pattern.
         found = glob.glob(argument, recursive=True)  # noqa: PTH207
         matches = [Path(match) for match in sorted(found)]
-        nothing = Source(argument, _failing("no file matches this pattern"))
+        nothing = QueryFile(argument, _failing("no file matches this pattern"))
         yield from _files(matches, left_out, otherwise=nothing)
     else:
-        yield Source(argument, partial(read_file, path))
+        yield QueryFile(argument, partial(read_file, path))
 
 
-def _files(paths: Sequence[Path], left_out: LeftOut, *, otherwise: Source) -> Iterator[Source]:
+def _files(
+    paths: Sequence[Path], left_out: LeftOut, *, otherwise: QueryFile
+) -> Iterator[QueryFile]:
     empty = True
     for run in find_runs(paths, left_out):
         empty = False
         if isinstance(run, Unreadable):
-            yield Source(str(run.path), _failing(run.reason))
+            yield QueryFile(str(run.path), _failing(run.reason))
             continue
         for path in map(Path, run):
-            yield Source(str(path), partial(read_file, path))
+            yield QueryFile(str(path), partial(read_file, path))
     if empty:
         yield otherwise
 
@@ -101,7 +115,7 @@ def _failing(reason: str) -> Callable[[], bytes]:
 
 
 def read_queries(
-    sources: Iterable[Source], recipe: Recipe, *, workers: int, ahead: int
+    sources: Iterable[QueryFile], recipe: Recipe, *, workers: int, ahead: int
 ) -> Iterator[Query]:
     """Read and decode in `workers` threads, yield in order, at most `ahead` at a time in memory."""
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
@@ -118,10 +132,73 @@ def read_queries(
                 future.cancel()
 
 
-def _read(source: Source, recipe: Recipe) -> Query:
+def _read(source: QueryFile, recipe: Recipe) -> Query:
     try:
         data = source.read()
         picture = read_picture(data, recipe)
     except BrokenImage as error:
         return Query(source.name, problem=error.reason)
     return Query(source.name, picture, own_id=reference_id(hashlib.sha256(data).hexdigest()))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBatch:
+    """Some queries, and the vectors of those that could be read."""
+
+    queries: Sequence[Query]
+    vectors: Vectors | None
+    """(R, D) float32, unit rows: R readable queries, in order; None where there is none."""
+
+    @property
+    def readable(self) -> list[Query]:
+        """The R queries that the vectors belong to."""
+        return [query for query in self.queries if query.picture is not None]
+
+    @property
+    def own_ids(self) -> list[str | None]:
+        """R ids that the readable queries have or would have as references."""
+        return [query.own_id for query in self.readable]
+
+
+def embed_images(
+    sources: Iterable[QueryFile], *, encoder: Encoder, batch_size: int, workers: int
+) -> Iterator[EmbeddedBatch]:
+    """Read, decode and embed, a batch at a time, in order and in bounded memory."""
+    queries = read_queries(
+        sources, encoder.recipe, workers=workers, ahead=BATCHES_AHEAD * batch_size
+    )
+    while batch := list(islice(queries, batch_size)):
+        pixels = [query.picture.pixels for query in batch if query.picture is not None]
+        yield EmbeddedBatch(batch, encoder.encode(pixels) if pixels else None)
+
+
+def classify_images(
+    sources: Iterable[QueryFile],
+    *,
+    encoder: Encoder,
+    classifier: Classifier,
+    options: QueryOptions,
+    batch_size: int,
+    workers: int,
+) -> Iterator[QueryResult]:
+    """Classify images; one result per source, in order.
+
+    An image that cannot be read is a result with its problem; it stops nothing.
+    """
+    for batch in embed_images(sources, encoder=encoder, batch_size=batch_size, workers=workers):
+        yield from _results(batch, classifier, options)
+
+
+def _results(
+    batch: EmbeddedBatch, classifier: Classifier, options: QueryOptions
+) -> Iterator[QueryResult]:
+    answers = iter(
+        classifier.classify(batch.vectors, options, own_ids=batch.own_ids)
+        if batch.vectors is not None
+        else ()
+    )
+    for query in batch.queries:
+        if query.picture is None:
+            yield QueryResult(query.name, problem=query.problem)
+        else:
+            yield QueryResult(query.name, next(answers))

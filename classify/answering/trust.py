@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.answers import NoveltyScore
-from classify.answering.opinion import Opinion
+from classify.answering.class_scores import ClassScores
 from classify.answering.options import QueryOptions
 from holotype.errors import NoActiveHead, UsageError
 from holotype.references import Vectors
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Assessment:
     """What there is to say about one answer."""
 
     abstained: str | None = None
@@ -30,18 +30,18 @@ class Verdict:
     novelty: NoveltyScore | None = None
 
 
-def judge(
-    opinion: Opinion,
+def assess(
+    class_scores: ClassScores,
     vectors: Vectors,
     head: Head | None,
     options: QueryOptions,
     *,
     newer: Collection[str],
-) -> list[Verdict]:
-    """A verdict on each of Q answers.
+) -> list[Assessment]:
+    """An assessment on each of Q answers.
 
     Args:
-        opinion: what is answered.
+        class_scores: what is answered.
         vectors: (Q, D) unit rows.
         head: the active one, if any.
         options: what was asked.
@@ -51,26 +51,28 @@ def judge(
         NoActiveHead: abstention or sets were asked for and no head has calibrated scores.
         UsageError: they were asked for and this way of voting was not calibrated.
     """
-    _require_calibration(opinion, head, options)
+    _require_calibration(class_scores, head, options)
     novelty = _novelty(vectors, head)
-    sets = _label_sets(opinion, options)
+    sets = _label_sets(class_scores, options)
     reasons = [
-        _reason(opinion, query, novelty[query], options, newer=newer)
+        _reason(class_scores, query, novelty[query], options, newer=newer)
         for query in range(len(vectors))
     ]
     return [
-        Verdict(abstained=reason, label_set=label_set, novelty=strange)
+        Assessment(abstained=reason, label_set=label_set, novelty=strange)
         for reason, label_set, strange in zip(reasons, sets, novelty, strict=True)
     ]
 
 
-def _require_calibration(opinion: Opinion, head: Head | None, options: QueryOptions) -> None:
+def _require_calibration(
+    class_scores: ClassScores, head: Head | None, options: QueryOptions
+) -> None:
     wanted = [
         name
         for name, value in (("--abstain-at", options.abstain_at), ("--set", options.coverage))
         if value is not None
     ]
-    if not wanted or opinion.calibration is not None:
+    if not wanted or class_scores.calibration is not None:
         return
     if head is None or not head.calibration:
         raise NoActiveHead(
@@ -91,7 +93,7 @@ def _novelty(vectors: Vectors, head: Head | None) -> list[NoveltyScore | None]:
 
 
 def _reason(
-    opinion: Opinion,
+    class_scores: ClassScores,
     query: int,
     novelty: NoveltyScore | None,
     options: QueryOptions,
@@ -99,27 +101,27 @@ def _reason(
     newer: Collection[str],
 ) -> str | None:
     """Why the answer is "unknown"; None where it is not."""
-    if options.abstain_at is None or opinion.calibration is None:
+    if options.abstain_at is None or class_scores.calibration is None:
         return None
-    best = opinion.ranking[query, 0]
-    threshold = opinion.calibration.abstention.below(options.abstain_at)
-    if opinion.scores[query, best] < threshold:
+    best = class_scores.ranking[query, 0]
+    threshold = class_scores.calibration.abstention.below(options.abstain_at)
+    if class_scores.scores[query, best] < threshold:
         return (
             f"no answer is known to be right {options.abstain_at:.0%} of the time at this score"
             if np.isinf(threshold)
-            else f"score {opinion.scores[query, best]:.3f} is below {threshold:.3f}, from where "
-            f"{options.abstain_at:.0%} are right"
+            else f"score {class_scores.scores[query, best]:.3f} is below {threshold:.3f}, "
+            f"from where {options.abstain_at:.0%} are right"
         )
-    if novelty and novelty.unusual and opinion.labels[best] not in newer:
+    if novelty and novelty.unusual and class_scores.labels[best] not in newer:
         return "unlike everything in the gallery: perhaps of a class that it does not hold"
     return None
 
 
-def _label_sets(opinion: Opinion, options: QueryOptions) -> list[tuple[str, ...] | None]:
-    if options.coverage is None or opinion.calibration is None:
-        return [None] * len(opinion.scores)
-    inside = opinion.calibration.label_sets.of(opinion.scores, options.coverage)
+def _label_sets(class_scores: ClassScores, options: QueryOptions) -> list[tuple[str, ...] | None]:
+    if options.coverage is None or class_scores.calibration is None:
+        return [None] * len(class_scores.scores)
+    inside = class_scores.calibration.label_sets.of(class_scores.scores, options.coverage)
     return [
-        tuple(opinion.labels[c] for c in order if row[c])
-        for order, row in zip(opinion.ranking, inside, strict=True)
+        tuple(class_scores.labels[c] for c in order if row[c])
+        for order, row in zip(class_scores.ranking, inside, strict=True)
     ]

@@ -123,7 +123,7 @@ def _on_images(
 ) -> Evaluation:
     store, settings = access.store, access.settings
     modes = {Mode.KNN: options}
-    if classifier.basis().head is not None:
+    if classifier.snapshot().head is not None:
         modes |= {mode: replace(options, mode=mode) for mode in (Mode.LINEAR, Mode.AUTO)}
     encoder = access.encoder()
     with console.progress("evaluated", "images") as progress:
@@ -181,7 +181,7 @@ def _subject(
     head: bool,
 ) -> Subject:
     candidates = classifier.candidates(options)
-    active = classifier.basis().head if head else None
+    active = classifier.snapshot().head if head else None
     how = (
         "every reference classified from the others, never from its own group or near-duplicates"
         if request.leave_one_out

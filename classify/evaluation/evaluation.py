@@ -51,7 +51,7 @@ class Exhibit:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableQuery:
     """An image that was to be classified and could not be."""
 
     name: str
@@ -89,7 +89,7 @@ class Evaluation:
     mistakes: Mapping[Mode, Sequence[Exhibit]] = field(default_factory=dict)
     absent: Mapping[str, int] = field(default_factory=dict)
     """Queries whose class is not in the gallery, per class."""
-    unreadable: Sequence[Unreadable] = ()
+    unreadable: Sequence[UnreadableQuery] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     """JPEG of each neighbour that is shown, by reference id."""
     learning: LearningCurve | None = None

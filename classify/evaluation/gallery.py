@@ -5,6 +5,7 @@ Shapes: N references, D dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import numpy as np
 from classify.evaluation.predictions import codes_of
 from head.data.duplicates import join_near_duplicates
 from holotype.errors import StoreMoved
-from holotype.independence import group_codes
 from holotype.references import EVERYTHING, Codes, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER
 
@@ -61,8 +61,7 @@ def export_gallery(
     batches = _steady(store, where) or list(store.export(where=where, changed_until=WHENEVER))
     labels = [label for batch in batches for label in batch.labels]
     names = tuple(sorted(set(labels)))
-    given = group_codes([group for batch in batches for group in batch.groups])
-    groups = np.unique(given, return_inverse=True)[1]
+    groups = _groups([group for batch in batches for group in batch.groups])
     classes = codes_of(labels, names)
     D = store.fingerprint.dimension
     vectors = np.concatenate([batch.vectors for batch in batches] or [np.zeros((0, D), np.float32)])
@@ -71,9 +70,7 @@ def export_gallery(
         labels=names,
         classes=classes,
         groups=groups,
-        independent=join_near_duplicates(vectors, classes, groups, threshold=near_duplicate)
-        if len(groups)
-        else groups,
+        independent=join_near_duplicates(vectors, classes, groups, threshold=near_duplicate),
         vectors=vectors,
     )
 
@@ -85,3 +82,13 @@ def _steady(store: VectorStore, where: Where) -> list[VectorBatch] | None:
         except StoreMoved:
             continue
     return None
+
+
+def _groups(given: Sequence[str | None]) -> Codes:
+    """(N,) numbers from 0, one a group; a reference without a group is one of its own."""
+    seen: dict[str, int] = {}
+    numbers = [
+        len(given) + i if group is None else seen.setdefault(group, len(seen))
+        for i, group in enumerate(given)
+    ]
+    return np.unique(np.array(numbers, dtype=np.int64), return_inverse=True)[1]

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.modes import Mode
-from classify.answering.queries import Source
-from classify.answering.query import EmbeddedBatch, embed_images
+from classify.answering.queries import EmbeddedBatch, QueryFile, embed_images
 from classify.evaluation.collect import Collector, Posed, evidence_of
-from classify.evaluation.evaluation import Evaluation, Subject, Unreadable
+from classify.evaluation.evaluation import Evaluation, Subject, UnreadableQuery
+from head.data.duplicates import NEAR_DUPLICATE
 from holotype.characters import uniform
 from holotype.images.files import read_file
-from holotype.independence import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
     from classify.answering.answers import Answer
@@ -41,7 +40,7 @@ class _Gathered:
     names: list[str] = field(default_factory=list)
     near_duplicate: list[bool] = field(default_factory=list)
     absent: Counter[str] = field(default_factory=Counter)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[UnreadableQuery] = field(default_factory=list)
     notices: dict[str, None] = field(default_factory=dict)
 
 
@@ -82,7 +81,7 @@ def evaluate_images(
     }
     gathered = _Gathered({mode: Collector(tuple(sorted(counts))) for mode in modes})
     gathered.unreadable += [
-        Unreadable(item.source, item.verdict.reason or "") for item in items if item.verdict
+        UnreadableQuery(item.source, item.verdict.reason or "") for item in items if item.verdict
     ]
     truth = iter(labelled)
     sources = (_source(item) for item in labelled)
@@ -94,9 +93,9 @@ def evaluate_images(
     return _finish(gathered, subject, store)
 
 
-def _source(item: Incoming) -> Source:
+def _source(item: Incoming) -> QueryFile:
     assert item.path is not None
-    return Source(item.source, partial(read_file, item.path))
+    return QueryFile(item.source, partial(read_file, item.path))
 
 
 def _take(
@@ -108,7 +107,7 @@ def _take(
 ) -> None:
     labelled = list(zip(batch.queries, truth, strict=True))
     gathered.unreadable += [
-        Unreadable(query.name, query.problem or "")
+        UnreadableQuery(query.name, query.problem or "")
         for query, _ in labelled
         if query.picture is None
     ]

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from head.data.scores import score
 from holotype.references import Codes, Floats, Vectors
 
 DRAWS = 10
@@ -26,8 +27,8 @@ HELD_BACK = 0.25
 MAX_QUERIES = 2000
 """Queries per draw: enough for a standard error of about one point."""
 
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
-"""97.5 % quantiles of Student's t for 2 to 10 draws (draws - 1 degrees of freedom)."""
+QUANTILE = 0.975
+"""Of Student's t, each way: 95 % intervals."""
 
 
 class Classify(Protocol):
@@ -107,8 +108,8 @@ def learning_curve(
         for size in sizes:
             rows = np.concatenate([pool[:size] for pool in pools])
             for name, classify in train(vectors[rows], classes[rows]).items():
-                right = _macro_accuracy(classify(vectors[queries]), classes[queries])
-                found.setdefault((name, size), []).append(right)
+                scores = score(classify(vectors[queries]), classes[queries], n_classes=len(labels))
+                found.setdefault((name, size), []).append(scores.macro_accuracy)
     names = dict.fromkeys(name for name, _ in found)
     return LearningCurve(
         points={name: [_point(size, found[name, size]) for size in sizes] for name in names},
@@ -147,14 +148,12 @@ def _one_of_each(rng: np.random.Generator, rows: Codes, groups: Codes, wanted: C
     return np.array([first[group] for group in wanted], dtype=np.intp)
 
 
-def _macro_accuracy(answered: Codes, truth: Codes) -> float:
-    right = answered == truth
-    return float(np.mean([right[truth == c].mean() for c in np.unique(truth)]))
-
-
 def _point(size: int, values: Sequence[float]) -> LearningPoint:
+    from scipy.special import stdtrit  # scipy.stats has the same and takes a second to import
+
     array: Floats = np.array(values)
-    half = T_95[len(values)] * float(array.std(ddof=1)) / math.sqrt(len(values))
+    t = float(stdtrit(len(values) - 1, QUANTILE))
+    half = t * float(array.std(ddof=1)) / math.sqrt(len(values))
     mean = float(array.mean())
     return LearningPoint(
         size, mean, max(mean - half, 0.0), min(mean + half, 1.0), tuple(array.tolist())

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.evaluation.learning import Classify
+from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
-from head.choice.search import within_everything
 from head.choice.selection import settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer, discriminants
-from head.fit.metric import Metric
 from head.fit.options import TrainOptions
+from head.fit.whitening import Metric
 from holotype.knn import Knn
 from holotype.references import Codes, Vectors
 from holotype.votes import Voting

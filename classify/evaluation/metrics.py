@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classify.evaluation.predictions import Predictions
+from head.data.scores import by_class
 from holotype.references import Floats
 
 Z_95 = 1.959964
@@ -103,19 +104,17 @@ def confusion_matrix(predictions: Predictions) -> npt.NDArray[np.int64]:
 
 def per_class(predictions: Predictions) -> list[ClassFigures]:
     """Figures of each class that has queries, in the order of labels."""
-    matrix = confusion_matrix(predictions)
-    right = np.diag(matrix)
-    queries, answers = matrix.sum(axis=1), matrix.sum(axis=0)
+    classes = by_class(predictions.predicted, predictions.truth, n_classes=len(predictions.labels))
     return [
         ClassFigures(
             label=label,
-            queries=int(queries[c]),
-            accuracy=float(right[c] / queries[c]),
-            precision=float(right[c] / answers[c]) if answers[c] else None,
-            f1=float(2 * right[c] / (queries[c] + answers[c])),
+            queries=int(classes.asked[c]),
+            accuracy=float(classes.recall[c]),
+            precision=float(classes.precision[c]) if classes.answered[c] else None,
+            f1=float(classes.f1[c]),
         )
         for c, label in enumerate(predictions.labels)
-        if queries[c]
+        if classes.asked[c]
     ]
 
 

@@ -7,16 +7,25 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
-from classify.service import document, problems
-from classify.service.bounds import BodyLimit
+from classify.service import openapi, problems
+from classify.service.access_control import AccessControl
 from classify.service.forms import Forms
-from classify.service.gate import Gate
 from classify.service.keys import Keyring, Scope, is_loopback
-from classify.service.methods import HeadAsGet
+from classify.service.limits import BodyLimit
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
-from classify.service.routes import classes, classify, heads, health, keeping, references, review
+from classify.service.routes import (
+    classes,
+    classify,
+    heads,
+    health,
+    maintenance,
+    references,
+    review,
+)
 
 if TYPE_CHECKING:
     from classify.service.service import Service
@@ -59,11 +68,11 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
-        keeping.router(),
+        maintenance.router(),
         health.router(),
     ):
         app.include_router(router)
-    document.install(app)
+    openapi.install(app)
     serve_page(app)
     names = None
     if not keyring and is_loopback(settings.host):
@@ -75,7 +84,23 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         max_upload=settings.max_body_mb << 20,
         places=service.places,
     )
-    app.add_middleware(Gate, keyring=keyring, hosts=names, public_url=settings.public_url)
+    app.add_middleware(AccessControl, keyring=keyring, hosts=names, public_url=settings.public_url)
     app.add_middleware(Timing, metrics=service.metrics)
     app.add_middleware(HeadAsGet)
     return app
+
+
+class HeadAsGet:
+    """ASGI middleware: a HEAD request is worked on as GET; the server leaves the body out.
+
+    HEAD answers wherever GET does (RFC 9110, 9.1): monitors and load balancers ask that way.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from classify.service.gate import require
+from classify.service.access_control import require
 from classify.service.keys import Scope
 from classify.service.service import Service
 from holotype.errors import ServiceError

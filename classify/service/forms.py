@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from classify.service import keys
-from classify.service.gate import require
+from classify.service.access_control import require
 from classify.service.problems import NotAForm, address_of, problem_of, response_of
 from holotype.errors import ServiceError
 

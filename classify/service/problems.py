@@ -19,12 +19,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from classify.service.models.common import Problem
-from classify.service.places import RETRY_AFTER_S
 from holotype import errors
 from holotype.references import too_many_keys
 
 PREFIX = "urn:holotype:problem:"
 MEDIA_TYPE = "application/problem+json"
+
+RETRY_AFTER_S = 1
+"""What a refused client is told: a batch is answered within about a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,17 @@ class NotFound(errors.ServiceError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=404)
+
+
+class QueueFull(errors.ServiceError):
+    """Too many images are under way; the same request may succeed a little later."""
+
+    def __init__(self, *, wanted: int, taken: int, limit: int) -> None:
+        super().__init__(
+            f"the service is busy: {taken} of {limit} images are under way, no room for "
+            f"{wanted} more. Try again in {RETRY_AFTER_S} s",
+            status=503,
+        )
 
 
 class TooLarge(errors.ServiceError):

@@ -38,7 +38,7 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RetrainProgress:
     """Where the job stands: the one that runs, or the last one."""
 
     state: State = "idle"
@@ -59,15 +59,15 @@ class Retraining:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._guard = threading.Lock()
-        self._progress = Progress()
+        self._progress = RetrainProgress()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrain")
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> RetrainProgress:
         """Where the job stands."""
         return self._progress
 
-    def start(self, options: RetrainOptions) -> Progress:
+    def start(self, options: RetrainOptions) -> RetrainProgress:
         """Start the job.
 
         Raises:
@@ -76,7 +76,7 @@ class Retraining:
         with self._guard:
             if self._progress.state == "running":
                 raise HeadBusy("a retrain is running already: GET /v1/retrain shows how far it is")
-            self._progress = Progress("running", step="starting", started_at=_now())
+            self._progress = RetrainProgress("running", step="starting", started_at=_now())
             started = self._progress
         self._thread.submit(self._job.run, options, self._say).add_done_callback(self._finish)
         return started

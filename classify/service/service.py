@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.answers import QueryResult
-from classify.service.doubts import Doubts
+from classify.service.classification import Classification, Searching, Upload
 from classify.service.encoding import SharedEncoder, encoding_batches
+from classify.service.limits import Places
 from classify.service.metrics import Metrics
-from classify.service.places import Places
-from classify.service.queries import Classification, Searching, Upload
 from classify.service.retraining import Job, Retraining
-from classify.service.review import ReviewQueue
+from classify.service.review_queue import ReviewQueue
+from classify.service.review_selection import ReviewSelection
 from holotype.errors import EncoderError
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
@@ -81,7 +81,7 @@ class Service:
             beat=self._beat,
         )
         self._searching = Searching(store, self.metrics)
-        self.doubts = Doubts(self.review, self._searching.submit, self.metrics)
+        self.review_selection = ReviewSelection(self.review, self._searching.submit, self.metrics)
         self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
         self._classification = Classification(
             recipe=encoder.recipe,
@@ -89,7 +89,7 @@ class Service:
             searching=self._searching,
             decoders=self._decoders,
             metrics=self.metrics,
-            examine=self.doubts.examine,
+            examine=self.review_selection.examine,
         )
 
     async def classify(
@@ -140,12 +140,12 @@ class Service:
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
-        basis = self._searching.basis()
+        snapshot = self._searching.snapshot()
         return self.metrics.page(
             queue=self.places.taken,
             queue_limit=self.places.limit,
-            counts=basis.classes.counts if basis.classes else {},
-            head=None if basis.head is None else basis.head.version,
+            counts=snapshot.classes.counts if snapshot.classes else {},
+            head=None if snapshot.head is None else snapshot.head.version,
         )
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class Service:
         self._adding.shutdown(wait=False, cancel_futures=True)
         self._encoding.close(drop=True)
         self._adding.shutdown()
-        self.doubts.close()
+        self.review_selection.close()
         self.review.close()
         self._searching.close()
         self.retraining.close()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from fastapi import UploadFile
 from pydantic import TypeAdapter, ValidationError
 
+from classify.service.classification import Upload
 from classify.service.models.references import AddForm, Item
 from classify.service.problems import TooManyKeys
-from classify.service.queries import Upload
 from holotype.errors import UsageError
 from holotype.intake.incoming import Incoming
 from holotype.intake.words import clean_meta

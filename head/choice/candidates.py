@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.choice.search import Fold, Search
+from head.choice.cross_validation import CrossValidation, Fold
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer, discriminants
 from head.fit.temperature import fit_temperature, log_loss
-from head.fit.whitener import Whitener
+from head.fit.whitening import Whitener
 
 if TYPE_CHECKING:
-    from head.fit.logistic import Space
+    from head.fit.logistic import SolverSpace
     from head.fit.options import TrainOptions
     from holotype.references import Vectors
 
@@ -70,7 +70,7 @@ class Candidate:
     name: str
     kind: str
     """`LDA`, `LOGISTIC`, `WHITENED` or `AVERAGE`."""
-    search: Search
+    search: CrossValidation
     layers: tuple[LinearLayer, ...]
     """One for each scored fold, trained without it."""
     scores: Scores
@@ -103,7 +103,7 @@ class Candidate:
 def assess(
     name: str,
     kind: str,
-    search: Search,
+    search: CrossValidation,
     layers: Sequence[LinearLayer],
     *,
     strength: float | None = None,
@@ -132,7 +132,7 @@ def ties(candidate: Candidate, best: Candidate) -> bool:
     return difference.mean >= -TIE * difference.standard_error
 
 
-def lda_candidate(search: Search) -> Candidate | None:
+def lda_candidate(search: CrossValidation) -> Candidate | None:
     """Shrinkage LDA out of fold; None where some fold has no spread to learn."""
     layers = [discriminants(fold.within) for fold in search.folds if fold.within is not None]
     if len(layers) < len(search.folds):
@@ -141,7 +141,7 @@ def lda_candidate(search: Search) -> Candidate | None:
 
 
 def logistic_path(
-    search: Search, options: TrainOptions, *, to_beat: Candidate | None = None
+    search: CrossValidation, options: TrainOptions, *, to_beat: Candidate | None = None
 ) -> list[Candidate]:
     """Every fold at each C in turn, while that may still win against `to_beat`."""
     trainees = [
@@ -151,7 +151,7 @@ def logistic_path(
 
 
 def whitened_path(
-    search: Search, options: TrainOptions, *, to_beat: Candidate | None = None
+    search: CrossValidation, options: TrainOptions, *, to_beat: Candidate | None = None
 ) -> list[Candidate]:
     """The same, every fold whitened by itself; empty where some fold has no spread."""
     trainees = []
@@ -167,7 +167,7 @@ def whitened_path(
     return _path(search, WHITENED, strengths, trainees, to_beat)
 
 
-def average_candidate(lda: Candidate, logistic: Candidate, search: Search) -> Candidate:
+def average_candidate(lda: Candidate, logistic: Candidate, search: CrossValidation) -> Candidate:
     """The mean of both candidates' calibrated logits out of fold."""
     layers = [
         average_layer(lda, lda_layer, logistic, logistic_layer)
@@ -190,7 +190,7 @@ def average_layer(
 class _Trainee:
     """One fold's references, ready for the solver."""
 
-    space: Space
+    space: SolverSpace
     whitener: Whitener | None
 
     def solve(self, strength: float, start: LinearLayer | None) -> LinearLayer:
@@ -204,7 +204,7 @@ class _Trainee:
 
 
 def _trainee(
-    search: Search,
+    search: CrossValidation,
     fold: Fold,
     vectors: Vectors,
     options: TrainOptions,
@@ -218,7 +218,7 @@ def _trainee(
 
 
 def _path(
-    search: Search,
+    search: CrossValidation,
     kind: str,
     strengths: Sequence[float],
     trainees: Sequence[_Trainee],

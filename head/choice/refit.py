@@ -20,7 +20,7 @@ import numpy as np
 
 from head.choice.candidates import AVERAGE, DEFAULT_STRENGTH, LDA, WHITENED, average_layer
 from head.fit.lda import LinearLayer, discriminants
-from head.fit.whitener import BLOCK_ROWS, Whitener
+from head.fit.whitening import Whitener
 
 if TYPE_CHECKING:
     from head.choice.candidates import Candidate
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from holotype.references import Vectors
 
 COPY_UP_TO = 512 * 2**20
+
+BLOCK_ROWS = 8192
+"""Vectors mapped and whitened at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from head.choice.candidates import (
     ties,
     whitened_path,
 )
-from head.choice.search import Search, prepare
+from head.choice.cross_validation import CrossValidation, prepare
 from head.fit.features import FeatureMap
 from head.fit.options import TrainOptions
 
@@ -40,7 +40,7 @@ Ledoit and Wolf's estimate."""
 class Choice:
     """The candidates of one search, and the one that won."""
 
-    search: Search
+    search: CrossValidation
     """With the features and the shrinkage that were settled on."""
     candidates: tuple[Candidate, ...] = ()
     """From simple to elaborate; empty where nothing could be scored."""
@@ -79,7 +79,7 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
     return Choice(search, (lda, *path, average), surest([lda, logistic, average]))
 
 
-def settle(training: TrainingSet, *, seed: int) -> tuple[Search, Candidate | None]:
+def settle(training: TrainingSet, *, seed: int) -> tuple[CrossValidation, Candidate | None]:
     """The feature map first, at the first shrinkage; then the shrinkage.
 
     Returns:
@@ -109,11 +109,13 @@ def _tied(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     return (candidate for candidate in candidates if ties(candidate, best))
 
 
-def _shrunk(estimated: Search, shrinkage: float) -> tuple[Search, Candidate | None]:
+def _shrunk(
+    estimated: CrossValidation, shrinkage: float
+) -> tuple[CrossValidation, Candidate | None]:
     search = estimated.shrunk_at_least(shrinkage)
     return search, lda_candidate(search) if search.folds else None
 
 
-def _log_loss(settled: tuple[Search, Candidate | None]) -> float:
+def _log_loss(settled: tuple[CrossValidation, Candidate | None]) -> float:
     lda = settled[1]
     return float("inf") if lda is None else lda.log_loss

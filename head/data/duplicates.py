@@ -16,8 +16,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from holotype.independence import NEAR_DUPLICATE
 from holotype.references import Codes, Vectors
+
+NEAR_DUPLICATE = 0.95
+"""Cosine above which two references are taken for pictures of the same thing.
+
+Chosen by looking at pairs: above it, pairs of pollen grains are one grain at another focus, and
+pairs of plankton cannot be told apart by eye; photos of clothing have none (`docs/LAB.md`).
+"""
 
 TWIN_SHARE = 0.2
 """Twins are nearer than this share of the median distance (1 - cosine) in their class."""
@@ -52,10 +58,38 @@ def join_near_duplicates(
     usual = [_usual_distance(vectors[rows]) for rows in classes if len(rows) >= TYPICAL_FROM]
     common = float(np.median(usual)) if usual else 0.0
     pairs = [_twins(vectors, rows, threshold, common) for rows in classes]
-    first, second = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), np.int64)
-    if not len(first):
+    return join(groups, np.concatenate(pairs, axis=1)) if pairs else groups
+
+
+def join(groups: Codes, pairs: Codes) -> Codes:
+    """Groups that pairs connect become one; through chains, and whole groups.
+
+    Args:
+        groups: (N,) groups, 0 .. G - 1.
+        pairs: (2, P) rows.
+
+    Returns:
+        (N,) groups, numbered from 0 in the order of the groups before.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not pairs.size:
         return groups
-    return _components(groups[first], groups[second], n=int(groups.max()) + 1)[groups]
+    n = int(groups.max()) + 1
+    edges = coo_array((np.ones(pairs.shape[1], dtype=bool), tuple(groups[pairs])), shape=(n, n))
+    components: Codes = connected_components(edges, directed=False)[1].astype(np.int64)
+    return components[groups]
+
+
+def pairs_above(vectors: Vectors, threshold: float) -> Codes:
+    """(2, P) rows of all pairs of unit rows (N, D) whose cosine is above the threshold."""
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        near = np.argwhere(vectors[start : start + BLOCK_ROWS] @ vectors[start:].T > threshold)
+        found.append(near[near[:, 0] < near[:, 1]] + start)
+    pairs: Codes = np.concatenate(found).T
+    return pairs
 
 
 def _classes(codes: Codes) -> list[Codes]:
@@ -74,20 +108,4 @@ def _twins(vectors: Vectors, rows: Codes, threshold: float, common: float) -> Co
     """(2, P) rows of the twins of one class."""
     mine = vectors[rows]
     usual = _usual_distance(mine) if len(rows) >= TYPICAL_FROM else common
-    nearest = max(threshold, 1 - TWIN_SHARE * usual)
-    found = []
-    for start in range(0, len(rows), BLOCK_ROWS):
-        near = np.argwhere(mine[start : start + BLOCK_ROWS] @ mine[start:].T > nearest)
-        found.append(near[near[:, 0] < near[:, 1]] + start)
-    pairs: Codes = rows[np.concatenate(found)].T
-    return pairs
-
-
-def _components(first: Codes, second: Codes, *, n: int) -> Codes:
-    """(n,) number of the connected component of each of n nodes."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(n, n))
-    components: Codes = connected_components(edges, directed=False)[1].astype(np.int64)
-    return components
+    return rows[pairs_above(mine, max(threshold, 1 - TWIN_SHARE * usual))]

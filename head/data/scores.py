@@ -1,8 +1,8 @@
-"""How good out-of-fold predictions are: accuracy, macro accuracy, macro F1.
+"""How good predictions are: accuracy, and by class recall, precision and F1.
 
 Macro figures are means over classes, so a rare class counts as much as a common one.
 
-Shapes: M scored references, C classes.
+Shapes: M answers, C classes.
 """
 
 from __future__ import annotations
@@ -32,34 +32,63 @@ class Scores:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ByClass:
+    """How each class fared. A share of nothing is NaN."""
+
+    asked: Codes
+    """(C,) how often it was the truth."""
+    answered: Codes
+    """(C,) how often it was predicted."""
+    right: Codes
+    """(C,) how often both."""
+
+    @property
+    def recall(self) -> Floats:
+        """(C,) share of those of the class that were predicted as it."""
+        return _share(self.right, self.asked)
+
+    @property
+    def precision(self) -> Floats:
+        """(C,) share of those predicted as the class that are of it."""
+        return _share(self.right, self.answered)
+
+    @property
+    def f1(self) -> Floats:
+        """(C,) harmonic mean of both; 0 where one of them is 0."""
+        return _share(2 * self.right, self.asked + self.answered)
+
+
+def by_class(predicted: Codes, codes: Codes, *, n_classes: int) -> ByClass:
+    """Count predictions (M,) against the truth (M,)."""
+    counts = [
+        np.bincount(some, minlength=n_classes)
+        for some in (codes, predicted, codes[predicted == codes])
+    ]
+    return ByClass(*counts)
+
+
 def score(predicted: Codes, codes: Codes, *, n_classes: int) -> Scores:
     """Compare predictions (M,) with the truth (M,); M at least 1."""
-    correct = predicted == codes
-    n = np.bincount(codes, minlength=n_classes).astype(float)
-    right = np.bincount(codes[correct], minlength=n_classes).astype(float)
-    answered = np.bincount(predicted, minlength=n_classes).astype(float)
-    scored = n > 0
-    recall = right[scored] / n[scored]
-    f1 = 2 * right[scored] / (n[scored] + answered[scored])
-    variance = recall * (1 - recall) / n[scored]
+    classes = by_class(predicted, codes, n_classes=n_classes)
+    scored = classes.asked > 0
+    recall = classes.recall[scored]
+    variance = recall * (1 - recall) / classes.asked[scored]
     return Scores(
-        accuracy=float(correct.mean()),
+        accuracy=float(np.mean(predicted == codes)),
         macro_accuracy=float(recall.mean()),
-        macro_f1=float(f1.mean()),
+        macro_f1=float(classes.f1[scored].mean()),
         standard_error=float(np.sqrt(variance.sum()) / scored.sum()),
     )
 
 
-def recalls(predicted: Codes, codes: Codes, *, n_classes: int) -> Floats:
-    """(C,) share of each class that was predicted right; NaN for a class never scored."""
-    n = np.bincount(codes, minlength=n_classes).astype(float)
-    right = np.bincount(codes[predicted == codes], minlength=n_classes).astype(float)
-    recall: Floats = np.divide(right, n, out=np.full(n_classes, np.nan), where=n > 0)
-    return recall
+def _share(part: Codes, whole: Codes) -> Floats:
+    share: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return share
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A difference in macro accuracy, measured on the same references."""
 
     mean: float
@@ -68,7 +97,7 @@ class Difference:
 
 def paired_difference(
     first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], codes: Codes
-) -> Difference:
+) -> PairedDifference:
     """Macro accuracy of the first less that of the second.
 
     Args:
@@ -80,7 +109,7 @@ def paired_difference(
     gain = first.astype(float) - second.astype(float)
     mean = np.bincount(class_of, gain) / n
     variance = np.bincount(class_of, (gain - mean[class_of]) ** 2) / np.maximum(n - 1, 1)
-    return Difference(
+    return PairedDifference(
         mean=float(mean.mean()),
         standard_error=float(np.sqrt((variance / n).sum()) / len(n)),
     )

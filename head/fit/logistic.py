@@ -38,7 +38,7 @@ TOLERANCE = 1e-3
 predictions of fewer than 0.5 % of unseen vectors change (tests compare)."""
 
 ROTATED_UP_TO = 50_000
-"""Vectors; see `Space`."""
+"""Vectors; see `SolverSpace`."""
 
 MAX_STEPS = 200
 HISTORY = 8
@@ -56,7 +56,7 @@ BIAS_CURVATURE_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Space:
+class SolverSpace:
     """What is trained on, in the coordinates that the solver works in.
 
     Up to `ROTATED_UP_TO` vectors those are along the axes of the within-class covariance, in
@@ -104,7 +104,7 @@ class Solution:
     """(D, K) in the coordinates of `space`."""
     bias: Tensor
     """(K,), for vectors less the mean of `space`."""
-    space: Space
+    space: SolverSpace
     passes: int
     """Passes over the vectors that it took."""
 
@@ -121,7 +121,7 @@ def make_space(
     *,
     n_classes: int,
     options: TrainOptions | None = None,
-) -> Space:
+) -> SolverSpace:
     """Take (N, D) vectors and (N,) classes. More than `ROTATED_UP_TO` are not copied on a CPU."""
     options = options or TrainOptions()
     where = torch.device(choose_device(options.device))
@@ -133,7 +133,7 @@ def make_space(
     means = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], mean)
     variances, axes = _eigh(_within_class_covariance(x, y, means))
     rotated = len(x) <= ROTATED_UP_TO
-    return Space(
+    return SolverSpace(
         x=(x - mean) @ axes if rotated else x,
         y=y,
         shares=counts / len(x),
@@ -179,7 +179,7 @@ def _blocks(n: int, width: int) -> Iterator[slice]:
 
 
 def solve(
-    space: Space,
+    space: SolverSpace,
     strength: float,
     *,
     start: LinearLayer | None = None,
@@ -251,7 +251,7 @@ class _Step:
 class _Objective:
     """Loss and gradient, a block of vectors at a time."""
 
-    def __init__(self, space: Space, strength: float) -> None:
+    def __init__(self, space: SolverSpace, strength: float) -> None:
         self._space = space
         self.penalty = 1.0 / (strength * len(space.x))
         self._curvature = torch.empty(0)
@@ -304,7 +304,7 @@ class _Objective:
         return _Point(along if space.rotated else space.axes @ along, bias)
 
 
-def _placed(layer: LinearLayer, space: Space) -> _Point:
+def _placed(layer: LinearLayer, space: SolverSpace) -> _Point:
     """The same predictions in the coordinates of a space; inverse of `Solution.layer`."""
     bias = layer.bias + layer.weights @ space.mean.double().cpu().numpy()
     weights, bias = (torch.from_numpy(array).to(space.x) for array in (layer.weights.T, bias))

@@ -31,7 +31,7 @@ from holotype.references import Codes, Floats
 from holotype.votes import BEFORE_IT_WAS_STORED, BY_METRIC, Voting, vote_scores
 
 if TYPE_CHECKING:
-    from head.choice.search import Search
+    from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
     from head.trust.neighbours import LeftOutVotes
@@ -151,7 +151,7 @@ def calibrations(
     return {LINEAR: linear, KNN: knn, AUTO: Calibration.fit(both, codes, voting=BY_METRIC)}
 
 
-def made_up_for(votes: LeftOutVotes, search: Search, training: TrainingSet) -> Floats:
+def made_up_for(votes: LeftOutVotes, search: CrossValidation, training: TrainingSet) -> Floats:
     """(M, C) sums as they would be if references that were left out had voted, too.
 
     They are missing from their own class alone, of which a query of that class will find them

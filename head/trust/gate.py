@@ -18,18 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from head.fit.features import LENGTH_FLOOR
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from holotype.references import Floats, Vectors
 
 HALF_SURE = 0.5
 """References at which the odds of a newcomer count half: what a class of one is like is the
 least certain, so its scores keep nearer to even ones."""
+
+HALF_SURE_BEFORE_IT_WAS_STORED: Final = 0.5
+"""What gates were learned with while none said with what. History: it never changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +64,8 @@ class Gate:
     """(7,) of 1, 1 / sqrt(references), 1 / references, and the four cosines."""
     asked: int
     """References that it was rehearsed on: no odds are higher than these support."""
+    half_sure: float = HALF_SURE
+    """References at which the odds count half."""
 
     def log_odds(
         self, queries: Landmarks, *, newcomers: Landmarks, counts: Floats, known: Landmarks
@@ -74,19 +79,27 @@ class Gate:
             known: C means.
         """
         odds = design(cosines(queries, newcomers, known), counts) @ self.coefficients
-        odds *= counts / (counts + HALF_SURE)
+        odds *= counts / (counts + self.half_sure)
         # All of a query's odds together, or several newcomers at the bound would tie.
         too_high = odds.max(axis=1, keepdims=True) - np.log(self.asked + 1)
         return np.asarray(odds - np.maximum(too_high, 0.0))
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""
-        return {"coefficients": self.coefficients.tolist(), "asked": self.asked}
+        return {
+            "coefficients": self.coefficients.tolist(),
+            "asked": self.asked,
+            "half_sure": self.half_sure,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Gate:
         """Inverse of `to_json`."""
-        return cls(np.array(data["coefficients"], dtype=np.float64), int(data["asked"]))
+        return cls(
+            np.array(data["coefficients"], dtype=np.float64),
+            asked=int(data["asked"]),
+            half_sure=float(data.get("half_sure", HALF_SURE_BEFORE_IT_WAS_STORED)),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

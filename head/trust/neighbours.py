@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from holotype.knn import Knn
 from holotype.references import Codes, Floats
 from holotype.votes import BY_METRIC, Voting
 
 if TYPE_CHECKING:
-    from head.choice.search import Search
+    from head.choice.cross_validation import CrossValidation
     from head.data.training_set import TrainingSet
 
 
@@ -37,7 +37,7 @@ class LeftOutVotes:
 
 
 def left_out_votes(
-    search: Search,
+    search: CrossValidation,
     training: TrainingSet,
     *,
     at_most: int | None = None,

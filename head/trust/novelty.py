@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from holotype.errors import UsageError
 from holotype.references import Floats, Vectors
 
 if TYPE_CHECKING:
-    from head.choice.search import Search
+    from head.choice.cross_validation import CrossValidation
     from head.fit.statistics import WithinClass
 
 
@@ -134,7 +134,7 @@ class _Landmarks:
 TINY = float(np.finfo(np.float32).tiny)
 
 
-def usual_scores(search: Search) -> list[float]:
+def usual_scores(search: CrossValidation) -> list[float]:
     """Scores that known queries stay below, from references scored without their fold."""
     scores = [
         Novelty.of(fold.within, _metric_of_mapped(fold.within)).score(search.vectors[fold.scored])

@@ -25,7 +25,7 @@ from head.trust.gate import Gate, Landmarks, cosines, design
 from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
-    from head.choice.search import Fold, Search
+    from head.choice.cross_validation import CrossValidation, Fold
     from head.fit.statistics import WithinClass
 
 
@@ -73,7 +73,7 @@ class _Cell:
     """(R,) whether it was a query of that class."""
 
 
-def rehearse(search: Search, groups: Codes, *, seed: int = 0) -> Gate | None:
+def rehearse(search: CrossValidation, groups: Codes, *, seed: int = 0) -> Gate | None:
     """Learn a gate; None where no class can be left out.
 
     Args:
@@ -90,7 +90,7 @@ def rehearse(search: Search, groups: Codes, *, seed: int = 0) -> Gate | None:
     return _fit(cells, search) if cells else None
 
 
-def _rounds(search: Search, rng: np.random.Generator) -> Iterator[tuple[Fold, Codes]]:
+def _rounds(search: CrossValidation, rng: np.random.Generator) -> Iterator[tuple[Fold, Codes]]:
     """A fold, and the classes that are left out beside it."""
     sizes = np.bincount(search.codes[search.plan.scored], minlength=search.n_classes)
     classes = rng.permutation(np.flatnonzero(sizes > 1))
@@ -103,7 +103,7 @@ def _rounds(search: Search, rng: np.random.Generator) -> Iterator[tuple[Fold, Co
 
 
 def _rehearsed(
-    search: Search, groups: Codes, fold: Fold, out: Codes, rng: np.random.Generator
+    search: CrossValidation, groups: Codes, fold: Fold, out: Codes, rng: np.random.Generator
 ) -> Iterator[_Cell]:
     leaving = np.isin(search.codes, out)
     gone, others = fold.trained & leaving, _some(np.flatnonzero(fold.scored & ~leaving), rng)
@@ -147,7 +147,7 @@ def _placed(within: WithinClass, mapped: npt.NDArray[np.floating]) -> Floats:
     return placed
 
 
-def _fit(cells: Sequence[_Cell], search: Search) -> Gate:
+def _fit(cells: Sequence[_Cell], search: CrossValidation) -> Gate:
     """The most probable coefficients."""
     rows = np.concatenate([cell.rows for cell in cells])
     meant = np.concatenate([cell.meant for cell in cells])

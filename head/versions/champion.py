@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.data.scores import Difference, paired_difference, recalls
+from head.data.scores import PairedDifference, by_class, paired_difference
 from holotype.references import Codes
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ def _is_worse(fewer: float, p_value: float) -> bool:
     return fewer > TOLERANCE and p_value < LEVEL
 
 
-def _is_worse_on_average(macro: Difference) -> bool:
+def _is_worse_on_average(macro: PairedDifference) -> bool:
     return macro.mean < -TOLERANCE and macro.mean < -ONE_SIDED * macro.standard_error
 
 
-def _reason(fewer: float, p_value: float, macro: Difference) -> str:
+def _reason(fewer: float, p_value: float, macro: PairedDifference) -> str:
     if _is_worse(fewer, p_value):
         return f"accuracy is {100 * fewer:.1f} points lower (p = {p_value:.2g})"
     if _is_worse_on_average(macro):
@@ -170,8 +170,8 @@ def _reason(fewer: float, p_value: float, macro: Difference) -> str:
 
 def _regressions(common: _Common, labels: Sequence[str]) -> tuple[Regression, ...]:
     n_classes = len(labels)
-    before = recalls(common.champion, common.codes, n_classes=n_classes)
-    after = recalls(common.challenger, common.codes, n_classes=n_classes)
+    before = by_class(common.champion, common.codes, n_classes=n_classes).recall
+    after = by_class(common.challenger, common.codes, n_classes=n_classes).recall
     counts = np.bincount(common.codes, minlength=n_classes)
     lost = np.nan_to_num(before - after)
     worst = [int(c) for c in np.argsort(-lost, kind="stable")[:LISTED_AT_MOST] if lost[c] > 0]

@@ -24,8 +24,8 @@ import numpy as np
 from head.data.held_out import HeldOut
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
-from head.fit.metric import Metric
 from head.fit.temperature import softmax
+from head.fit.whitening import Metric
 from head.trust.calibration import Calibration
 from head.trust.gate import Gate, Gated
 from head.trust.novelty import Novelty

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from head.data.folds import N_FOLDS
-from head.data.scores import recalls
+from head.data.scores import by_class
 
 if TYPE_CHECKING:
     from head.choice.selection import Choice
@@ -80,7 +80,7 @@ def _classes(training: TrainingSet, choice: Choice) -> list[Mapping[str, Any]]:
     recall = np.full(n_classes, np.nan)
     if choice.winner is not None:
         predicted = choice.winner.logits.argmax(axis=1)
-        recall = recalls(predicted, choice.search.scored_codes, n_classes=n_classes)
+        recall = by_class(predicted, choice.search.scored_codes, n_classes=n_classes).recall
     return [
         {
             "label": label,

@@ -9,12 +9,9 @@ with its number and never ends the run.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
-from decimal import Decimal
 from pathlib import Path
 
 from holotype.errors import UsageError
@@ -23,11 +20,8 @@ from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
 from holotype.intake.spelled_paths import Finder
 from holotype.intake.tables import OWN, REQUIRED, SAVE_ANEW, BadRow, Columns, Row, read_table
-from holotype.intake.words import clean_group, clean_label, clean_meta, readable
+from holotype.intake.words import clean_group, clean_label, clean_meta, readable, text_of
 from holotype.references import MAX_META_KEYS, too_many_keys
-
-_EXACT = 2**53
-"""Whole floats up to here are the numbers that were meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ class Manifest:
 
     def _of(self, row: Row, files: Finder) -> Incoming:
         self._check_meta(row)
-        texts = {key: _text(key, value) for key, value in row.items()}
+        texts = {key: text_of(key, value) for key, value in row.items()}
         for column in REQUIRED:
             if not texts.get(column):
                 raise BadRow(f"it has no {column}")
@@ -108,19 +102,6 @@ class Manifest:
             meta={**self.meta, **clean_meta(own)},
             file=str(path),
         )
-
-
-def _text(column: str, value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float | Decimal):
-        whole = -_EXACT <= value <= _EXACT and value == int(value)
-        return str(int(value)) if whole else str(value)
-    if isinstance(value, str | int | date | time):
-        return str(value)
-    raise BadRow(f"{column} is {value!r}: text, a number, a date or true/false is needed")
 
 
 def _file(text: str, files: Finder, folder: Path) -> Path:

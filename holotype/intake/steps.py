@@ -20,7 +20,7 @@ from holotype.errors import BrokenImage, InvalidReference
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import KNOWN, Incoming, SameBytes
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
-from holotype.references import EmbeddedReference, Reference
+from holotype.references import EmbeddedReference, Reference, reference_id
 
 if TYPE_CHECKING:
     from holotype.encoder.protocol import Encoder, UnderWay
@@ -119,6 +119,7 @@ def write(items: Sequence[Incoming], store: VectorStore) -> None:
 
     What another process has added since `ask` is left as it is and settled as known.
     """
+    _refuse_other_vectors(items, store)
     embedded = [item for item in items if item.embedded is not None]
     if not embedded:
         return
@@ -184,6 +185,20 @@ def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
         item.end(Outcome.ADDED, item.note)
 
 
+def _refuse_other_vectors(items: Sequence[Incoming], store: VectorStore) -> None:
+    """Of references that were named by whoever brings them: the same name with another vector."""
+    named = [i for i in items if i.embedded and i.sha256 and i.id != reference_id(i.sha256)]
+    known = store.get([item.id for item in named if item.id]) if named else []
+    vectors: dict[str | None, str | None] = {one.id: one.sha256 for one in known}
+    for item in named:
+        if vectors.setdefault(item.id, item.sha256) != item.sha256:
+            item.end(
+                Outcome.FAILED,
+                "the gallery holds another vector under this id: remove that reference first, or "
+                "give this one an id of its own",
+            )
+
+
 def _settle(item: Incoming, policy: OnConflict) -> None:
     same_bytes = item.same_bytes
     assert same_bytes is not None
@@ -193,6 +208,8 @@ def _settle(item: Incoming, policy: OnConflict) -> None:
             same_bytes.failure = item.verdict
         else:
             same_bytes.label = item.label
+    elif item.verdict is not None:
+        return  # refused although its id is known
     elif same_bytes.label == item.label:
         item.verdict = KNOWN
     elif same_bytes.label is not None:

@@ -6,14 +6,20 @@ in how they spell an accented letter, spreadsheets in which space they put betwe
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 
 from holotype.characters import OVERRULING, TAGS, printable, uniform
 from holotype.errors import UsageError
 from holotype.references import meta_key
+
+_EXACT = 2**53
+"""Whole floats up to here are the numbers that were meant."""
 
 MAX_LABEL = 200
 """Characters; a label is a column heading, a legend and a folder name."""
@@ -45,6 +51,24 @@ def clean_group(text: str) -> str:
     return _clean("group", text)
 
 
+def clean_id(text: str) -> str:
+    """The name by which somebody knows a reference, in its one spelling.
+
+    Raises:
+        UsageError: as for `clean_label`.
+    """
+    return _clean("id", text)
+
+
+def clean_space(text: str) -> str:
+    """The name of an embedding space in its one spelling.
+
+    Raises:
+        UsageError: as for `clean_label`.
+    """
+    return _clean("name of the space", text)
+
+
 def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
     """Metadata with bare keys (`meta.` is optional), values in their one spelling, none empty.
 
@@ -53,6 +77,30 @@ def clean_meta(meta: Mapping[str, str]) -> dict[str, str]:
     """
     spelled = ((meta_key(key), uniform(value)) for key, value in meta.items())
     return {key: _checked(f"value of {key!r}", value) for key, value in spelled if value}
+
+
+def text_of(what: str, value: object) -> str:
+    """A value of somebody's table as text; empty where there is none.
+
+    Whole numbers are written without `.0`, which tables add where one of them is missing.
+
+    Args:
+        what: the column, for messages.
+        value: text, a number, a date, true or false; None and NaN are no value.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        whole = -_EXACT <= value <= _EXACT and value == int(value)
+        return str(int(value)) if whole else str(value)
+    if isinstance(value, str | int | date | time):
+        return str(value)
+    raise UsageError(f"{what} is {value!r}: text, a number, a date or true/false is needed")
 
 
 def readable(path: Path | str) -> str:

@@ -179,6 +179,8 @@ def reference_problem(reference: Reference) -> str | None:
     problem = next(filter(None, problems), None) or _meta_problem(reference.meta)
     if problem is not None:
         return problem
+    if reference.is_vector:  # whoever has no file may have brought its own id
+        return None if _is_uuid(reference.id) else f"its id {reference.id!r} is no UUID"
     if reference.id != reference_id(reference.sha256):
         return f"its id is not the one of the picture with sha256 {reference.sha256!r}"
     if reference.width < 1 or reference.height < 1:

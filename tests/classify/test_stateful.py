@@ -160,11 +160,11 @@ class Gallery(RuleBasedStateMachine):
     @invariant()
     def classes_are_known(self) -> None:
         """What answers are given from is what there is, whoever counts."""
-        basis = self.classifier.basis()
-        assert basis.classes is not None
-        assert basis.classes.counts == self.store.counts() == dict(self.sizes)
-        assert basis.head is not None
-        assert basis.head.version == self.heads[-1]
+        snapshot = self.classifier.snapshot()
+        assert snapshot.classes is not None
+        assert snapshot.classes.counts == self.store.counts() == dict(self.sizes)
+        assert snapshot.head is not None
+        assert snapshot.head.version == self.heads[-1]
 
     @property
     def sizes(self) -> Counter[str]:
@@ -185,7 +185,7 @@ class Gallery(RuleBasedStateMachine):
         except NoActiveHead:
             # Of a head that was trained on nothing that is left there is nothing to be had.
             assert options.mode is Mode.LINEAR or options.metric is MetricName.LEARNED
-            assert self.classifier.basis().head is not None
+            assert self.classifier.snapshot().head is not None
             return
         assert {score.label for score in answer.scores} <= set(left.values())
         assert answer.scores, "something is nearest"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from holotype import knn
-from holotype.independence import group_codes
 from holotype.knn import Knn, Nearest, nearest
 from holotype.references import Codes, Vectors
 from holotype.votes import VoteRule, Voting, Weighting
@@ -28,7 +28,7 @@ def vectors() -> Vectors:
 
 def test_nearest__agrees_with_brute_force(vectors: Vectors) -> None:
     """One reference at a time, sorted by hand, gives the same rows and similarities."""
-    groups = group_codes([f"g{i % 9}" if i % 4 else None for i in range(40)])
+    groups = np.array([i % 9 if i % 4 else 100 + i for i in range(40)])
     found = _others(vectors, groups, r=6)
     for i in range(40):
         others = [j for j in range(40) if groups[j] != groups[i]]
@@ -39,7 +39,7 @@ def test_nearest__agrees_with_brute_force(vectors: Vectors) -> None:
 
 def test_nearest__blocks_change_nothing(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows at a time find what one block finds."""
-    groups = group_codes([None] * 40)
+    groups = np.arange(40)
     whole = _others(vectors, groups, r=5)
     monkeypatch.setattr(knn, "SIMILARITIES", 3 * 40)
     assert (_others(vectors, groups, r=5).rows == whole.rows).all()
@@ -48,9 +48,9 @@ def test_nearest__blocks_change_nothing(vectors: Vectors, monkeypatch: pytest.Mo
 def test_nearest__more_than_there_are() -> None:
     """Asking for more than exist gives what exists; a lone reference has none."""
     vectors = _unit(np.array([[1, 0], [1, 1], [0, 1]]))
-    assert _others(vectors, group_codes([None] * 3), r=50).rows.shape == (3, 3)
-    assert _others(vectors[:1], group_codes([None]), r=5).rows.shape == (1, 1)
-    alone = _others(vectors, group_codes(["a", "a", "a"]), r=2)
+    assert _others(vectors, np.arange(3), r=50).rows.shape == (3, 3)
+    assert _others(vectors[:1], np.arange(1), r=5).rows.shape == (1, 1)
+    alone = _others(vectors, np.zeros(3, np.int64), r=2)
     assert (alone.rows == -1).all()
     assert np.isneginf(alone.similarities).all()
 
@@ -94,3 +94,26 @@ def test_knn__votes_as_one_query_at_a_time_does(
             affinities=(space[chosen] @ space[chosen].T)[None],
         )
         np.testing.assert_allclose(sums[i], expected.sums[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("weighting", [Weighting.EQUAL, Weighting.SOFTMAX])
+def test_knn__agrees_with_scikit_learn(vectors: Vectors, weighting: Weighting) -> None:
+    """Neighbours, their cosines, and every class's share of a vote by similarity."""
+    queries = _unit(np.random.default_rng(8).normal(size=(25, 16)))
+    classes = np.random.default_rng(9).integers(0, 3, 40)
+    rule = VoteRule(weighting=weighting)
+    voting = Voting(candidates=7, k=7, rule=rule)
+    voters = Knn(vectors=vectors, classes=classes, n_classes=3, voting=voting)
+    theirs = KNeighborsClassifier(
+        n_neighbors=7,
+        metric="cosine",
+        weights="uniform"
+        if weighting is Weighting.EQUAL
+        else lambda distances: np.exp((1 - distances) / rule.temperature),
+    ).fit(vectors, classes)
+    distances, rows = theirs.kneighbors(queries)
+    found = nearest(queries, vectors, r=7)
+    assert (found.rows == rows).all()
+    np.testing.assert_allclose(found.similarities, 1 - distances, atol=1e-6)
+    shares = np.concatenate([tally.shares for tally in voters.tallies(queries)])
+    np.testing.assert_allclose(shares, theirs.predict_proba(queries), atol=1e-5)

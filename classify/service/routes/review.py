@@ -38,7 +38,7 @@ def router() -> APIRouter:
     )
     def list_kept(service: ServiceDep, asked: Annotated[ReviewListing, Query()]) -> ReviewList:
         """A page at a time; kept only where the setting `keep_queries` allows it."""
-        service.doubts.wait(SETTLE_S)
+        service.review_selection.wait(SETTLE_S)
         kept = service.review.page(limit=asked.limit, after=asked.after)
         return ReviewList(
             keeps_queries=bool(service.review.limit),

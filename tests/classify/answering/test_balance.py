@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from classify.answering.class_scores import ClassScores
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
-from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from head.job import retrain
 from holotype.store.port import VectorStore
@@ -40,13 +40,13 @@ def store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
 
 def test_balanced__divides_by_the_size_of_each_class() -> None:
     """Half of the way is the square root; rows still sum to 1, and the ranking follows."""
-    opinion = Opinion.by_score(Mode.KNN, ("common", "rare"), np.array([[0.8, 0.2]]))
-    even = opinion.balanced(np.array([64.0, 4.0]), 1.0)
+    class_scores = ClassScores.by_score(Mode.KNN, ("common", "rare"), np.array([[0.8, 0.2]]))
+    even = class_scores.balanced(np.array([64.0, 4.0]), 1.0)
     np.testing.assert_allclose(even.scores, [[0.8 / 64 / (0.8 / 64 + 0.05), 0.05 / 0.0625]])
     assert even.ranking[0, 0] == 1
-    half = opinion.balanced(np.array([64.0, 4.0]), 0.5)
+    half = class_scores.balanced(np.array([64.0, 4.0]), 0.5)
     np.testing.assert_allclose(half.scores, [[0.1 / 0.2, 0.1 / 0.2]])
-    assert opinion.balanced(np.array([64.0, 4.0]), 0.0) is opinion
+    assert class_scores.balanced(np.array([64.0, 4.0]), 0.0) is class_scores
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -12,7 +12,7 @@ import pytest
 from classify.answering.classifier import Classifier
 from classify.answering.modes import MetricName, Vote
 from classify.answering.options import QueryOptions
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.versions.registry import promote
 from holotype.errors import NoActiveHead
 from holotype.references import Vectors

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from classify.answering.answers import Answer, answer_from
+from classify.answering.class_scores import ClassScores
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
-from classify.answering.opinion import Opinion
 from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
 from head.job import retrain
@@ -195,8 +195,8 @@ def test_auto__disagreement_is_named(own_gallery: ColourGallery, run: Run) -> No
 def test_pooled__is_the_mean_where_nothing_is_calibrated() -> None:
     """0.8 and 0.2 make 0.5; a class that only k-NN knows keeps its part."""
     labels = ("ant", "bee", "new")
-    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.2, 0.0]]))
-    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.1, 0.4, 0.5]]))
+    linear = ClassScores.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.2, 0.0]]))
+    knn = ClassScores.by_score(Mode.KNN, labels, np.array([[0.1, 0.4, 0.5]]))
     both = pooled(linear, knn, newer={"new"}, calibration=None)
     assert both.scores[0] == pytest.approx([0.5 * (0.8 + 0.2) / 2, 0.5 * (0.2 + 0.8) / 2, 0.5])
     assert both.top(0, 1)[0].label == "new"
@@ -205,8 +205,8 @@ def test_pooled__is_the_mean_where_nothing_is_calibrated() -> None:
 def test_pooled__calibration_is_applied_to_the_mean() -> None:
     """What both know is calibrated together; a row still sums to one."""
     labels = ("ant", "bee", "cat")
-    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.1, 0.1]]))
-    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.6, 0.2, 0.2]]))
+    linear = ClassScores.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.1, 0.1]]))
+    knn = ClassScores.by_score(Mode.KNN, labels, np.array([[0.6, 0.2, 0.2]]))
     calibration = _calibration(1.0)
     both = pooled(linear, knn, newer=(), calibration=calibration)
     expected = np.array([0.7, 0.15, 0.15]) ** (1 / calibration.temperature)
@@ -255,8 +255,8 @@ def test_newer_class__is_answered_by_the_head_at_once(own_gallery: ColourGallery
 def test_gated__newcomers_have_the_head_s_probability() -> None:
     """What the head leaves is shared out among the others as they voted."""
     labels = ("ant", "bee", "new")
-    knn = Opinion.by_score(Mode.KNN, labels, np.array([[0.6, 0.3, 0.1]]))
-    linear = Opinion.by_score(Mode.LINEAR, labels, np.array([[0.1, 0.2, 0.7]]))
+    knn = ClassScores.by_score(Mode.KNN, labels, np.array([[0.6, 0.3, 0.1]]))
+    linear = ClassScores.by_score(Mode.LINEAR, labels, np.array([[0.1, 0.2, 0.7]]))
     both = gated(knn, linear, newcomers={"new"})
     assert both.mode is Mode.KNN
     assert both.scores[0] == pytest.approx([0.2, 0.1, 0.7])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from qdrant_client.http import models
 
-from classify.answering import basis as standing
+from classify.answering import snapshot as standing
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
@@ -59,7 +59,7 @@ def labels(classifier: Classifier, shelved: Shelf, of: str, options: QueryOption
 def test_new_class__added_without_pause_while_eight_ask(shelved: Shelf) -> None:
     """Every query of every mode is answered, and all know the class when the writer is done."""
     classifier, ended = Classifier(shelved.store), threading.Event()
-    classifier.basis()
+    classifier.snapshot()
 
     def add() -> int:
         deadline = time.monotonic() + WRITTEN_FOR_S
@@ -150,7 +150,7 @@ def test_answers__ask_the_server_for_neighbours_alone(
     assert served.server is not None
     served.store.add(served.references("moth", 8))
     classifier = Classifier(served.store)
-    classifier.basis()
+    classifier.snapshot()
     before = len(served.server.requests)
     for _ in range(5):
         for options in EVERY_MODE:
@@ -165,7 +165,7 @@ def test_others_class__is_named_before_it_is_counted(
     """Neighbours bring their own labels."""
     monkeypatch.setattr(standing, "COUNTED_S", 3600.0)
     classifier = Classifier(served.store)
-    classifier.basis()
+    classifier.snapshot()
     served.open().add(served.references("moth", 40))
     assert labels(classifier, served, "moth", QueryOptions(evidence=0)) == {"moth"}
 

@@ -44,14 +44,16 @@ def _clusters(
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), classes
 
 
-def _curve(vectors: Vectors, classes: Codes, groups: Codes | None = None) -> LearningCurve:
+def _curve(
+    vectors: Vectors, classes: Codes, groups: Codes | None = None, *, draws: int = 4
+) -> LearningCurve:
     curve = learning_curve(
         vectors,
         classes,
         np.arange(len(classes)) if groups is None else groups,
         LABELS,
         train=COMPARED,
-        draws=4,
+        draws=draws,
     )
     assert curve is not None
     return curve
@@ -69,12 +71,17 @@ def test_curve__rises_and_the_metric_helps() -> None:
     assert curve.classes == 4
 
 
-def test_curve__interval_is_student_s() -> None:
-    """The interval of a mean over four draws is 3.182 standard errors wide each way."""
-    point = _curve(*_clusters(20, spread=1.0)).points["k-NN, cosine"][1]
-    error = np.std(point.draws, ddof=1) / np.sqrt(4)
+@pytest.mark.parametrize("draws", [2, 4, 12])
+def test_curve__interval_is_student_s(draws: int) -> None:
+    """The mean over draws has the interval that scipy gives it, however many draws there were."""
+    from scipy import stats
+
+    vectors, classes = _clusters(20, spread=1.0)
+    point = _curve(vectors, classes, draws=draws).points["k-NN, cosine"][1]
+    assert len(point.draws) == draws
     assert point.accuracy == pytest.approx(np.mean(point.draws))
-    assert point.high - point.accuracy == pytest.approx(3.182 * error)
+    low, high = stats.t.interval(0.95, draws - 1, loc=point.accuracy, scale=stats.sem(point.draws))
+    assert (point.low, point.high) == pytest.approx((max(low, 0), min(high, 1)))
 
 
 def test_curve__groups_are_never_on_both_sides() -> None:
@@ -141,7 +148,7 @@ def test_compared__answer_as_the_product_does(
     assert curve["k-NN, cosine"] == answered(QueryOptions(metric=MetricName.COSINE, k=5))
     if per_class > 1:
         assert curve["k-NN, learned metric"] == answered(QueryOptions())
-    head = classifier.basis().head
+    head = classifier.snapshot().head
     assert head is not None
     if head.metric is None:
         assert curve["linear (LDA)"] == answered(QueryOptions(mode=Mode.LINEAR))

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
 from classify.answering.modes import MODE_NAMES, Mode
-from classify.evaluation.evaluation import Evaluation, Exhibit, Shown, Subject, Unreadable
+from classify.evaluation.evaluation import Evaluation, Exhibit, Shown, Subject, UnreadableQuery
 from classify.evaluation.figures import figures_of, to_dict
 from classify.evaluation.learning import LearningCurve, LearningPoint
 from classify.evaluation.page.page import render
@@ -76,7 +76,7 @@ def evaluated(n_classes: int, *, queries: int = 400) -> Evaluation:
         predictions=modes,
         mistakes={Mode.KNN: [exhibit, exhibit], Mode.LINEAR: [exhibit], Mode.AUTO: []},
         absent={"violet": 3},
-        unreadable=[Unreadable("x.png", "no picture")],
+        unreadable=[UnreadableQuery("x.png", "no picture")],
         thumbnails={f"r{i}": _jpeg("green") for i in range(4)},
         learning=LearningCurve(
             {name: _learned(0.5 + i / 10) for i, name in enumerate(("cosine", "learned"))}, 6, []

@@ -24,7 +24,7 @@ def busy_service(serve: Serve, store_with_heads: VectorStore) -> Running:
     for name, colour in (("a.png", "red"), ("b.png", "green")):
         posted = {"images": (name, picture(colour, 700))}
         assert service.http.post("/v1/classify", files=posted).status_code == 200
-    service.service.doubts.wait(PATIENCE_S)
+    service.service.review_selection.wait(PATIENCE_S)
     assert len(service.http.get("/v1/review").json()["items"]) == 2
     published(store_with_heads, FIRST, ("red", "green"), red=0.5, green=1.0)
     published(store_with_heads, SECOND, ("green", "red", "blue"), red=0.7, green=0.8, blue=0.9)

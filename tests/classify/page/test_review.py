@@ -27,7 +27,7 @@ def doubts(look: Visit, serve: Serve, store_with_heads: VectorStore) -> Doubting
         for i, colour in enumerate(colours):
             files = [("images", (f"{i}-{colour}.png", picture(colour, 600 + i)))]
             assert service.http.post("/v1/classify", files=files).status_code == 200
-        service.service.doubts.wait(PATIENCE_S)
+        service.service.review_selection.wait(PATIENCE_S)
         return look("review", at=service)
 
     return start
@@ -110,7 +110,7 @@ def test_conflict__is_shown_with_a_choice(
     service = serve(store_with_heads, keep_queries=20)
     for name, seed in (("a.png", 620), ("b.png", 621), ("c.png", 622)):
         service.http.post("/v1/classify", files={"images": (name, picture("red", seed))})
-    service.service.doubts.wait(PATIENCE_S)
+    service.service.review_selection.wait(PATIENCE_S)
     visitor = look("review", at=service)
     page = visitor.page
     for name, seed in (("a.png", 620), ("b.png", 621)):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.types import Message
 
-from classify.service.gate import Gate
+from classify.service.access_control import AccessControl
 from classify.service.keys import Keyring
 from holotype.errors import ServiceError
 from tests.classify.conftest import picture
@@ -116,7 +116,7 @@ def test_keys__refused_before_the_body_is_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "path": "/v1/classify", "method": "POST", "headers": []}
-    gate = Gate(app, keyring=Keyring.parse(KEYS), hosts=None)
+    gate = AccessControl(app, keyring=Keyring.parse(KEYS), hosts=None)
     asyncio.run(gate(scope, receive, send))
     assert sent[0]["status"] == 401
 

@@ -93,7 +93,7 @@ def test_ready__an_encoder_that_fails(serve_shared: Serve) -> None:
 
 def test_ready__a_store_that_does_not_answer(serve: Serve, own_store: VectorStore) -> None:
     """503 with the reason."""
-    from classify.service.timed import TimedSearch
+    from classify.service.classification import TimedSearch
 
     class Away(TimedSearch):
         def count(self) -> int:

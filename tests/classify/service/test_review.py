@@ -18,12 +18,12 @@ import pytest
 from classify.answering.answers import Answer, answer_from
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
-from classify.service import doubts
+from classify.service import review_selection
+from classify.service.classification import SearchRequest, Upload
 from classify.service.metrics import Metrics
 from classify.service.models.answers import EXAMPLES
 from classify.service.problems import NotFound
-from classify.service.queries import Search, Upload
-from classify.service.review import ReviewQueue, ReviewUnusable
+from classify.service.review_queue import ReviewQueue, ReviewUnusable
 from classify.service.routes import review as routes
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
@@ -46,7 +46,7 @@ def doubting(serve: Serve, own_store: VectorStore, tmp_path: Path) -> Running:
 
 def kept(running: Running) -> list[dict[str, object]]:
     """What waits for review, once all answers so far have been looked at."""
-    running.service.doubts.wait(PATIENCE_S)
+    running.service.review_selection.wait(PATIENCE_S)
     items: list[dict[str, object]] = running.http.get("/v1/review").json()["items"]
     return items
 
@@ -205,7 +205,7 @@ def test_answers__wait_for_nothing_and_what_is_too_much_is_dropped(
         keep(*args, **options)
 
     monkeypatch.setattr(ReviewQueue, "keep", slow)
-    monkeypatch.setattr(doubts, "WAITING_REQUESTS", 2)
+    monkeypatch.setattr(review_selection, "WAITING_REQUESTS", 2)
     try:
         for seed in range(540, 544):
             response = doubting.http.post("/v1/classify", files=images(picture("red", seed)))
@@ -222,17 +222,17 @@ def test_answers__pictures_that_wait_are_bounded_in_bytes(
 ) -> None:
     """One request beyond the bound is taken, a second one beside it is not."""
     queue, metrics, free = ReviewQueue(tmp_path, limit=5), Metrics(), threading.Event()
-    monkeypatch.setattr(doubts, "WAITING_BYTES", 10)
+    monkeypatch.setattr(review_selection, "WAITING_BYTES", 10)
 
-    def opinion(_search: Search) -> Future[list[Answer]]:
+    def second(_search: SearchRequest) -> Future[list[Answer]]:
         assert free.wait(PATIENCE_S)
         done: Future[list[Answer]] = Future()
         done.set_result([unknown])
         return done
 
     unknown = replace(answer_from(EXAMPLES["Answer"]), label=None, abstained="unlike anything")
-    examined = doubts.Doubts(queue, opinion, metrics)
-    search = Search(np.zeros((1, 2), np.float32), ("id",), QueryOptions(mode=Mode.KNN))
+    examined = review_selection.ReviewSelection(queue, second, metrics)
+    search = SearchRequest(np.zeros((1, 2), np.float32), ("id",), QueryOptions(mode=Mode.KNN))
     examined.wait(PATIENCE_S)
     for name in ("first", "second"):
         examined.examine([Upload(name, name.encode() * 3)], search, [unknown])

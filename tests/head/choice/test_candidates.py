@@ -15,15 +15,15 @@ from head.choice.candidates import (
     logistic_path,
     whitened_path,
 )
-from head.choice.search import Search, prepare
+from head.choice.cross_validation import CrossValidation, prepare
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions
-from head.fit.whitener import Whitener
+from head.fit.whitening import Whitener
 from tests.head.conftest import Clouds
 
 
 @pytest.fixture(scope="module")
-def search() -> Search:
+def search() -> CrossValidation:
     """Classes that differ in small numbers beside large ones of noise: accuracy rises with C."""
     data = Clouds(24).training_set({f"class{n}": 20 for n in range(10)})
     noise = np.random.default_rng(0).normal(size=(len(data), 8))
@@ -43,7 +43,7 @@ def perfect(candidate: Candidate) -> Candidate:
     return replace(candidate, scores=scores, correct=np.ones_like(candidate.correct))
 
 
-def test_path__ends_where_the_best_is_out_of_reach(search: Search) -> None:
+def test_path__ends_where_the_best_is_out_of_reach(search: CrossValidation) -> None:
     """A path that gains ever less than what is missing ends sooner, and begins the same."""
     lda = lda_candidate(search)
     assert lda is not None
@@ -56,7 +56,7 @@ def test_path__ends_where_the_best_is_out_of_reach(search: Search) -> None:
 
 @pytest.mark.parametrize("follow", [logistic_path, whitened_path])
 def test_path__goes_on_where_it_ties(
-    search: Search, follow: Callable[..., list[Candidate]]
+    search: CrossValidation, follow: Callable[..., list[Candidate]]
 ) -> None:
     """What is as good as the best elsewhere is followed as far as without it."""
     lda = lda_candidate(search)
@@ -68,7 +68,7 @@ def test_path__goes_on_where_it_ties(
     )
 
 
-def test_whitener__folds_what_it_unfolds(search: Search) -> None:
+def test_whitener__folds_what_it_unfolds(search: CrossValidation) -> None:
     """A layer taken into the whitened space gives there the logits that it gave outside."""
     within = search.folds[0].within
     assert within is not None

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from head.choice import refit
 from head.choice.candidates import Candidate, logistic_path, whitened_path
+from head.choice.cross_validation import prepare, within_everything
 from head.choice.refit import Refit
-from head.choice.search import prepare, within_everything
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from head.choice.candidates import Candidate, lda_candidate
-from head.choice.search import prepare
+from head.choice.cross_validation import prepare
 from head.choice.selection import simplest, surest
 from tests.head.conftest import Clouds
 

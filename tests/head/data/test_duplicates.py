@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from head.data.duplicates import join_near_duplicates
+from head.data import duplicates
+from head.data.duplicates import join, join_near_duplicates, pairs_above
 from tests.head.conftest import Clouds
 
 
@@ -43,3 +45,35 @@ def test_twins__under_two_labels_are_left_alone() -> None:
     vectors[9] = vectors[0]
     codes = np.repeat([0, 1], 5)
     assert len(set(join_near_duplicates(vectors, codes, np.arange(10)))) == 10
+
+
+def test_pairs__a_chain_is_one_group() -> None:
+    """Each is near the next, the ends are far apart: still one group."""
+    angles = np.radians(np.arange(0, 90, 10))
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    alone = np.arange(9)
+    assert join(alone, pairs_above(vectors, 0.98)).tolist() == [0] * 9
+    assert join(alone, pairs_above(vectors, 0.99)).tolist() == alone.tolist()
+
+
+def test_pairs__groups_keep_their_order() -> None:
+    """A joined group stands where its first part stood; the numbers have no gaps."""
+    assert join(np.array([3, 1, 0, 2, 3]), np.array([[0], [1]])).tolist() == [1, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize("block", [1, 7, 10_000])
+def test_pairs__all_are_found(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a block, the pairs are those that looking at each two finds."""
+    monkeypatch.setattr(duplicates, "BLOCK_ROWS", block)
+    vectors = Clouds(8).of("ant", 20)
+    usual = float(np.mean(vectors @ vectors.T))
+    found = {(int(a), int(b)) for a, b in pairs_above(vectors, usual).T}
+    by_two = {(a, b) for b in range(20) for a in range(b) if vectors[a] @ vectors[b] > usual}
+    assert found == by_two
+    assert 0 < len(found) < 190
+
+
+def test_twins__of_nothing() -> None:
+    """No references have no groups."""
+    nothing = np.empty(0, np.int64)
+    assert join_near_duplicates(np.zeros((0, 3), np.float32), nothing, nothing).shape == (0,)

@@ -8,8 +8,8 @@ from sklearn.covariance import ledoit_wolf
 
 from head.fit import statistics
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
 from head.fit.statistics import gather, total, within_class
+from head.fit.whitening import Metric
 from tests.head.conftest import Clouds
 
 SIZES = {"ant": 40, "bee": 25, "wasp": 9, "fly": 2, "moth": 1}

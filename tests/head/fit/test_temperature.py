@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss as sklearn_log_loss
 
 from head.fit.temperature import fit_temperature, log_loss, softmax
 
@@ -35,6 +36,16 @@ def test_temperature__has_the_least_log_loss() -> None:
 def test_log_loss__by_hand() -> None:
     """Even odds cost log 2, whatever the level of the logits."""
     assert log_loss(np.array([[7.0, 7.0]]), np.array([1])) == pytest.approx(np.log(2))
+
+
+def test_log_loss__agrees_with_scikit_learn() -> None:
+    """Of the probabilities at any temperature, also where a class is never the truth."""
+    logits, codes = drawn(200)
+    codes[codes == 3] = 0
+    for temperature in (0.5, 1.0, 4.0):
+        probabilities = softmax(logits / temperature)
+        expected = sklearn_log_loss(codes, probabilities, labels=range(6))
+        assert log_loss(logits, codes, temperature) == pytest.approx(expected)
 
 
 def test_temperature__of_answers_that_are_all_right_is_no_end_of_the_range() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.gate import Gate, Gated, Landmarks
 
 PLAIN = Metric(np.diag([1.0, 2.0, 1.0]).astype(np.float32), np.zeros(3, np.float32))
@@ -62,7 +63,14 @@ def test_share__divides_by_odds() -> None:
 
 
 def test_gate__survives_json() -> None:
-    """What is stored gives the same odds."""
-    again = Gate.from_json(json.loads(json.dumps(GATE.to_json())))
-    assert again.asked == GATE.asked
-    np.testing.assert_array_equal(again.coefficients, GATE.coefficients)
+    """What is stored gives the same odds, whatever new gates are made with."""
+    gate = dataclasses.replace(GATE, half_sure=0.25)
+    again = Gate.from_json(json.loads(json.dumps(gate.to_json())))
+    assert (again.asked, again.half_sure) == (98, 0.25)
+    np.testing.assert_array_equal(again.coefficients, gate.coefficients)
+
+
+def test_gate__of_before_half_sure_was_stored() -> None:
+    """Such a gate answers as it did then."""
+    stored = {"coefficients": [-1.0, 0.5, 0.25, 3.0, -2.0, 1.0, -0.5], "asked": 98}
+    assert Gate.from_json(stored).half_sure == 0.5

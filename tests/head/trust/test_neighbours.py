@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.search import prepare
+from head.choice.cross_validation import prepare
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.calibration import made_up_for
 from head.trust.neighbours import LeftOutVotes, left_out_votes
 from holotype import knn

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from head.choice.search import prepare, within_everything
+from head.choice.cross_validation import prepare, within_everything
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from head.trust.novelty import OUTSIDE_WEIGHT, Novelty, usual_scores
 from holotype.errors import UsageError

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from head.choice.search import Search, prepare, within_everything
+from head.choice.cross_validation import CrossValidation, prepare, within_everything
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.trust import rehearsal
 from head.trust.gate import Gated, Landmarks
 from head.trust.rehearsal import rehearse
@@ -20,7 +20,7 @@ CLOUDS = Clouds(32, spread=0.2)
 SIZES = dict.fromkeys(["ant", "bee", "fly", "gnat", "wasp"], 12)
 
 
-def searched(data: TrainingSet) -> Search:
+def searched(data: TrainingSet) -> CrossValidation:
     """What a retrain rehearses on."""
     return prepare(data).shrunk_at_least(0.5)
 

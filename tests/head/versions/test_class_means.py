@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice.search import within_everything
+from head.choice.cross_validation import within_everything
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.lda import discriminants
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.job import retrain
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, keep, newer, with_classes

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from head.fit.features import FeatureMap
-from head.fit.metric import Metric
+from head.fit.whitening import Metric
 from head.versions import registry
 from head.versions.export import export_head
 from head.versions.head import ClassMeans, Head

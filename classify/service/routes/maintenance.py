@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from classify.service.copies import COPY_TYPE, copy_of
+from classify.service.backup import COPY_TYPE, copy_of
 from classify.service.dependencies import WRITE, ServiceDep, StoreDep
-from classify.service.models.keeping import VerificationModel, VerifyBody
+from classify.service.models.maintenance import VerificationModel, VerifyBody
 from classify.service.problems import responses
 
 

@@ -11,25 +11,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from classify.answering.answers import Answer, QueryResult
-from classify.answering.basis import Basis
 from classify.answering.classifier import Classifier
+from classify.answering.snapshot import Snapshot
 from classify.service.batcher import Batcher
-from classify.service.timed import TimedSearch
 from holotype.errors import BrokenImage, HolotypeError
 from holotype.images.picture import read_picture, read_pixels
 from holotype.images.square import Pixels
-from holotype.references import Vectors, reference_id
+from holotype.references import EVERYTHING, Neighbour, Reference, Vectors, Where, reference_id
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
@@ -50,7 +49,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class DecodedUpload:
     """An upload that could be read."""
 
     upload: Upload
@@ -62,7 +61,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchRequest:
     """The queries of one request, embedded."""
 
     vectors: Vectors
@@ -72,7 +71,53 @@ class Search:
     options: QueryOptions
 
 
-Examine = Callable[[Sequence[Upload], Search, Sequence[Answer]], None]
+Examine = Callable[[Sequence[Upload], SearchRequest, Sequence[Answer]], None]
+
+
+class TimedSearch:
+    """Passes everything on to a store, and adds up the seconds that its searches take.
+
+    Reading the references that were found is a part of searching.
+
+    For one thread at a time.
+    """
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+        self._seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def neighbours(
+        self,
+        vectors: Vectors,
+        *,
+        k: int,
+        where: Where = EVERYTHING,
+        with_vectors: bool = False,
+    ) -> list[list[Neighbour]]:
+        """See `VectorStore.neighbours`."""
+        with self._timed():
+            return self._store.neighbours(vectors, k=k, where=where, with_vectors=with_vectors)
+
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """See `VectorStore.get`."""
+        with self._timed():
+            return self._store.get(ids)
+
+    def spent(self) -> float:
+        """Seconds of searching since the last time this was asked."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - started
 
 
 class Searching:
@@ -83,32 +128,32 @@ class Searching:
         self._classifier = Classifier(cast("VectorStore", self._store))
         self._metrics = metrics
         with suppress(HolotypeError):  # who asks is told
-            self._classifier.basis()  # the first answer need not wait for it
-        self._batcher: Batcher[Search, list[Answer]] = Batcher(
+            self._classifier.snapshot()  # the first answer need not wait for it
+        self._batcher: Batcher[SearchRequest, list[Answer]] = Batcher(
             self._classify,
             name="search",
             size=SEARCHES_PER_CALL,
             observe=lambda size, _seconds: metrics.batched("search", size),
         )
 
-    async def classify(self, search: Search) -> list[Answer]:
+    async def classify(self, search: SearchRequest) -> list[Answer]:
         """The answers to one request, in order."""
         return await asyncio.wrap_future(self.submit(search))
 
-    def submit(self, search: Search) -> Future[list[Answer]]:
+    def submit(self, search: SearchRequest) -> Future[list[Answer]]:
         """The same for threads."""
         # Requests with other options are another call of the classifier.
         return self._batcher.submit(search, key=search.options)
 
-    def basis(self) -> Basis:
+    def snapshot(self) -> Snapshot:
         """What answers are given from now."""
-        return self._classifier.basis()
+        return self._classifier.snapshot()
 
     def close(self) -> None:
         """Finish what was submitted."""
         self._batcher.close()
 
-    def _classify(self, searches: Sequence[Search]) -> list[list[Answer]]:
+    def _classify(self, searches: Sequence[SearchRequest]) -> list[list[Answer]]:
         vectors = np.concatenate([search.vectors for search in searches])
         own_ids = list(chain.from_iterable(search.own_ids for search in searches))
         started = time.perf_counter()
@@ -165,24 +210,24 @@ class Classification:
             UnknownFilterKey, EmptyGallery, NoActiveHead: see `Classifier.candidates`.
         """
         decoded = await self._decoded(uploads, thumbnails=thumbnails)
-        queries = [found for found in decoded if isinstance(found, Query)]
+        queries = [found for found in decoded if isinstance(found, DecodedUpload)]
         answers = iter(await self._answered(queries, options) if queries else [])
         return [
             QueryResult(found.upload.name, next(answers), thumbnail=found.thumbnail)
-            if isinstance(found, Query)
+            if isinstance(found, DecodedUpload)
             else found
             for found in decoded
         ]
 
     async def _decoded(
         self, uploads: Sequence[Upload], *, thumbnails: bool
-    ) -> list[Query | QueryResult]:
+    ) -> list[DecodedUpload | QueryResult]:
         loop = asyncio.get_running_loop()
         decode = partial(self._decode, with_thumbnail=thumbnails)
         decoding = [loop.run_in_executor(self._decoders, decode, upload) for upload in uploads]
         return list(await asyncio.gather(*decoding))
 
-    def _decode(self, upload: Upload, *, with_thumbnail: bool) -> Query | QueryResult:
+    def _decode(self, upload: Upload, *, with_thumbnail: bool) -> DecodedUpload | QueryResult:
         try:
             with self._metrics.timed("decode"):
                 pixels, thumbnail = self._read(upload.data, with_thumbnail=with_thumbnail)
@@ -190,7 +235,7 @@ class Classification:
             self._metrics.broke()
             return QueryResult(upload.name, problem=error.reason)
         own_id = reference_id(hashlib.sha256(upload.data).hexdigest())
-        return Query(upload, pixels, own_id, thumbnail)
+        return DecodedUpload(upload, pixels, own_id, thumbnail)
 
     def _read(self, data: bytes, *, with_thumbnail: bool) -> tuple[Pixels, bytes | None]:
         if not with_thumbnail:
@@ -198,11 +243,13 @@ class Classification:
         picture = read_picture(data, self._recipe)
         return picture.pixels, picture.thumbnail
 
-    async def _answered(self, queries: Sequence[Query], options: QueryOptions) -> list[Answer]:
+    async def _answered(
+        self, queries: Sequence[DecodedUpload], options: QueryOptions
+    ) -> list[Answer]:
         encoding = [self._encoding.submit(query.pixels) for query in queries]
         vectors = await asyncio.gather(*map(asyncio.wrap_future, encoding))
         own_ids = tuple(query.own_id for query in queries)
-        search = Search(np.stack(vectors), own_ids, options)
+        search = SearchRequest(np.stack(vectors), own_ids, options)
         answers = await self._searching.classify(search)
         self._metrics.answered(answers)
         self._examine([query.upload for query in queries], search, answers)

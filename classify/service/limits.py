@@ -1,10 +1,11 @@
-"""Request bodies are bounded, in size and in number, before anything is done with them.
+"""What is under way is bounded before anything is done with it: images in number, bodies in size.
 
 The framework has a limit of size too, but answers in plain text, and only once it reads.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from http import HTTPStatus
 
@@ -12,14 +13,53 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from classify.service.places import Places, QueueFull
-from classify.service.problems import TooLarge, problem_of, response_of
+from classify.service.problems import QueueFull, TooLarge, problem_of, response_of
 
 JSON_BODY = 1 << 20
 """Largest body of a request without images, bytes: 10,000 ids take 400 kB."""
 
 BYTES_PER_PLACE = 1 << 20
 """How much of an upload is taken for an image until its images have been counted."""
+
+
+class Places:
+    """A fixed number of places. Taken all or none, given back whatever happens."""
+
+    def __init__(self, limit: int, *, refused: Callable[[], None] = lambda: None) -> None:
+        """Nothing is under way yet.
+
+        Args:
+            limit: how many there are.
+            refused: told whenever there were too few.
+        """
+        self.limit = limit
+        self._refused = refused
+        self._taken = 0
+        self._guard = threading.Lock()
+
+    @property
+    def taken(self) -> int:
+        """Images under way."""
+        return self._taken
+
+    def take(self, n: int) -> None:
+        """Take n places.
+
+        Raises:
+            QueueFull: fewer are free.
+        """
+        with self._guard:
+            if self._taken + n <= self.limit:
+                self._taken += n
+                return
+            taken = self._taken
+        self._refused()
+        raise QueueFull(wanted=n, taken=taken, limit=self.limit)
+
+    def give_back(self, n: int) -> None:
+        """Give n places back."""
+        with self._guard:
+            self._taken -= n
 
 
 class BodyLimit:

@@ -1,6 +1,6 @@
 """What answers are given from, kept in memory: the classes with their sizes, and the head.
 
-No answer counts, exports or waits for it. An answer takes the `Basis` that is there, which
+No answer counts, exports or waits for it. An answer takes the `Snapshot` that is there, which
 another thread replaces:
 
 - after a change that was made through this store. Who made it waits until answers know of it
@@ -10,7 +10,7 @@ another thread replaces:
   For so long a class may be answered that somebody else has removed.
 
 What cannot be read is left as it was: once a head is loaded, answers go on with it, whatever
-the store does. The first basis is read by who asks for it: a fresh command has no old one.
+the store does. The first snapshot is read by who asks for it: a fresh command has no old one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from classify.answering.filtered import FilteredClasses
+from classify.answering.background import BackgroundWorker
+from classify.answering.filter_cache import FilterCache
 from classify.answering.knn import Classes
-from classify.answering.waking import Waking
 from holotype.errors import HolotypeError, StoreError
 from holotype.pace import Pace
 from holotype.store.watchers import Change
@@ -47,7 +47,7 @@ CATCH_UP_S: Final = 5.0
 """How long who changed something waits for a basis that knows of it, at most."""
 
 FIRST_READ_S: Final = 10.0
-"""How long the first basis reads vectors of classes that are newer than the head, at most."""
+"""How long the first snapshot reads vectors of classes that are newer than the head, at most."""
 
 SLICE_S: Final = 0.05
 PAUSE_S: Final = 0.15
@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Basis:
+class Snapshot:
     """What is known of a gallery at one time. Another one takes its place; it never changes."""
 
     classes: Classes | None
@@ -66,14 +66,14 @@ class Basis:
     """The active one, with a row for every class of today as far as they are known."""
 
 
-class Standing:
+class SnapshotCache:
     """The basis of the answers from one store. Safe for several threads."""
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._basis: Basis | None = None
+        self._snapshot: Snapshot | None = None
         self._begun = False
-        """Whether somebody asked: who changes something then waits for the first basis, too."""
+        """Whether somebody asked: who changes something then waits for the first snapshot, too."""
         self._refreshing = threading.Lock()
         self._caught_up = threading.Condition()
         self._changes = 0
@@ -95,18 +95,18 @@ class Standing:
         self._extended: tuple[object, Head] | None = None
         """What the head of today was made of, and that head."""
         self._pointer, self._count, self._read = Pace(), Pace(), Pace()
-        self._filtered = FilteredClasses(store)
-        self._waking = Waking(weakref.WeakMethod(self._work))
-        weakref.finalize(self, self._waking.end)
+        self._filtered = FilterCache(store)
+        self._worker = BackgroundWorker(weakref.WeakMethod(self._work))
+        weakref.finalize(self, self._worker.end)
         store.watch(self)
 
-    def basis(self) -> Basis:
+    def snapshot(self) -> Snapshot:
         """What there is; read now if nothing was.
 
         Raises:
             HolotypeError: nothing was, and the head cannot be read.
         """
-        return self._basis or self._first()
+        return self._snapshot or self._first()
 
     def classes(self, where: Where) -> Classes:
         """Those that a filter leaves, as they were counted lately; counted now where nobody asked.
@@ -115,7 +115,7 @@ class Standing:
             UnknownFilterKey: the filter names a key that no reference carries.
             StoreError: they cannot be counted.
         """
-        classes = self.basis().classes
+        classes = self.snapshot().classes
         if where:
             return self._filtered.classes(where, of=classes, state=self._changes)
         if classes is None:
@@ -125,7 +125,7 @@ class Standing:
     def changed(self, change: Change) -> None:
         """See `Watcher`: the basis knows of it when this returns, or soon."""
         if change is Change.CLOSING:
-            self._waking.end()
+            self._worker.end()
             with self._caught_up:
                 self._caught_up.notify_all()
             return
@@ -135,23 +135,23 @@ class Standing:
             self._head_moved |= change is Change.ACTIVE_HEAD
             begun = self._begun
         if begun:
-            self._waking.at(0.0)
+            self._worker.at(0.0)
             with self._caught_up:
                 self._caught_up.wait_for(
-                    lambda: self._known >= mine or self._waking.ended, CATCH_UP_S
+                    lambda: self._known >= mine or self._worker.ended, CATCH_UP_S
                 )
 
     # -- inside: all of it under `_refreshing` ---------------------------------------
 
-    def _first(self) -> Basis:
+    def _first(self) -> Snapshot:
         with self._refreshing:
-            if self._basis is None:
+            if self._snapshot is None:
                 with self._caught_up:
                     self._begun = True
                 self._refresh(first=True)
-            self._waking.at(0.0 if self._known < self._changes else self._due_at())
-            assert self._basis is not None
-            return self._basis
+            self._worker.at(0.0 if self._known < self._changes else self._due_at())
+            assert self._snapshot is not None
+            return self._snapshot
 
     def _work(self) -> float | None:
         """Refresh; returns when that is due again."""
@@ -159,7 +159,7 @@ class Standing:
             try:
                 self._refresh(first=False)
             except RuntimeError:
-                if not self._waking.ended:  # the store was closed under a call that hung
+                if not self._worker.ended:  # the store was closed under a call that hung
                     raise
                 return None
             return self._due_at()
@@ -169,11 +169,11 @@ class Standing:
         own = first or changes != self._known
         self._read_head(first=first)
         counts = self._counted()
-        classes = None if self._basis is None else self._basis.classes
+        classes = None if self._snapshot is None else self._snapshot.classes
         if counts is not None and (classes is None or classes.counts != counts):
             classes = Classes.of(counts)
         head = self._of_today(classes.counts if classes else {}, first=first, own=own)
-        self._basis = Basis(classes, head)
+        self._snapshot = Snapshot(classes, head)
         self._filtered.recount(state=changes)
         with self._caught_up:
             self._known = changes

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opinion:
+class ClassScores:
     """Row i belongs to query i, column c to label c."""
 
     mode: Mode
@@ -40,12 +40,12 @@ class Opinion:
         scores: Floats,
         *,
         calibration: Calibration | None = None,
-    ) -> Opinion:
+    ) -> ClassScores:
         """Ranked by score, then by label."""
         ranking = np.argsort(-scores, axis=1, kind="stable")
         return cls(mode, labels, scores, ranking, calibration)
 
-    def balanced(self, sizes: Floats, balance: float) -> Opinion:
+    def balanced(self, sizes: Floats, balance: float) -> ClassScores:
         """The opinion where queries do not come as often from each class as references do.
 
         Each score is divided by (references of its label) ** balance (prior shift: Saerens,
@@ -61,7 +61,9 @@ class Opinion:
             return self
         shifted = self.scores / np.maximum(sizes, 1) ** balance
         total = shifted.sum(axis=1, keepdims=True)
-        return Opinion.by_score(self.mode, self.labels, shifted / np.where(total > 0, total, 1.0))
+        return ClassScores.by_score(
+            self.mode, self.labels, shifted / np.where(total > 0, total, 1.0)
+        )
 
     @property
     def best(self) -> Floats:

@@ -57,7 +57,7 @@ class Site:
         return cls(parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
-class Gate:
+class AccessControl:
     """ASGI middleware; lets through who may enter, and answers the others."""
 
     def __init__(

@@ -19,9 +19,9 @@ from classify.answering.answers import Answer, Part
 from classify.answering.modes import Mode
 
 if TYPE_CHECKING:
+    from classify.service.classification import SearchRequest, Upload
     from classify.service.metrics import Metrics
-    from classify.service.queries import Search, Upload
-    from classify.service.review import ReviewQueue
+    from classify.service.review_queue import ReviewQueue
 
 ABSTAINED, DISAGREE = "abstained", "modes disagree"
 
@@ -36,10 +36,10 @@ CLOSE_S = 5.0
 
 _log = logging.getLogger(__name__)
 
-Classify = Callable[["Search"], "Future[list[Answer]]"]
+Classify = Callable[["SearchRequest"], "Future[list[Answer]]"]
 
 
-class Doubts:
+class ReviewSelection:
     """Keeps queries in doubt for review, where that is allowed, in a thread of its own."""
 
     def __init__(self, queue: ReviewQueue, classify: Classify, metrics: Metrics) -> None:
@@ -47,7 +47,7 @@ class Doubts:
 
         Args:
             queue: where they are kept.
-            classify: gives the second opinion.
+            classify: gives the second class_scores.
             metrics: told what became of them.
         """
         self._queue = queue
@@ -60,7 +60,9 @@ class Doubts:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="doubts")
         self._submit(queue.settle, size=0)
 
-    def examine(self, uploads: Sequence[Upload], search: Search, answers: Sequence[Answer]) -> None:
+    def examine(
+        self, uploads: Sequence[Upload], search: SearchRequest, answers: Sequence[Answer]
+    ) -> None:
         """Have another mode asked, and queries in doubt kept, soon; never waits.
 
         Args:
@@ -100,7 +102,9 @@ class Doubts:
         future.add_done_callback(self._ended)
         return True
 
-    def _keep(self, uploads: Sequence[Upload], search: Search, answers: Sequence[Answer]) -> None:
+    def _keep(
+        self, uploads: Sequence[Upload], search: SearchRequest, answers: Sequence[Answer]
+    ) -> None:
         opinions = self._of_both_modes(search, answers)
         for upload, answer, both in zip(uploads, answers, opinions, strict=True):
             reason = _doubt(answer, both)
@@ -108,7 +112,7 @@ class Doubts:
                 self._queue.keep(upload.data, query=upload.name, reason=reason, answers=_said(both))
                 self._metrics.doubted("kept")
 
-    def _of_both_modes(self, search: Search, answers: Sequence[Answer]) -> Sequence[Answer]:
+    def _of_both_modes(self, search: SearchRequest, answers: Sequence[Answer]) -> Sequence[Answer]:
         options = search.options
         if options.mode is Mode.AUTO:
             return answers

@@ -39,7 +39,7 @@ class _Kept:
     """Monotonic seconds."""
 
 
-class FilteredClasses:
+class FilterCache:
     """Counts what a filter leaves when it is first asked for, and later in the background.
 
     Safe for several threads.

@@ -15,7 +15,7 @@ Work = Callable[[], float | None]
 """Does what is due, and returns when the next thing is (monotonic seconds); None: nothing."""
 
 
-class Waking:
+class BackgroundWorker:
     """Runs one piece of work, whenever it is time. Safe for several threads.
 
     The thread is started by the first request. It holds its work weakly, and ends with it.

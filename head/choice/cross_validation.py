@@ -35,7 +35,7 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Search:
+class CrossValidation:
     """The search's references and the folds that are scored."""
 
     features: FeatureMap
@@ -78,7 +78,7 @@ class Search:
         rarer: npt.NDArray[np.float64] = np.log(everything / np.maximum(trained, 1))
         return rarer
 
-    def shrunk_at_least(self, shrinkage: float) -> Search:
+    def shrunk_at_least(self, shrinkage: float) -> CrossValidation:
         """The same with more shrinkage in every fold."""
         folds = tuple(
             fold
@@ -91,14 +91,14 @@ class Search:
 
 def prepare(
     training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
-) -> Search:
+) -> CrossValidation:
     """Plan the search and take the statistics of every fold, in one pass."""
     plan = plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
     vectors = features.of(training.vectors if everything else training.vectors[plan.rows])
     codes, n_classes = training.codes[plan.rows], len(training.labels)
     moments = statistics.gather(vectors, codes, plan.folds, n_classes=n_classes)
-    return Search(
+    return CrossValidation(
         features=features,
         vectors=vectors,
         codes=codes,
