@@ -362,7 +362,7 @@ def _neighbours(answer: Sequence[ScoredRecord], *, with_vectors: bool) -> list[N
     found = [
         Neighbour(
             id=str(record.id),
-            label=_payload(record)["label"],
+            label=(record.payload or {})["label"],
             similarity=min(1.0, max(-1.0, record.score)),
             vector=vector,
         )
