@@ -71,11 +71,11 @@ def join(groups: Codes, pairs: Codes) -> Codes:
     Returns:
         (N,) groups, numbered from 0 in the order of the groups before.
     """
+    if not pairs.size:
+        return groups
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    if not pairs.size:
-        return groups
     n = int(groups.max()) + 1
     edges = coo_array((np.ones(pairs.shape[1], dtype=bool), tuple(groups[pairs])), shape=(n, n))
     components: Codes = connected_components(edges, directed=False)[1].astype(np.int64)

@@ -5,6 +5,9 @@ class mix of the gallery. Classes that cannot be both trained and tested are han
 rule: a class whose references form a single group (one reference, for instance) is in
 every training part and is never scored.
 
+scikit-learn's `StratifiedGroupKFold` refuses galleries whose classes are all smaller than the
+number of folds, and compares every group with every fold in Python (`docs/LAB.md`).
+
 Shapes: N references.
 """
 

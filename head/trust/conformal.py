@@ -23,7 +23,9 @@ from holotype.errors import UsageError
 from holotype.references import Floats
 
 LEVELS: tuple[float, ...] = (*(round(0.005 * i, 3) for i in range(100, 200)), 0.998, 0.999)
-"""Coverages for which q is stored; one in between is rounded up to the next."""
+"""Coverages for which q is stored; one in between is rounded up to the next.
+
+Stored heads have a number for each of these: they never change."""
 
 
 @dataclass(frozen=True, slots=True)

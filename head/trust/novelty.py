@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 OUTSIDE_WEIGHT = 0.15
 """Of the second view. Anything from 0.1 to 0.2 does as well on the shared training parts."""
 
+WEIGHT_BEFORE_IT_WAS_STORED: Final = 0.15
+"""What `usual` was found with while no head said with what. History: it never changes."""
+
 FALSE_ALARMS = 0.05
 """Share of queries of known classes that are taken for strangers, unless told otherwise."""
 
@@ -54,6 +57,8 @@ class Novelty:
     """Mean squared distance of references from their class mean, after the feature map."""
     usual: tuple[float, ...] = ()
     """The score that this share (`LEVELS`) of known queries stays below."""
+    outside_weight: float = OUTSIDE_WEIGHT
+    """Of the second view, in the score that `usual` is about."""
 
     @classmethod
     def of(cls, within: WithinClass, metric: Metric, usual: Sequence[float] = ()) -> Novelty:
@@ -72,7 +77,7 @@ class Novelty:
         placed = self.metric.place_mapped(mapped)
         unexplained = self._placed_means.nearest(placed) / np.maximum(_squares(placed), TINY)
         outside = self._plain_means.nearest(mapped) / self.spread
-        return np.asarray(unexplained + OUTSIDE_WEIGHT * outside, np.float64)
+        return np.asarray(unexplained + self.outside_weight * outside, np.float64)
 
     def is_unknown(
         self, scores: Floats, *, false_alarms: float = FALSE_ALARMS
@@ -95,12 +100,22 @@ class Novelty:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers that no block of the head holds."""
-        return {"spread": self.spread, "usual": list(self.usual)}
+        return {
+            "spread": self.spread,
+            "usual": list(self.usual),
+            "outside_weight": self.outside_weight,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, metric: Metric, means: Vectors) -> Novelty:
         """Inverse of `to_json`, with the head's metric and class means."""
-        return cls(metric, means, float(data["spread"]), tuple(map(float, data["usual"])))
+        return cls(
+            metric,
+            means,
+            float(data["spread"]),
+            tuple(map(float, data["usual"])),
+            float(data.get("outside_weight", WEIGHT_BEFORE_IT_WAS_STORED)),
+        )
 
     @cached_property
     def _plain_means(self) -> _Landmarks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,19 @@ def test_novelty__is_the_stated_sum() -> None:
     outside = min(((query[0] - mean) ** 2).sum() for mean in novelty.means) / novelty.spread
     assert novelty.score(query)[0] == pytest.approx(
         unexplained + OUTSIDE_WEIGHT * outside, rel=1e-4
+    )
+
+
+def test_novelty__stored_with_what_its_thresholds_were_found_with() -> None:
+    """A changed constant leaves stored heads as they are; older ones have that of their time."""
+    novelty = replace(novelty_of(Clouds(4)), outside_weight=0.4)
+    stored = novelty.to_json()
+    query = Clouds(4).of("moth", 5)
+    again = Novelty.from_json(stored, metric=novelty.metric, means=novelty.means)
+    np.testing.assert_array_equal(again.score(query), novelty.score(query))
+    del stored["outside_weight"]
+    assert (
+        Novelty.from_json(stored, metric=novelty.metric, means=novelty.means).outside_weight == 0.15
     )
 
 
