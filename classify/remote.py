@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from classify.answering.answers import QueryResult, answer_from
+from classify.answering.answers import Answer, QueryResult, answer_from
 from classify.answering.options import query_options
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import BrokenImage
-from holotype.references import Where
 from holotype.uploads import IMAGES_PER_REQUEST, PARALLEL, fits, requests, too_large
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
     from classify.answering.queries import QueryFile
+    from holotype.references import Vectors
 
 
 def classify_remotely(
@@ -46,18 +47,36 @@ def classify_remotely(
                 future.cancel()
 
 
+def classify_vectors_remotely(
+    vectors: Vectors, client: ServiceClient, options: QueryOptions
+) -> list[Answer]:
+    """Classify vectors of the gallery's space; one answer each, in order.
+
+    Args:
+        vectors: (Q, D) float32, unit rows.
+        client: of the service.
+        options: apply to all of them.
+
+    Raises:
+        HolotypeError: what the service says of these options; or it does not answer.
+    """
+    found = client.classify_vectors(vectors, _body(options))
+    return [answer_from(one["answer"]) for one in found]
+
+
+def _body(options: QueryOptions) -> dict[str, Any]:
+    """The options as JSON; what is None is left out."""
+    chosen = {option.name: getattr(options, option.name) for option in query_options()}
+    chosen["where"] = options.where.expressions()
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
 def _form(options: QueryOptions) -> dict[str, str | list[str]]:
-    """The fields of `POST /v1/classify`; what is None is left out."""
-    form: dict[str, str | list[str]] = {}
-    for name in (option.name for option in query_options()):
-        value = getattr(options, name)
-        if isinstance(value, Where):
-            form[name] = value.expressions()
-        elif isinstance(value, bool):
-            form[name] = str(value).lower()
-        elif value is not None:
-            form[name] = str(value)
-    return form
+    """The same as fields of a form."""
+    return {
+        name: value if isinstance(value, list) else json.dumps(value).strip('"')
+        for name, value in _body(options).items()
+    }
 
 
 def _chunks(sources: Iterator[QueryFile]) -> Iterator[list[QueryFile]]:

@@ -20,8 +20,14 @@ from head.versions.need import gallery_state, need_of
 from holotype.errors import HeadBusy, UnknownHead
 
 if TYPE_CHECKING:
+    from head.data.training_set import TrainingSet
+    from head.fit.options import TrainOptions
     from head.versions.head import Head
+    from holotype.references import Vectors
     from holotype.store.port import VectorStore
+
+    Train = Callable[[TrainingSet, Head | None, TrainOptions], Head]
+    Allocate = Callable[[int, int], Vectors]
 
 KEPT_VERSIONS = 10
 """Older versions are forgotten, unless active or within reach of a rollback."""
@@ -32,6 +38,9 @@ def retrain(
     options: RetrainOptions | None = None,
     *,
     say: Callable[[str], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+    train: Train | None = None,
+    allocate: Allocate | None = None,
 ) -> RetrainResult:
     """Train a head on the whole gallery and make it active.
 
@@ -39,6 +48,10 @@ def retrain(
         store: the gallery.
         options: see `RetrainOptions`.
         say: told what is being done, one line at a time.
+        check: called again and again until the head is trained; what it raises ends the run.
+        train: the way of training; `head.train.train` unless given.
+        allocate: makes an array (rows, columns) of float32 for the vectors; one in memory
+            unless given.
 
     Raises:
         HeadBusy: another retrain is running on this gallery, or ran when this one stood still.
@@ -52,22 +65,38 @@ def retrain(
                 RetrainStatus.NOT_NEEDED, need.describe(options.min_new), need.since
             )
     with only_retrain(store) as lease:
-        return _retrain(store, options, lease, say)
+
+        def on_pass() -> None:
+            lease.check()
+            check()
+
+        # Imported late, as all that trains: a run that finds nothing to do must not pay for it.
+        from head.fit.options import TrainOptions
+
+        how = TrainOptions(options.seed, options.device, in_place=True, say=say, on_pass=on_pass)
+        return _retrain(store, options, lease, how, train or _train_here, allocate)
+
+
+def _train_here(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
+    from head.train import train
+
+    return train(training, champion, options)
 
 
 def _retrain(
-    store: VectorStore, options: RetrainOptions, lease: HeldLease, say: Callable[[str], None]
+    store: VectorStore,
+    options: RetrainOptions,
+    lease: HeldLease,
+    how: TrainOptions,
+    train: Train,
+    allocate: Allocate | None,
 ) -> RetrainResult:
-    # Imported late: a run that finds nothing to do must not pay for them.
     from head.data.training_set import export_training_set
-    from head.fit.options import TrainOptions
-    from head.train import train
 
     started, started_at = time.monotonic(), datetime.now(UTC)
     before = {record.version for record in store.heads()}
-    training, state = export_training_set(store)
-    say(f"exported {len(training)} references of {len(training.labels)} classes")
-    how = TrainOptions(options.seed, options.device, in_place=True, say=say, on_pass=lease.check)
+    training, state = export_training_set(store, allocate=allocate, on_batch=how.on_pass)
+    how.say(f"exported {len(training)} references of {len(training.labels)} classes")
     trained = train(training, _champion(store), how).to_stored()
     comparison = trained.record.report["comparison"]
     held = comparison is not None and comparison["worse"] and not options.force

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
-from holotype.client import error_of
+from holotype.transport import error_of
 
 if TYPE_CHECKING:
     from holotype.client import ServiceClient

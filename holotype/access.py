@@ -10,12 +10,15 @@ The three command lines and the service begin here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
+from holotype.fingerprint import Fingerprint
+from holotype.gallery_encoder import Load, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -24,11 +27,8 @@ from holotype.store.port import Page
 if TYPE_CHECKING:
     from holotype.client import ServiceClient
     from holotype.encoder.protocol import Encoder
-    from holotype.fingerprint import Fingerprint
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
-
-Load = Callable[["Settings"], "Encoder"]
 
 
 class AnyStore(Protocol):
@@ -122,8 +122,50 @@ class Access:
         with self._opening:
             return self._store or self._open_store(None)
 
-    def made_store(self) -> VectorStore:
-        """The store in this process; a gallery that does not exist is made, for the encoder.
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The embedding space of the gallery, wherever it is.
+
+        Raises:
+            GalleryMissing: it does not exist yet.
+        """
+        return (self.service or self.store).fingerprint
+
+    def space(
+        self, name: str | None, dimension: int | None = None, *, first: int | None = None
+    ) -> Fingerprint:
+        """The space of vectors that come from elsewhere: as it was named, or the gallery's.
+
+        Args:
+            name: what the caller calls it; None: whatever the gallery holds.
+            dimension: numbers of a vector; None: as many as the gallery's have.
+            first: numbers of the first vector, for a gallery that is not there yet.
+
+        Raises:
+            FingerprintMismatch: the gallery holds something else.
+            GalleryMissing: there is none yet that could say what was not given.
+        """
+        try:
+            stored = self.fingerprint
+        except GalleryMissing:
+            dimension = dimension or first
+            if name is None or dimension is None:
+                raise GalleryMissing(
+                    f"gallery {self.settings.gallery!r} does not exist yet: name the space of its "
+                    "vectors (--space, or `space=` of `holotype.open`)"
+                ) from None
+            return Fingerprint.of_space(name, dimension)
+        wanted = stored if name is None else Fingerprint.of_space(name, stored.dimension)
+        wanted = replace(wanted, dimension=dimension or wanted.dimension)
+        if wanted != stored:
+            raise FingerprintMismatch(self.gallery.gallery, stored, wanted)
+        return stored
+
+    def made_store(self, space: Fingerprint | None = None) -> VectorStore:
+        """The store in this process; a gallery that does not exist is made.
+
+        Args:
+            space: of vectors that come from elsewhere; None: that of the encoder.
 
         Raises:
             EncoderError: the encoder is needed now, and cannot be loaded.
@@ -132,30 +174,49 @@ class Access:
         try:
             return self.store
         except GalleryMissing:
-            fingerprint = self.encoder().fingerprint
+            fingerprint = space or self.encoder().fingerprint
         with self._opening:
-            return self._store or self._open_store(fingerprint)
+            store = self._store or self._open_store(fingerprint)
+        remember(self.settings, fingerprint)
+        return store
 
     def encoder(self) -> Encoder:
-        """The encoder of the settings, loaded when it is first asked for.
+        """The gallery's encoder, loaded when it is first asked for.
+
+        Of a gallery that is yet to be made it is the encoder of the settings.
 
         Raises:
-            FingerprintMismatch: the store holds vectors of another one.
+            UsageError: the gallery holds vectors that come from elsewhere.
+            EncoderMismatch, FingerprintMismatch: the store holds vectors of another one.
             EncoderError: it cannot be loaded.
         """
         with self._loading:
             if self._encoder is None:
-                self._encoder = self._checked((self._load or load_encoder)(self.settings))
+                self._encoder = load_for(
+                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                )
             return self._encoder
 
-    def _checked(self, encoder: Encoder) -> Encoder:
+    def require_same_encoder(self) -> None:
+        """Refuse settings that contradict the gallery's encoder, here or in the service.
+
+        Raises:
+            EncoderMismatch, UsageError: see `holotype.gallery_encoder.require_same_encoder`.
+            GalleryMissing: there is no gallery yet.
+        """
+        holder = self.service or self.store
+        require_same_encoder(
+            self.settings,
+            holder.fingerprint,
+            gallery=holder.gallery,
+            service=None if self.service is None else self.service.url,
+        )
+
+    def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            store = self.store
+            return self.store.fingerprint
         except GalleryMissing:
-            return encoder  # the gallery will be made for it
-        if store.fingerprint != encoder.fingerprint:
-            raise FingerprintMismatch(store.gallery, store.fingerprint, encoder.fingerprint)
-        return encoder
+            return None
 
     def _open_store(self, fingerprint: Fingerprint | None) -> VectorStore:
         """Open it; with a fingerprint, make it where it is missing."""

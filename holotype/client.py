@@ -8,39 +8,22 @@ its warm encoder, and run the retrain job.
 from __future__ import annotations
 
 import json
-import logging
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
-import httpx
-
-from holotype.errors import HolotypeError, ServiceError, UsageError, by_name
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
-from holotype.references import EVERYTHING, Reference, Where
-from holotype.retry_after import retry_after_s
+from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
 from holotype.store.port import Damage, Page, Verification
+from holotype.transport import ANSWER_S, PATIENCE_S, Transport, file_of, not_a_service
+from holotype.uploads import BYTES_PER_NUMBER, json_requests
 
-PROBLEM = "urn:holotype:problem:"
-"""Prefix of the types that the service gives to its errors."""
-
-CONNECT_S, ANSWER_S = 5.0, 600.0
-"""Seconds: a service on this machine or network connects at once, but may be given a batch
-that takes minutes on a slow processor."""
-
-SILENCE_S = 5.0
-"""After so many seconds without an answer, people are told whom they wait for."""
-
-PATIENCE_S = 120.0
-"""How long a busy service (503) is asked again before that is an error, seconds."""
-
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from holotype.intake.vectors import VectorRecord
 
 IDS_PER_CALL = 5_000
 PAGE = 1_000
@@ -52,7 +35,11 @@ class ServiceLimits:
     """What one request may hold."""
 
     images: int
+    """As many vectors."""
     body_bytes: int
+    """Of a request with pictures."""
+    vectors_bytes: int = 0
+    """Of a request with vectors; 0: of a service that takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +75,8 @@ class ServiceClient:
         Raises:
             UsageError: this is no address.
         """
-        self.url = _address(url)
-        self._patience_s = patience_s
-        self._answer_s = answer_s
-        self._told = threading.Event()
-        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers=headers,
-            timeout=httpx.Timeout(answer_s, connect=min(CONNECT_S, answer_s)),
-            # With more connections than it would keep, the pool closes one that another thread is
-            # about to write to, and that thread reads from a closed socket.
-            limits=httpx.Limits(max_keepalive_connections=None),
-            # A service on this machine is not to be looked for behind a proxy.
-            trust_env=False,
-        )
+        self._transport = Transport(url, api_key=api_key, patience_s=patience_s, answer_s=answer_s)
+        self.url, self._json = self._transport.url, self._transport.json
         self._about: dict[str, Any] | None = None
         self._asking = threading.Lock()
 
@@ -114,7 +88,7 @@ class ServiceClient:
 
     def close(self) -> None:
         """Let go of the connections; calling it twice is fine."""
-        self._http.close()
+        self._transport.close()
 
     # -- the gallery ----------------------------------------------------------------
 
@@ -132,7 +106,11 @@ class ServiceClient:
     def limits(self) -> ServiceLimits:
         """What one request may hold."""
         about = self.about()
-        return ServiceLimits(int(about["max_images"]), int(about["max_body_bytes"]))
+        return ServiceLimits(
+            int(about["max_images"]),
+            int(about["max_body_bytes"]),
+            int(about.get("max_vectors_bytes", 0)),
+        )
 
     def about(self) -> Mapping[str, Any]:
         """`GET /v1/gallery`, asked once."""
@@ -246,15 +224,31 @@ class ServiceClient:
 
     def backup(self, file: BinaryIO) -> None:
         """See `VectorStore.backup`."""
-        try:
-            with self._http.stream("POST", "/v1/backup") as response:
-                if not response.is_success:
-                    response.read()
-                    raise _error_of(response)
-                for block in response.iter_bytes():
-                    file.write(block)
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
+        with self._transport.stream("POST", "/v1/backup") as response:
+            for block in response.iter_bytes():
+                file.write(block)
+
+    def export_vectors(
+        self, *, where: Where = EVERYTHING, moment: bool = True
+    ) -> Iterator[VectorBatch]:
+        """`GET /v1/export`: all vectors with their labels, a batch at a time, in id order.
+
+        Args:
+            where: only references that match.
+            moment: all of one moment; else each as it is when it is read.
+
+        Raises:
+            UsageError: the filter names a key that no reference carries.
+            StoreMoved: references came or went whenever they were read.
+        """
+        from holotype.arrow import read_stream
+
+        params = {"where": where.expressions(), "moment": moment}
+        with self._transport.stream("GET", "/v1/export", params=params) as response:
+            try:
+                yield from read_stream(file_of(response))
+            except (ValueError, KeyError, OSError) as error:
+                raise not_a_service(response) from error
 
     # -- pictures -------------------------------------------------------------------
 
@@ -282,11 +276,45 @@ class ServiceClient:
             for i in images
         ]
         data = {"items": json.dumps(items), "on_conflict": on_conflict.value}
-        found = self._json("POST", "/v1/references", data=data, files=_files(images))
-        return [
-            FileOutcome(**{**outcome, "outcome": Outcome(outcome["outcome"])})
-            for outcome in found["outcomes"]
-        ]
+        return _outcomes(self._json("POST", "/v1/references", data=data, files=_files(images)))
+
+    # -- vectors --------------------------------------------------------------------
+
+    def classify_vectors(
+        self, vectors: Vectors, options: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """`POST /v1/classify/vectors`: a result per vector (query, answer, error), in order.
+
+        Args:
+            vectors: (Q, D) float32, unit rows of the gallery's space; any number of them.
+            options: as JSON, such as `{"mode": "knn", "k": 20}`.
+        """
+        results: list[dict[str, Any]] = []
+        size = BYTES_PER_NUMBER * vectors.shape[1]
+        for some in json_requests(vectors, self.limits, size=lambda _: size):
+            body = {**options, "vectors": [vector.tolist() for vector in some]}
+            results += self._json("POST", "/v1/classify/vectors", json=body)["results"]
+        return results
+
+    def add_vectors(
+        self, records: Sequence[VectorRecord], *, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """`POST /v1/references/vectors`: an outcome per record, in order. Safe to repeat.
+
+        Args:
+            records: of the gallery's space; any number of them.
+            on_conflict: what to do with a reference that is present under another label.
+        """
+        space = self.fingerprint.space or self.fingerprint.id
+        outcomes: list[FileOutcome] = []
+        for some in json_requests(records, self.limits, size=_size):
+            body = {
+                "references": [_item(record) for record in some],
+                "on_conflict": on_conflict.value,
+                "space": space,
+            }
+            outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
+        return outcomes
 
     # -- inside ---------------------------------------------------------------------
 
@@ -294,121 +322,30 @@ class ServiceClient:
         body = {"ids": list(ids), "where": where.expressions(), **more}
         return int(self._json("POST", path, json=body)["changed"])
 
-    def _json(self, method: str, path: str, **request: Any) -> _Answer:
-        """Send a request, again while the service is busy, and read its answer."""
-        give_up_at = time.monotonic() + self._patience_s
-        while True:
-            response = self._send(method, path, **request)
-            wait_s = retry_after_s(response.headers.get("retry-after"), default=1)
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            if time.monotonic() + wait_s > give_up_at:
-                break
-            time.sleep(wait_s)
-        if not response.is_success:
-            raise _error_of(response)
-        return _Answer(response)
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            with self._saying_so():
-                return self._http.request(method, path, **request)
-        except httpx.ReadTimeout as error:
-            raise ServiceError(
-                f"the service at {self.url} has not answered for {self._answer_s:g} s: is it "
-                "overloaded, or stopped? HOLOTYPE_SERVER_TIMEOUT says how long it is waited for"
-            ) from error
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
-
-    def _silent(self, error: httpx.HTTPError) -> ServiceError:
-        return ServiceError(
-            f"the service at {self.url} does not answer ({error or type(error).__name__}): "
-            "is it running, and is this its address?"
-        )
-
-    @contextmanager
-    def _saying_so(self) -> Iterator[None]:
-        """Tell people, once, whom they wait for."""
-
-        def tell() -> None:
-            if not self._told.is_set():
-                self._told.set()
-                _log.warning(
-                    "waiting for the service at %s: no answer for %g s, giving up after %g s "
-                    "(HOLOTYPE_SERVER_TIMEOUT)",
-                    self.url,
-                    SILENCE_S,
-                    self._answer_s,
-                )
-
-        timer = threading.Timer(SILENCE_S, tell)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+def _outcomes(found: Mapping[str, Any]) -> list[FileOutcome]:
+    return [
+        FileOutcome(**{**outcome, "outcome": Outcome(outcome["outcome"])})
+        for outcome in found["outcomes"]
+    ]
 
 
-class _Answer(dict[str, Any]):
-    """The JSON object that a service answers with. What it must hold, it holds.
-
-    Raises:
-        ServiceError: the answer is no JSON object, or what is asked of it is missing or null.
-    """
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        try:
-            super().__init__(response.json())
-        except (ValueError, TypeError) as error:
-            raise _not_a_service(response) from error
-
-    def __getitem__(self, key: str) -> Any:
-        value = self.get(key)
-        if value is None:
-            raise _not_a_service(self._response)
-        return value
+def _item(record: VectorRecord) -> dict[str, Any]:
+    return {"vector": record.vector.tolist(), **_said(record)}
 
 
-def _address(url: str) -> str:
-    try:
-        parsed = httpx.URL(url.rstrip("/"))
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise UsageError(f"{url!r} is not the address of a service: write http://HOST:PORT")
-    return str(parsed)
+def _size(record: VectorRecord) -> int:
+    return BYTES_PER_NUMBER * len(record.vector) + len(json.dumps(_said(record)))
 
 
-def _error_of(response: httpx.Response) -> HolotypeError:
-    """The error that the service met, of the same class where it has one."""
-    try:
-        problem = response.json()
-        kind, detail = str(problem["type"]), str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
-        return _not_a_service(response)
-    return error_of(kind, detail, status=response.status_code)
-
-
-def _not_a_service(response: httpx.Response) -> ServiceError:
-    return ServiceError(
-        f"{response.url} answered {response.status_code} {response.reason_phrase}, but not as a "
-        "service does: is this the address of a Holotype service?",
-        status=response.status_code,
-    )
-
-
-def error_of(problem_type: str, detail: str, *, status: int = 0) -> HolotypeError:
-    """A problem of the service as the error that it was there."""
-    name = problem_type.removeprefix(PROBLEM).title().replace("-", "")
-    error = by_name(name, detail)
-    if type(error) is not HolotypeError:
-        return error
-    if status == httpx.codes.UNPROCESSABLE_ENTITY:
-        return UsageError(detail)
-    return ServiceError(detail, status=status)
+def _said(record: VectorRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "label": record.label,
+        "group": record.group,
+        "source": record.source,
+        "meta": dict(record.meta),
+    }
 
 
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -56,10 +56,18 @@ def _option(panel: str, name: str, help_text: str) -> Any:
 # One definition of every setting that is an option of some command. Types are the loose ones
 # of the command line; `Settings.load` validates.
 _OPTIONS: dict[str, tuple[str, type, str]] = {
-    "backbone": (_ENCODER, str, "Any timm network (default: vit_small_patch14_dinov2.lvd142m)."),
-    "checkpoint": (_ENCODER, Path, "Weights from this file instead of the hub."),
-    "image_size": (_ENCODER, int, "Side of the network input in pixels (default: native)."),
-    "pooling": (_ENCODER, str, "cls, mean or cls+mean (default: cls)."),
+    "backbone": (
+        _ENCODER,
+        str,
+        "Any timm network (default: the gallery's, or DINOv2 ViT-S/14).",
+    ),
+    "checkpoint": (_ENCODER, Path, "Weights from a file (default: the gallery's, or the hub's)."),
+    "image_size": (
+        _ENCODER,
+        int,
+        "Side of its input in pixels (default: the gallery's, or native).",
+    ),
+    "pooling": (_ENCODER, str, "cls, mean or cls+mean (default: the gallery's, or cls)."),
     "device": (_ENCODER, str, "auto, cuda, mps or cpu (default: auto)."),
     "precision": (_ENCODER, str, "auto, fp32 or bf16 (default: auto; bf16 on CUDA only)."),
     "batch_size": (_ENCODER, int, "Images per forward pass (default: 32, on CUDA 128)."),

@@ -17,6 +17,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── GalleryMissing         the gallery does not exist yet
 │   ├── EmptyGallery           there is no reference to answer from, or none under the filter
 │   ├── FingerprintMismatch    the gallery holds vectors of another embedding space
+│   ├── EncoderMismatch        options contradict what the gallery says of its encoder
 │   └── InvalidReference       a vector or payload that must not reach the engine
 ├── HeadError
 │   ├── NoActiveHead           nothing was trained yet
@@ -31,6 +32,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from holotype.fingerprint import Fingerprint
     from holotype.store.owner import Owner
 
@@ -127,7 +130,22 @@ class EmptyGallery(StoreError):
 class FingerprintMismatch(StoreError):
     """The gallery holds vectors of another embedding space than the one asked for."""
 
-    def __init__(self, gallery: str, stored: Fingerprint, wanted: Fingerprint) -> None:
+    def __init__(
+        self,
+        gallery: str,
+        stored: Fingerprint,
+        wanted: Fingerprint,
+        *,
+        remembered: Path | None = None,
+    ) -> None:
+        """Say what differs.
+
+        Args:
+            gallery: its name.
+            stored: of its vectors.
+            wanted: of this run.
+            remembered: where this run's weights are from, if nobody but the gallery named that.
+        """
         self.stored, self.wanted = stored, wanted
         if stored.space is None and wanted.space is None:
             changed = "; ".join(
@@ -139,6 +157,8 @@ class FingerprintMismatch(StoreError):
                 "gallery was made with, or name a new gallery (HOLOTYPE_GALLERY) and add the "
                 "images to it."
             )
+            if remembered is not None:
+                message += f" Its weights were at {remembered}, not these: give --checkpoint FILE."
         else:
             message = (
                 f"gallery {gallery!r} holds {stored.describe()}, not {wanted.describe()}: they "
@@ -146,6 +166,10 @@ class FingerprintMismatch(StoreError):
                 "(HOLOTYPE_GALLERY)."
             )
         super().__init__(message)
+
+
+class EncoderMismatch(StoreError):
+    """Options that were given contradict what the gallery says of its encoder."""
 
 
 class InvalidReference(StoreError):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holotype.references import Codes, Vectors
-from holotype.votes import Tally, Voting, Weighting
+from holotype.votes import Tally, Voting, Weighting, ranked
 
 SIMILARITIES = 32 * 2**20
 """Held at a time (float32: 128 MiB)."""
@@ -89,20 +89,10 @@ class Knn:
             groups: (Q,), if the references have some.
         """
         sizes = np.bincount(self.classes, minlength=self.n_classes).astype(np.float64)
-        space, at = (
-            (self.vectors, queries)
-            if self.placed is None or placed is None
-            else (self.placed, placed)
-        )
-        for block in self._blocks(len(queries)):
-            found = nearest(
-                queries[block],
-                self.vectors,
-                r=self.voting.candidates,
-                groups=None
-                if self.groups is None or groups is None
-                else (groups[block], self.groups),
-            )
+        space, at = self._ranked_in(queries, placed)
+        r = self.voting.candidates
+        for block in self._blocks(len(queries), r):
+            found = self._found(queries, groups, block, r)
             # Row -1 (nobody there) would index the last class: it stays marked.
             classes = np.where(found.rows >= 0, self.classes[found.rows], -1)
             if self._as_found:
@@ -113,16 +103,57 @@ class Knn:
             else:
                 yield self.voting.cast(at[block], space[found.rows], classes, class_sizes=sizes)
 
+    def neighbours(
+        self,
+        queries: Vectors,
+        k: int,
+        *,
+        placed: Vectors | None = None,
+        groups: Codes | None = None,
+    ) -> Nearest:
+        """The nearest k in the order in which they vote; all arguments but k as in `tallies`.
+
+        Where they are ranked again, similarities are cosines in the space that they are ranked in.
+        """
+        k = min(k, len(self.vectors))
+        r = max(k, self.voting.candidates)
+        space, at = self._ranked_in(queries, placed)
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        similarities = np.empty((len(queries), k), dtype=np.float32)
+        for block in self._blocks(len(queries), r):
+            found = self._found(queries, groups, block, r)
+            if self._as_found:
+                rows[block], similarities[block] = found.rows[:, :k], found.similarities[:, :k]
+                continue
+            closeness, order = ranked(at[block], space[found.rows], present=found.rows >= 0)
+            rows[block] = np.take_along_axis(found.rows, order, axis=1)[:, :k]
+            similarities[block] = closeness[:, :k]
+        similarities[rows < 0] = -np.inf
+        return Nearest(rows, similarities)
+
+    def _found(self, queries: Vectors, groups: Codes | None, block: slice, r: int) -> Nearest:
+        own = None
+        if self.groups is not None and groups is not None:
+            own = groups[block], self.groups
+        return nearest(queries[block], self.vectors, r=r, groups=own)
+
+    def _ranked_in(self, queries: Vectors, placed: Vectors | None) -> tuple[Vectors, Vectors]:
+        """References and queries in the space that candidates are ranked in."""
+        if self.placed is None or placed is None:
+            return self.vectors, queries
+        return self.placed, placed
+
     @property
     def _as_found(self) -> bool:
         """Whether votes need nothing but the cosines that candidates were found by."""
         return self.placed is None and self.voting.rule.weighting is not Weighting.KRIGING
 
-    def _blocks(self, n: int) -> Iterator[slice]:
+    def _blocks(self, n: int, r: int) -> Iterator[slice]:
+        """Of n queries with r candidates each."""
         size = SIMILARITIES // max(len(self.vectors), 1)
         if not self._as_found:
-            r = min(self.voting.candidates, len(self.vectors))
-            size = min(size, GATHERED // max(r * self.vectors.shape[1], 1))
+            gathered = min(r, len(self.vectors)) * self.vectors.shape[1]
+            size = min(size, GATHERED // max(gathered, 1))
         return _blocks(n, size)
 
 

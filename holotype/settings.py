@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,6 +50,21 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def one_of(kind: type[_Choice], value: str) -> _Choice:
+    """A choice by its word.
+
+    Raises:
+        UsageError: there is no such choice; the message names those that there are.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise UsageError(f"{value!r} is none of {', '.join(kind)}") from None
+
+
 def default_home() -> Path:
     """The user's data folder for Holotype.
 
@@ -74,7 +89,8 @@ class Settings(BaseSettings):
         env_prefix="HOLOTYPE_", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    # The encoder
+    # The encoder. What of the first four is not given is the gallery's, where there is one
+    # (`holotype.gallery_encoder`): what follows is for a gallery that is yet to be made.
     backbone: str = DEFAULT_BACKBONE
     """Any timm name."""
     checkpoint: Path | None = None
@@ -149,7 +165,7 @@ class Settings(BaseSettings):
     """Seconds that a client may keep the service waiting: for the head of a request, for each
     next 16 KiB of its body, for taking an answer, and for the next request on a connection."""
     max_images: int = Field(default=64, ge=1, le=1000)
-    """Images in one request."""
+    """Images, or vectors, in one request."""
     queue_length: int = Field(default=256, ge=1, le=100_000)
     """Images that are accepted and not answered yet; more are refused with 503."""
     batch_window_ms: float = Field(default=2.0, ge=0, le=1000)
@@ -192,3 +208,33 @@ class Settings(BaseSettings):
                 f"setting {name} (--{name.replace('_', '-')} or HOLOTYPE_{name.upper()}) "
                 f"is not usable: {first['msg']} (given: {first.get('input')!r})"
             ) from error
+
+
+class GivenSettings(TypedDict, total=False):
+    """Those of `Settings` that a program gives to `holotype.open`, all of them optional."""
+
+    backbone: str
+    checkpoint: str | Path
+    image_size: int
+    pooling: str
+    device: str
+    precision: str
+    batch_size: int
+    compile: bool
+    workers: int
+    max_megapixels: int
+    home: str | Path
+    min_free_mb: int
+    max_meta_keys: int
+    qdrant_url: str
+    qdrant_api_key: str
+    qdrant_grpc: bool
+    qdrant_grpc_port: int
+    qdrant_timeout: float
+    qdrant_nodes: str
+    qdrant_proxy: bool
+    qdrant_shards: int
+    qdrant_replicas: int
+    server: str
+    server_timeout: float
+    api_key: str

@@ -1,8 +1,8 @@
-"""How pictures are cut into requests: within the service's limits, and a few at a time."""
+"""How pictures and vectors are cut into requests: within the service's limits, few at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ IMAGES_PER_REQUEST = 16
 
 BYTES_PER_REQUEST = 16 << 20
 """Memory of a client: `PARALLEL` times this, twice while a form is made of it."""
+
+BYTES_PER_NUMBER = 25
+"""A float32 as JSON with a comma, exact, at most: `-1.2345678901234567e-05,`."""
 
 OVERHEAD = 16 << 10
 """Bytes of a form around one picture and what is said of it, generously."""
@@ -31,6 +34,7 @@ class Sized(Protocol):
 
 
 T = TypeVar("T", bound=Sized)
+R = TypeVar("R")
 
 
 def fits(data: bytes, limits: ServiceLimits) -> bool:
@@ -59,5 +63,29 @@ def requests(items: Iterable[T], limits: ServiceLimits) -> Iterator[list[T]]:
             request, size = [], 0
         request.append(item)
         size += more
+    if request:
+        yield request
+
+
+def json_requests(
+    items: Iterable[R], limits: ServiceLimits, *, size: Callable[[R], int]
+) -> Iterator[list[R]]:
+    """The same vectors in the same order, cut into requests of JSON.
+
+    Args:
+        items: vectors, or records with one.
+        limits: of the service.
+        size: bytes of one as JSON, at most.
+    """
+    most_bytes = min(BYTES_PER_REQUEST, limits.vectors_bytes) - OVERHEAD
+    request: list[R] = []
+    held = 0
+    for item in items:
+        more = size(item)
+        if request and (len(request) == limits.images or held + more > most_bytes):
+            yield request
+            request, held = [], 0
+        request.append(item)
+        held += more
     if request:
         yield request

@@ -6,7 +6,7 @@ class -1 in the places that are left; what stands in `similarities` there is ign
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -76,6 +76,20 @@ class Tally:
     def scores(self) -> Floats:
         """(Q, C) for a calibration: see `vote_scores`."""
         return vote_scores(self.sums, floor=self.floor)
+
+    @classmethod
+    def joined(cls, tallies: Iterable[Tally]) -> Tally:
+        """Tallies of blocks of queries as one; at least one, all by the same rule."""
+        first, *others = tallies
+        if not others:
+            return first
+        together = [first, *others]
+        return cls(
+            weights=np.concatenate([one.weights for one in together]),
+            sums=np.concatenate([one.sums for one in together]),
+            support=np.concatenate([one.support for one in together]),
+            floor=first.floor,
+        )
 
     def ranking(self) -> Codes:
         """(Q, C) classes, best first: by sum, then by summed similarity, then by number."""
@@ -171,15 +185,14 @@ class Voting:
             classes: (Q, R) class numbers of the candidates, -1 where there is none.
             class_sizes: (C,) references of each class that could have been neighbours.
         """
-        cosine = np.einsum("qd,qrd->qr", queries, places)
-        cosine[classes < 0] = -1.0
-        order = np.argsort(-cosine, axis=1, kind="stable")[:, : self.k]
+        closeness, order = ranked(queries, places, present=classes >= 0)
+        closeness, order = closeness[:, : self.k], order[:, : self.k]
         affinities = None
         if self.rule.weighting is Weighting.KRIGING:
             voters = np.take_along_axis(places, order[:, :, None], axis=1)
             affinities = np.matmul(voters, voters.transpose(0, 2, 1))
         return self.rule.cast(
-            np.take_along_axis(cosine, order, axis=1),
+            closeness,
             np.take_along_axis(classes, order, axis=1),
             class_sizes=class_sizes,
             affinities=affinities,
@@ -226,6 +239,23 @@ BEFORE_IT_WAS_STORED: Final = Voting(
     ),
 )
 """What heads were calibrated for while none said for what. History: it never changes."""
+
+
+def ranked(queries: Vectors, places: Vectors, *, present: Flags) -> tuple[Similarities, Codes]:
+    """Each query's candidates by cosine, nearest first.
+
+    Args:
+        queries: (Q, D) unit rows in the space that is ranked in.
+        places: (Q, R, D) unit rows there, the candidates of each query in any order.
+        present: (Q, R) whether there is a candidate; those that are missing come last.
+
+    Returns:
+        (Q, R) cosines, descending, -1 where there is nobody; and (Q, R) their places before.
+    """
+    cosine = np.einsum("qd,qrd->qr", queries, places)
+    cosine[~present] = -1.0
+    order = np.argsort(-cosine, axis=1, kind="stable")
+    return np.take_along_axis(cosine, order, axis=1), order
 
 
 def vote_scores(sums: Floats, *, floor: float = SHARE_FLOOR) -> Floats:

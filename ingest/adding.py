@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 
 from holotype.intake.incoming import Incoming
@@ -51,8 +51,6 @@ def add(
     Raises:
         HolotypeError: the run cannot go on; what `listen` was told stays true.
     """
-    started = time.monotonic()
-    summary = summary if summary is not None else Summary()
     stream = outcomes(
         found,
         backend,
@@ -60,6 +58,25 @@ def add(
         workers=workers or os.cpu_count() or 1,
         hashes=hashes or NoHashes(),
     )
+    return follow(
+        stream,
+        max_failures=max_failures,
+        listen=listen,
+        advance=advance,
+        summary=summary if summary is not None else Summary(),
+    )
+
+
+def follow(
+    stream: Generator[list[FileOutcome], None, None],
+    *,
+    max_failures: int | None,
+    listen: Callable[[FileOutcome], None],
+    advance: Callable[[int], None],
+    summary: Summary,
+) -> Summary:
+    """Count outcomes as they come, until there are no more or too many failures; see `add`."""
+    started = time.monotonic()
     with closing(stream):
         for some in stream:
             for outcome in some:

@@ -10,6 +10,7 @@ import typer
 
 from holotype import console
 from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
+from holotype.errors import UsageError
 from holotype.outcomes import OnConflict
 
 if TYPE_CHECKING:
@@ -63,6 +64,17 @@ def add(
             help="CSV, JSONL or Parquet with columns path, label, maybe group; others are metadata."
         ),
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Vectors from elsewhere: Parquet or npz with columns vector, label, maybe id, "
+            "group, meta; others are metadata."
+        ),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="What the space of --vectors is called (default: the gallery's)."),
+    ] = None,
     group: _Group = None,
     set_: _Set = None,
     splits_are_classes: _SplitsAreClasses = False,
@@ -77,8 +89,26 @@ def add(
     as_json: _Json = False,
 ) -> None:
     """Add labelled images to the gallery. An image that is there already is not embedded again."""
-    from ingest.commands import AddOptions, read_source, run_add
+    from ingest.commands import AddOptions, read_source, read_vectors, run_add, run_add_vectors
 
+    options = AddOptions(
+        dry_run=dry_run,
+        on_conflict=on_conflict,
+        max_failures=max_failures,
+        report=report,
+        as_json=as_json,
+    )
+    if vectors is not None:
+        if paths or label or manifest or group:
+            raise UsageError(
+                "a file of vectors names labels and groups itself: leave out PATH, --label, "
+                "--manifest and --group"
+            )
+        rows = read_vectors(vectors, assignments=set_ or [])
+        _exit(run_add_vectors(rows, settings, options, space=space))
+        return
+    if space is not None:
+        raise UsageError("--space is the space of --vectors FILE: images have an encoder's")
     found = read_source(
         paths or [],
         label=label,
@@ -87,13 +117,6 @@ def add(
         assignments=set_ or [],
         splits_are_classes=splits_are_classes,
         max_meta_keys=settings.max_meta_keys,
-    )
-    options = AddOptions(
-        dry_run=dry_run,
-        on_conflict=on_conflict,
-        max_failures=max_failures,
-        report=report,
-        as_json=as_json,
     )
     _exit(run_add(found, settings, options))
 

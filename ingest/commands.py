@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +14,28 @@ from holotype.access import Access
 from holotype.encoder import quick_start
 from holotype.errors import HolotypeError, UsageError
 from holotype.images.finding import IMAGE_SUFFIXES
-from holotype.intake.folders import Folders
-from holotype.intake.groups import parse_group
 from holotype.intake.incoming import Source
 from holotype.intake.manifest import Manifest
-from holotype.intake.words import clean_label, clean_meta
+from holotype.intake.sources import source_of
+from holotype.intake.words import clean_meta
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import MAX_META_KEYS
 from ingest import opening
-from ingest.adding import add
+from ingest.adding import follow
 from ingest.interrupt import finishing_what_is_in_hand
 from ingest.known_files.cache import open_hashes
+from ingest.known_files.interface import Hashes, NoHashes
+from ingest.pipeline import outcomes
 from ingest.report import Report
 from ingest.summary import Summary
+from ingest.vectors import vector_adder
 
 if TYPE_CHECKING:
+    from holotype.intake.vector_file import VectorFile
     from holotype.settings import Settings
+
+Stream = Generator[list[FileOutcome], None, None]
+"""Outcomes, some at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +64,30 @@ def read_source(
     Raises:
         UsageError: the options do not fit together, or a path does not exist.
     """
-    rule, meta = parse_group(group), read_assignments(assignments)
-    if manifest is None:
-        if not paths:
-            raise UsageError("nothing to add: name files or folders, or --manifest FILE")
-        chosen = None if label is None else clean_label(label)
-        return Folders(
-            paths, label=chosen, group=rule, meta=meta, splits_are_classes=splits_are_classes
-        )
-    if paths or label is not None:
-        raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
-    found = Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys)
-    for notice in found.notices:
-        console.say(f"notice: {manifest}: {notice}")
+    found = source_of(
+        paths,
+        label=label,
+        manifest=manifest,
+        group=group,
+        meta=read_assignments(assignments),
+        splits_are_classes=splits_are_classes,
+        max_meta_keys=max_meta_keys,
+    )
+    if isinstance(found, Manifest):
+        for notice in found.notices:
+            console.say(f"notice: {manifest}: {notice}")
     return found
+
+
+def read_vectors(file: Path, *, assignments: Sequence[str]) -> VectorFile:
+    """The vectors of a file, whose reader only this way needs.
+
+    Raises:
+        UsageError: see `VectorFile`.
+    """
+    from holotype.intake.vector_file import VectorFile
+
+    return VectorFile(file, meta=read_assignments(assignments))
 
 
 def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
@@ -92,22 +108,64 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
 def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     """`ingest add`: report every file as its outcome is certain; returns the exit code."""
     _require_some(found)
+
+    def begin(access: Access, during: ExitStack) -> Stream:
+        backend = (opening.dry_backend_of if options.dry_run else opening.backend_of)(access)
+        hashes: Hashes = NoHashes()
+        if not options.dry_run:
+            hashes = during.enter_context(open_hashes(opening.hash_file(settings)))
+        return outcomes(
+            found,
+            backend,
+            policy=options.on_conflict,
+            workers=opening.worker_count(settings),
+            hashes=hashes,
+        )
+
+    return _run(found, settings, options, begin, unit="images")
+
+
+def run_add_vectors(
+    found: VectorFile, settings: Settings, options: AddOptions, *, space: str | None
+) -> int:
+    """`ingest add --vectors`: the same for vectors that come from elsewhere."""
+
+    def begin(access: Access, _: ExitStack) -> Stream:
+        wanted = access.space(space, first=found.dimension)
+        add = vector_adder(access, wanted, options.on_conflict, dry_run=options.dry_run)
+        return (add(rows) for rows in found.incoming(wanted))
+
+    return _run(found, settings, options, begin, unit="vectors")
+
+
+def _run(
+    found: Source | VectorFile,
+    settings: Settings,
+    options: AddOptions,
+    begin: Callable[[Access, ExitStack], Stream],
+    *,
+    unit: str,
+) -> int:
+    """Report every outcome of a run as it is certain; returns the exit code.
+
+    Args:
+        found: what is to be added.
+        settings: which gallery.
+        options: how.
+        begin: opens what the run needs, and gives its outcomes.
+        unit: what is counted.
+    """
     summary = Summary(left_out=found.left_out)
     with ExitStack() as during:
         report = during.enter_context(Report(options.report)) if options.report else None
         access = during.enter_context(
             Access(settings, command="ingest add", load=quick_start.load_quickly)
         )
-        backend = (opening.dry_backend_of if options.dry_run else opening.backend_of)(access)
-        hashes = (
-            None
-            if options.dry_run
-            else during.enter_context(open_hashes(opening.hash_file(settings)))
-        )
+        stream = begin(access, during)
         during.enter_context(finishing_what_is_in_hand())
         # After everything else that may end the run, so that what was done is always said.
-        during.callback(_say_summary, summary, settings.gallery, dry_run=options.dry_run)
-        bar = during.enter_context(console.progress("adding", "images"))
+        during.callback(_say_summary, summary, settings.gallery, dry_run=options.dry_run, unit=unit)
+        bar = during.enter_context(console.progress("adding", unit))
         threading.Thread(target=_count, args=(found, bar), daemon=True).start()
 
         def listen(outcome: FileOutcome) -> None:
@@ -118,13 +176,9 @@ def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
             if outcome.outcome.is_failure:
                 console.say(f"{_words(outcome.outcome)}: {outcome.source}: {outcome.reason}")
 
-        add(
-            found,
-            backend,
-            on_conflict=options.on_conflict,
+        follow(
+            stream,
             max_failures=options.max_failures,
-            workers=opening.worker_count(settings),
-            hashes=hashes,
             listen=listen,
             advance=bar.advance,
             summary=summary,
@@ -143,7 +197,7 @@ def _require_some(found: Source) -> None:
         raise HolotypeError(f"nothing to add: no images were found (looked for {suffixes})")
 
 
-def _count(found: Source, bar: console.Progress) -> None:
+def _count(found: Source | VectorFile, bar: console.Progress) -> None:
     """How many there are, for the remaining time; counted beside the work, kept by nobody."""
     try:
         bar.set_total(found.count())
@@ -151,7 +205,7 @@ def _count(found: Source, bar: console.Progress) -> None:
         return  # the run meets the same error and reports it
 
 
-def _say_summary(summary: Summary, gallery: str, *, dry_run: bool) -> None:
+def _say_summary(summary: Summary, gallery: str, *, dry_run: bool, unit: str) -> None:
     for line in summary.lines():
         console.say(line)
     if summary.stopped is not None:
@@ -164,7 +218,7 @@ def _say_summary(summary: Summary, gallery: str, *, dry_run: bool) -> None:
         rate = summary.counts[Outcome.ADDED] / max(summary.seconds, 1e-9)
         console.say(
             f"{summary.counts[Outcome.ADDED]} references were added to gallery {gallery!r} "
-            f"in {summary.seconds:.1f} s ({rate:.1f} images/s)"
+            f"in {summary.seconds:.1f} s ({rate:.1f} {unit}/s)"
         )
 
 

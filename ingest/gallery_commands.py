@@ -62,7 +62,7 @@ def show_references(
         if as_json:
             console.out_json(asdict(reference))
         else:
-            size = f"{reference.width}x{reference.height}"
+            size = "vector" if reference.is_vector else f"{reference.width}x{reference.height}"
             console.out(
                 f"{reference.id}  {reference.label:<{width}}  {size:>9}  {reference.source}"
             )

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holotype.access import Access, Load
+from holotype.access import Access
 from holotype.errors import GalleryMissing, StoreError
-from holotype.settings import Pooling, Settings
+from holotype.gallery_encoder import Load
 from ingest.dry import DryBackend
 from ingest.local import LocalBackend
 
 if TYPE_CHECKING:
-    from holotype.fingerprint import Fingerprint
+    from holotype.settings import Settings
     from ingest.backend import Backend
 
 
@@ -32,10 +32,12 @@ def backend_of(access: Access) -> Backend:
     """Where pictures go: through the service, or into the store, which is made where it is missing.
 
     Loading an encoder takes seconds, so it comes with the first new picture. Its fingerprint is
-    compared then, before anything is embedded; or at once where the settings cannot be those
-    of the gallery.
+    compared then, before anything is embedded; options that contradict the gallery are refused at
+    once.
 
     Raises:
+        UsageError: the gallery holds vectors that come from elsewhere.
+        EncoderMismatch: see `Access.require_same_encoder`.
         FingerprintMismatch: the gallery holds vectors of another space.
         EncoderError: the encoder is needed now, and cannot be loaded.
         StoreError: the gallery cannot be made.
@@ -43,10 +45,10 @@ def backend_of(access: Access) -> Backend:
     if access.service is not None:
         from ingest.remote import RemoteBackend
 
+        access.require_same_encoder()
         return RemoteBackend(access.service)
     settings, store = access.settings, access.made_store()
-    if _looks_different(settings, store.fingerprint):
-        access.encoder()
+    access.require_same_encoder()
     return LocalBackend(
         store,
         access.encoder,
@@ -67,6 +69,7 @@ def dry_backend_of(access: Access) -> Backend:
     settings, service = access.settings, access.service
     workers = worker_count(settings)
     if service is not None:
+        access.require_same_encoder()
         return DryBackend(service, lambda: None, workers=workers, limits=service.limits)
     try:
         store = access.store
@@ -75,8 +78,7 @@ def dry_backend_of(access: Access) -> Backend:
         if settings.qdrant_url is None:
             _check_can_be_made(settings)
         return DryBackend(None, lambda: recipe, workers=workers)
-    if _looks_different(settings, store.fingerprint):
-        access.encoder()
+    access.require_same_encoder()
     return DryBackend(store, lambda: access.encoder().recipe, workers=workers)
 
 
@@ -98,17 +100,3 @@ def hash_file(settings: Settings) -> Path:
 def worker_count(settings: Settings) -> int:
     """Decoding threads."""
     return settings.workers or os.cpu_count() or 1
-
-
-def _looks_different(settings: Settings, stored: Fingerprint) -> bool:
-    """Whether what can be told without the encoder speaks against this gallery.
-
-    Only a hint to load it early: a name can be spelt in more than one way.
-    """
-    architecture = settings.backbone.partition(".")[0]
-    pooling = {Pooling.CLS: ("cls", "default")}.get(settings.pooling, (settings.pooling.value,))
-    return (
-        architecture != stored.backbone
-        or settings.image_size not in {None, stored.image_size}
-        or stored.pooling not in pooling
-    )

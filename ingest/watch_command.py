@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,14 +87,14 @@ def run_watch(folder: Path, settings: Settings, options: WatchOptions) -> None:
 
 def _opener(settings: Settings) -> Callable[[], AbstractContextManager[Backend]]:
     """Opens the gallery as often as asked, and loads the encoder once."""
+    loaded: list[Encoder] = []
 
-    @cache
-    def encoder() -> Encoder:
-        return load_quickly(settings)
+    def load(settings: Settings) -> Encoder:
+        if not loaded:
+            loaded.append(load_quickly(settings))
+        return loaded[0]
 
-    return lambda: opening.open_backend(
-        settings, command="ingest watch", load=lambda _settings: encoder()
-    )
+    return lambda: opening.open_backend(settings, command="ingest watch", load=load)
 
 
 def _rest(seconds: float) -> bool:

@@ -83,7 +83,7 @@ def running(
 
     Args:
         store: open; stays open.
-        encoder: a `ColourEncoder` unless given.
+        encoder: a `ColourEncoder` unless given; none where vectors come from elsewhere.
         keys: as in `HOLOTYPE_API_KEYS`.
         job: the retrain job.
         in_process: the retrain job in a process of its own, as a service has it.
@@ -92,7 +92,9 @@ def running(
     """
     job = job or (TrainingProcess(store) if in_process else TrainingHere(store))
     chosen = Settings.load(**settings)
-    service = Service(store=store, encoder=encoder or ColourEncoder(), settings=chosen, retrain=job)
+    if store.fingerprint.space is None:
+        encoder = encoder or ColourEncoder()
+    service = Service(store=store, encoder=encoder, settings=chosen, retrain=job)
     app = create_app(service, keyring=Keyring.parse(keys))
     listener = listener or bind("127.0.0.1", 0)
     url = url_of(listener)

@@ -15,7 +15,7 @@ from benchmarks.accuracy.features import FOLDER, Features
 from benchmarks.accuracy.measure import Measured, Task
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = ("head/**/*.py", "classify/answering/*.py", "holotype/**/*.py")
+SOURCES = ("head/**/*.py", "classify/answering/*.py", "classify/estimator.py", "holotype/**/*.py")
 OWN_SOURCES = ("features", "measure", "product", "splits", "tutorial")
 
 

@@ -94,20 +94,23 @@ def _tutorial(
 def _product(
     features: Features, references: Codes, queries: Codes, *, seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    from benchmarks.accuracy.product import WAYS, ask, trained_gallery
+    from benchmarks.accuracy.product import ESTIMATOR, WAYS, ask, estimated, trained_gallery
 
-    found = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     with trained_gallery(features, references, seed=seed) as store:
         for name, options in WAYS.items():
             told = ask(store, features, queries, options)
             found[name] = {
                 "right": told.right,
+                "label": told.label,
                 "confidence": told.confidence,
                 "abstained": told.abstained,
                 "covered": told.covered,
                 "set size": told.set_size,
             }
-    return found
+    by_estimator = estimated(features, references, queries, seed=seed)
+    right = by_estimator["label"] == features.labels[queries]
+    return {**found, ESTIMATOR: {"right": right, **by_estimator}}
 
 
 def _tell_strangers(task: Task) -> Measured:

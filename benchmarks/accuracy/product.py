@@ -21,6 +21,7 @@ from classify.answering.modes import MetricName, Mode, Vote
 from classify.answering.options import QueryOptions
 from head.job import retrain
 from head.options import RetrainOptions
+from holotype import RetrievalClassifier
 from holotype.references import Codes, EmbeddedReference, Reference, reference_id
 from holotype.settings import Settings
 from holotype.store.factory import open_store
@@ -41,6 +42,8 @@ WAYS: dict[str, QueryOptions] = {
 }
 """What is asked of the classifier; all options are the defaults but those named."""
 
+ESTIMATOR = "estimator, auto"
+
 CALIBRATED = tuple(name for name, options in WAYS.items() if options.coverage)
 
 
@@ -50,6 +53,8 @@ class Told:
 
     right: npt.NDArray[np.bool_]
     """(Q,) whether the most probable label is the true one."""
+    label: npt.NDArray[np.str_]
+    """(Q,) the most probable one."""
     confidence: npt.NDArray[np.float64]
     """(Q,) its score."""
     abstained: npt.NDArray[np.bool_]
@@ -82,12 +87,30 @@ def ask(store: VectorStore, features: Features, queries: Codes, options: QueryOp
     sets = [answer.label_set or () for answer in answers]
     return Told(
         right=np.array([a.best == label for a, label in zip(answers, truth, strict=True)]),
+        label=np.array([answer.best for answer in answers]),
         confidence=np.array([answer.score for answer in answers]),
         abstained=np.array([answer.abstained is not None for answer in answers]),
         covered=np.array([label in s for s, label in zip(sets, truth, strict=True)]),
         set_size=np.array([len(s) for s in sets]),
         strangeness=np.array([_strangeness(answer) for answer in answers]),
     )
+
+
+def estimated(
+    features: Features, references: Codes, queries: Codes, *, seed: int
+) -> dict[str, npt.NDArray[np.generic]]:
+    """What the scikit-learn estimator says of these rows: `label` and `confidence`, (Q,) each.
+
+    References come to it in the order in which a gallery exports them, because folds depend on it.
+    """
+    rows = sorted(references.tolist(), key=lambda row: reference_id(str(features.digests[row])))
+    estimator = RetrievalClassifier(random_state=seed).fit(
+        features.raw[rows], features.labels[rows]
+    )
+    return {
+        "label": estimator.predict(features.raw[queries]),
+        "confidence": estimator.predict_proba(features.raw[queries]).max(axis=1),
+    }
 
 
 def _strangeness(answer: Answer) -> float:

@@ -17,7 +17,7 @@ from benchmarks.accuracy.figures import (
     paired,
 )
 from benchmarks.accuracy.measure import TUTORIAL_BEST, TUTORIAL_KNN, TUTORIAL_LAST, Measured
-from benchmarks.accuracy.product import CALIBRATED, COVERAGE, PRECISION
+from benchmarks.accuracy.product import CALIBRATED, COVERAGE, ESTIMATOR, PRECISION
 from benchmarks.harness import Result
 
 KNN, HEAD, AUTO = "k-NN, learned metric", "head", "auto"
@@ -44,6 +44,7 @@ def tell(result: Result, features: Sequence[Features], done: Sequence[Measured])
     _differences(result, sets)
     result.table("The sets' own parts: references from train, queries from val",
                  _accuracy_rows(own_parts))  # fmt: skip
+    _estimator(result, [*sets, *own_parts])
     _trust(result, "random splits", sets)
     _trust(result, "the sets' own parts", own_parts)
     _strangers(result, features, [measured for measured in done if measured.strangers])
@@ -100,6 +101,27 @@ def _differences(result: Result, sets: Sequence[Pooled]) -> None:
     lowest = min(paired([s], HEAD, TUTORIAL_BEST).value for s in sets)
     result.target(f"{HEAD} over {TUTORIAL_BEST} on every set", reach="not below",
                   got=f"at least {100 * lowest:+.1f} points", met=lowest >= 0)  # fmt: skip
+
+
+def _estimator(result: Result, sets: Sequence[Pooled]) -> None:
+    """The scikit-learn estimator and a gallery, asked the same."""
+    rows, same = [], []
+    for pooled in sets:
+        theirs, ours = pooled.all(ESTIMATOR, "label"), pooled.all(AUTO, "label")
+        apart = pooled.all(ESTIMATOR, "confidence") - pooled.all(AUTO, "confidence")
+        same.append(float((theirs == ours).mean()))
+        rows.append({
+            "set": pooled.features.name,
+            "splits": len(pooled.splits),
+            "accuracy, gallery": f"{pooled.accuracy(AUTO):.4f}",
+            "accuracy, estimator": f"{pooled.accuracy(ESTIMATOR):.4f}",
+            "answers": len(ours),
+            "other label": int((theirs != ours).sum()),
+            "confidence apart, at most": f"{np.abs(apart).max():.1e}",
+        })  # fmt: skip
+    result.table("The estimator and a gallery, auto, asked the same", rows)
+    result.target("answers of estimator and gallery with one label", reach="0.999",
+                  got=f"at least {min(same):.4f}", met=min(same) >= 0.999)  # fmt: skip
 
 
 def _trust(result: Result, what: str, sets: Sequence[Pooled]) -> None:

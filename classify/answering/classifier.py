@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from classify.answering import knn, linear, trust
 from classify.answering.answers import Answer, Part
 from classify.answering.class_scores import ClassScores
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
 from classify.answering.options import QueryOptions
-from classify.answering.pooling import gated, pooled
+from classify.answering.scoring import Scoring
 from classify.answering.snapshot import Snapshot, SnapshotCache
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
 from holotype.references import Reference, Vectors, Where
@@ -49,33 +47,15 @@ class Candidates:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One call, with everything that all of its answers share."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Asked(Scoring):
+    """One call, with everything that all of its answers share.
 
-    vectors: Vectors
+    The head is one version for all of them, whatever is promoted meanwhile.
+    """
+
     own_ids: Sequence[str | None]
-    options: QueryOptions
     candidates: Candidates
-    head: Head | None
-    """One version for all answers of the call, whatever is promoted meanwhile."""
-
-    def newer(self, labels: Sequence[str]) -> frozenset[str]:
-        """Those of these labels that the head was not trained on."""
-        if self.head is None:
-            return frozenset()
-        return frozenset(labels) - (frozenset(self.head.labels) - self.head.provisional)
-
-    def balanced(self, class_scores: ClassScores) -> ClassScores:
-        """The opinion for classes as frequent as the options say."""
-        counts = self.candidates.counts
-        sizes = np.array([counts.get(label, 1) for label in class_scores.labels], dtype=np.float64)
-        if self.head is not None and self.head.gate is not None:
-            # A gate takes newcomers to be as frequent as the others, however few there are.
-            new = np.array([label in self.head.provisional for label in class_scores.labels])
-            if class_scores.calibration is not None and not new.all():
-                sizes[new] = sizes[~new].mean()
-        return class_scores.balanced(sizes, self.options.balance)
 
 
 class Classifier:
@@ -132,7 +112,15 @@ class Classifier:
             return []
         options = self._as_stored(options)
         own = list(own_ids) if own_ids is not None else [None] * len(vectors)
-        asked = _Asked(vectors, own, options, *self._answerable(options))
+        candidates, head = self._answerable(options)
+        asked = _Asked(
+            vectors=vectors,
+            options=options,
+            counts=candidates.counts,
+            head=head,
+            own_ids=own,
+            candidates=candidates,
+        )
         return {Mode.KNN: self._knn, Mode.LINEAR: self._linear, Mode.AUTO: self._auto}[
             options.mode
         ](asked)
@@ -166,57 +154,36 @@ class Classifier:
         return candidates, head
 
     def _knn(self, asked: _Asked) -> list[Answer]:
-        around, class_scores = self._by_neighbours(asked)
-        if class_scores.calibration is not None:
-            class_scores = asked.balanced(class_scores)
+        around, voted = self._by_neighbours(asked)
         return [
             _with_shortage_named(answer, asked)
-            for answer in self._answers(class_scores, asked, around=around)
+            for answer in self._answers(asked.knn(voted), asked, around=around)
         ]
 
     def _linear(self, asked: _Asked) -> list[Answer]:
         assert asked.head is not None
         labels = asked.candidates.classes.labels
-        class_scores = linear.head_scores(asked.head, asked.vectors, labels=labels)
+        class_scores = asked.linear(labels)
         notices = linear.newer_labels_notices(asked.head, labels)
-        return self._answers(asked.balanced(class_scores), asked, notices=notices)
+        return self._answers(class_scores, asked, notices=notices)
 
     def _auto(self, asked: _Asked) -> list[Answer]:
-        around, by_knn = self._by_neighbours(asked)
-        head, newer = asked.head, asked.newer(by_knn.labels)
-        if head is None or newer.issuperset(by_knn.labels):
+        around, voted = self._by_neighbours(asked)
+        class_scores, parts = asked.auto(voted)
+        head = asked.head
+        if head is not None and parts:
+            notices = linear.outdated_notices(head, voted.labels)
+        else:
             why = "there is no head" if head is None else f"head {head.version} knows no label here"
-            why = f"{why}: k-NN answered alone; `retrain` trains one"
-            alone = replace(by_knn, mode=Mode.AUTO)
-            if alone.calibration is not None:
-                alone = asked.balanced(alone)
-            return self._answers(alone, asked, around=around, notices=(why,))
-        by_head = linear.head_scores(head, asked.vectors, labels=by_knn.labels)
-        notices = linear.outdated_notices(head, by_knn.labels)
-        if by_knn.calibration is None or by_head.calibration is None:
-            by_head = asked.balanced(by_head)  # as the votes were
-            class_scores = pooled(by_head, by_knn, newer=newer, calibration=None)
-            return self._answers(
-                class_scores, asked, around=around, parts=(by_knn, by_head), notices=notices
-            )
-        calibration = head.calibration.get(Mode.AUTO)
-        class_scores = pooled(by_head, by_knn, newer=newer, calibration=calibration)
-        class_scores, by_knn, by_head = map(asked.balanced, (class_scores, by_knn, by_head))
-        return self._answers(
-            class_scores, asked, around=around, parts=(by_knn, by_head), notices=notices
-        )
+            notices = (f"{why}: k-NN answered alone; `retrain` trains one",)
+        return self._answers(class_scores, asked, around=around, parts=parts, notices=notices)
 
     def _by_neighbours(self, asked: _Asked) -> tuple[Neighbourhood, ClassScores]:
         """Search under the filter, rank, vote; calibrated where this way of voting was."""
         options = asked.options
         metric = self._metric(asked.head, options.metric)
         by = MetricName.LEARNED if metric else MetricName.COSINE
-        known = asked.head.calibration.get(Mode.KNN) if asked.head and metric else None
-        voting = options.voting(by, calibrated=known.voting if known else None)
-        # It makes probabilities of the votes that it was fitted to, and of no others.
-        calibration = known if known and known.voting == voting else None
-        if calibration is None:
-            voting = voting.balanced(options.balance)
+        voting, calibration = asked.voting(by)
         kriging = voting.rule.weighting is Weighting.KRIGING
         neighbours = self._store.neighbours(
             asked.vectors,
@@ -238,22 +205,7 @@ class Classifier:
             else knn.by_cosine(neighbours, with_places=kriging)
         )
         around = knn.vote(ranked, voting, metric=by, classes=asked.candidates.classes)
-        return around, self._past_the_gate(asked, around.class_scores(calibration))
-
-    def _past_the_gate(self, asked: _Asked, voted: ClassScores) -> ClassScores:
-        """What the vote and the head's gate say together."""
-        head, options = asked.head, asked.options
-        newcomers = head.provisional.intersection(voted.labels) if head else frozenset()
-        if (
-            head is None
-            or head.gate is None
-            or voted.calibration is None
-            or options.exclude_self  # a mean holds the query itself
-            or not newcomers
-        ):
-            return voted
-        by_head = linear.head_scores(head, asked.vectors, labels=voted.labels)
-        return gated(voted, by_head, newcomers=newcomers)
+        return around, asked.of_votes(around.tally, around.labels, calibration)
 
     def _metric(self, head: Head | None, wanted: MetricName | None) -> Metric | None:
         """The metric to rank by; None for plain cosine."""

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.answers import Evidence
-from classify.answering.class_scores import ClassScores
-from classify.answering.modes import MetricName, Mode
+from classify.answering.modes import MetricName
 from holotype.references import Codes, Floats, Neighbour, Reference, Vectors
 from holotype.votes import Similarities, Tally, Voting, Weighting
 
 if TYPE_CHECKING:
     from head.fit.whitening import Metric
-    from head.trust.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,15 +82,6 @@ class Neighbourhood:
     tally: Tally
     labels: tuple[str, ...]
     """The C labels that the tally's columns are of."""
-
-    def class_scores(self, calibration: Calibration | None) -> ClassScores:
-        """Probabilities where this way of voting was calibrated, shares of the vote elsewhere."""
-        scores = calibration.probabilities(self.tally.scores) if calibration else self.tally.shares
-        # Without a neighbour there is nothing to say, however it was calibrated.
-        voted = (self.tally.weights != 0).any(axis=1, keepdims=True)
-        return ClassScores(
-            Mode.KNN, self.labels, np.where(voted, scores, 0.0), self.tally.ranking(), calibration
-        )
 
     def shown(self, n: int) -> list[str]:
         """Ids of all that `evidence` names, each once."""

@@ -8,10 +8,10 @@ types, defaults, bounds and descriptions. Imports nothing heavy: `--help` reads 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from classify.answering.modes import MetricName, Mode, Vote
 from holotype.errors import UsageError
@@ -250,6 +250,41 @@ class QueryOptions:
     def _asks_for_votes(self) -> bool:
         asked = (self.k, self.vote, self.temperature, self.class_cap)
         return self.rerank != DEFAULT_RERANK or any(one is not None for one in asked)
+
+
+class GivenOptions(TypedDict, total=False):
+    """The fields of `QueryOptions` as a program gives them, all of them optional."""
+
+    mode: Mode | str
+    where: Where | str | Sequence[str]
+    top: int
+    evidence: int
+    abstain_at: float
+    coverage: float
+    exclude_self: bool
+    k: int
+    metric: MetricName | str
+    rerank: int
+    vote: Vote | str
+    temperature: float
+    class_cap: int
+    balance: float
+
+
+def options_of(given: GivenOptions) -> QueryOptions:
+    """Options whose choices may be given as words.
+
+    Raises:
+        UsageError: a value lies beyond its bounds, or is no choice.
+    """
+    from holotype.settings import one_of  # brings pydantic
+
+    kinds = {"mode": Mode, "metric": MetricName, "vote": Vote}
+    chosen: dict[str, Any] = {
+        name: one_of(kinds[name], str(value)) if name in kinds else value
+        for name, value in given.items()
+    }
+    return QueryOptions(**chosen)
 
 
 @cache

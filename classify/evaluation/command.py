@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from classify.answering.options import QueryOptions
+    from holotype.fingerprint import Fingerprint
     from holotype.intake.incoming import Incoming, Source
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
@@ -67,6 +68,8 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         settings, command="classify eval", load=quick_start.load_quickly, here=True
     ) as access:
         store = access.store
+        if images is not None or store.fingerprint.space is None:
+            access.require_same_encoder()
         options = replace(options, where=options.where.among(store.known_counts()))
         classifier = Classifier(store)
         classifier.candidates(options)
@@ -190,7 +193,7 @@ def _subject(
     return Subject(
         gallery=store.gallery,
         fingerprint=store.fingerprint.id,
-        backbone=f"{store.fingerprint.backbone}, {store.fingerprint.image_size} px",
+        backbone=_made_by(store.fingerprint),
         references=candidates.total,
         classes=len(candidates.counts),
         head=active.version if active else None,
@@ -199,6 +202,12 @@ def _subject(
         else str(request.folder or request.manifest),
         method=how,
     )
+
+
+def _made_by(fingerprint: Fingerprint) -> str:
+    if fingerprint.space is not None:
+        return f"vectors of space {fingerprint.space}"
+    return f"{fingerprint.backbone}, {fingerprint.image_size} px"
 
 
 def _settings(options: QueryOptions, request: EvalRequest) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from classify.service import openapi, problems
 from classify.service.access_control import AccessControl
 from classify.service.forms import Forms
 from classify.service.keys import Keyring, Scope, is_loopback
-from classify.service.limits import BodyLimit
+from classify.service.limits import VECTORS_BODY, BodyLimit
 from classify.service.metrics import Timing
 from classify.service.page import serve_page
 from classify.service.routes import (
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 API_VERSION = "1"
 """Of the paths under `/v1`: fields may be added, none changes its meaning."""
 
-UPLOADS = {"/v1/classify": Scope.READ, "/v1/references": Scope.WRITE}
+PICTURES = {"/v1/classify": Scope.READ, "/v1/references": Scope.WRITE}
 """Paths that take images, and what a key must be good for there."""
+VECTORS = {f"{path}/vectors": scope for path, scope in PICTURES.items()}
+"""The same of vectors."""
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -77,13 +79,10 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
     names = None
     if not keyring and is_loopback(settings.host):
         names = {*_LOOPBACK_NAMES, settings.host}
-    app.add_middleware(Forms, takes=UPLOADS)
-    app.add_middleware(
-        BodyLimit,
-        uploads=UPLOADS,
-        max_upload=settings.max_body_mb << 20,
-        places=service.places,
-    )
+    most = settings.max_body_mb << 20
+    sizes = dict.fromkeys(PICTURES, most) | dict.fromkeys(VECTORS, min(most, VECTORS_BODY))
+    app.add_middleware(Forms, takes=PICTURES, uploads=PICTURES | VECTORS)
+    app.add_middleware(BodyLimit, uploads=sizes, places=service.places)
     app.add_middleware(AccessControl, keyring=keyring, hosts=names, public_url=settings.public_url)
     app.add_middleware(Timing, metrics=service.metrics)
     app.add_middleware(HeadAsGet)

@@ -32,8 +32,8 @@ from holotype.references import EVERYTHING, Neighbour, Reference, Vectors, Where
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
+    from classify.service.encoding import SharedEncoder
     from classify.service.metrics import Metrics
-    from holotype.images.recipe import Recipe
     from holotype.store.port import VectorStore
 
 SEARCHES_PER_CALL = 32
@@ -165,34 +165,35 @@ class Searching:
 
 
 class Classification:
-    """Answers requests."""
+    """Answers requests with pictures."""
 
     def __init__(
         self,
         *,
-        recipe: Recipe,
-        encoding: Batcher[Pixels, Vectors],
+        encoder: SharedEncoder,
         searching: Searching,
-        decoders: ThreadPoolExecutor,
+        workers: int,
         metrics: Metrics,
         examine: Examine,
     ) -> None:
-        """Put the steps together; closing them is the caller's business.
+        """Put the steps together; closing encoder and search is the caller's business.
 
         Args:
-            recipe: how the encoder wants its pictures.
-            encoding: pictures in, vectors out.
+            encoder: pictures in, vectors out.
             searching: vectors in, answers out.
-            decoders: threads that read pictures.
+            workers: threads that read pictures.
             metrics: told what happens.
             examine: shown every answer with its query; may not wait.
         """
-        self._recipe = recipe
-        self._encoding = encoding
+        self._encoder = encoder
         self._searching = searching
-        self._decoders = decoders
+        self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._metrics = metrics
         self._examine = examine
+
+    def close(self) -> None:
+        """End with the pictures that are being read."""
+        self._decoders.shutdown(cancel_futures=True)
 
     async def run(
         self, uploads: Sequence[Upload], options: QueryOptions, *, thumbnails: bool = False
@@ -239,14 +240,14 @@ class Classification:
 
     def _read(self, data: bytes, *, with_thumbnail: bool) -> tuple[Pixels, bytes | None]:
         if not with_thumbnail:
-            return read_pixels(data, self._recipe), None
-        picture = read_picture(data, self._recipe)
+            return read_pixels(data, self._encoder.recipe), None
+        picture = read_picture(data, self._encoder.recipe)
         return picture.pixels, picture.thumbnail
 
     async def _answered(
         self, queries: Sequence[DecodedUpload], options: QueryOptions
     ) -> list[Answer]:
-        encoding = [self._encoding.submit(query.pixels) for query in queries]
+        encoding = [self._encoder.submit(query.pixels) for query in queries]
         vectors = await asyncio.gather(*map(asyncio.wrap_future, encoding))
         own_ids = tuple(query.own_id for query in queries)
         search = SearchRequest(np.stack(vectors), own_ids, options)

@@ -113,19 +113,28 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
     from classify.service.training import TrainingProcess
     from holotype.access import Access
     from holotype.encoder import quick_start
+    from holotype.gallery_encoder import load_for
+    from holotype.store.factory import stored_fingerprint
 
     url = url_of(listener)
+    stored = stored_fingerprint(settings)
     # Before the store is taken: until this process answers, others can work on the gallery.
-    encoder = quick_start.load_quickly(settings)
+    encoder = None  # vectors that come from elsewhere have none
+    if stored is None or stored.space is None:
+        encoder = load_for(settings, stored, quick_start.load_quickly)
     with Access(
-        settings, command="classify serve", load=lambda _: encoder, here=True, serves_at=url
+        settings,
+        command="classify serve",
+        load=lambda given: encoder or quick_start.load_quickly(given),
+        here=True,
+        serves_at=url,
     ) as access:
         store = access.made_store()
         service = Service(
             store=store,
-            encoder=access.encoder(),
+            encoder=None if store.fingerprint.space else access.encoder(),
             settings=settings,
-            retrain=TrainingProcess(store),
+            retrain=TrainingProcess(store, beside=settings.home),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)

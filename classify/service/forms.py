@@ -6,7 +6,7 @@ one that ends there: the picture that was cut is then left out without a word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 
 from python_multipart.multipart import parse_options_header
@@ -31,31 +31,38 @@ BROKEN_OFF = (
 class Forms:
     """ASGI middleware: lets whole forms through to the paths that take some.
 
-    The framework reads a form before it asks what the key may do: that is asked here, first.
+    The framework reads a body before it asks what the key may do: that is asked here, first.
     """
 
-    def __init__(self, app: ASGIApp, *, takes: Mapping[str, keys.Scope]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, takes: Collection[str], uploads: Mapping[str, keys.Scope]
+    ) -> None:
         """Guard `app`.
 
         Args:
-            app: what reads the forms.
-            takes: paths that take them, by POST, and what a key must be good for there.
+            app: what reads the bodies.
+            takes: paths that take forms with pictures, by POST.
+            uploads: all that take large bodies, and what a key must be good for there.
         """
         self._app = app
         self._takes = takes
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for the app where no form comes."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._takes:
-            await self._app(scope, receive, send)
-            return
-        try:
-            require(scope, self._takes[scope["path"]])
-            boundary = _boundary_of(HTTPConnection(scope))
-        except ServiceError as refusal:
-            await response_of(problem_of(refusal))(scope, receive, send)
-            return
-        await self._app(scope, _to_the_end(receive, b"--" + boundary + b"--"), send)
+        """Answer for the app where no form comes, or nobody looks at pictures."""
+        wanted = self._uploads.get(scope["path"]) if scope["type"] == "http" else None
+        if wanted is not None and scope["method"] == "POST":
+            try:
+                require(scope, wanted)
+                if scope["path"] in self._takes:
+                    connection = HTTPConnection(scope)
+                    connection.app.state.service.require_pictures()
+                    boundary = _boundary_of(connection)
+                    receive = _to_the_end(receive, b"--" + boundary + b"--")
+            except ServiceError as refusal:
+                await response_of(problem_of(refusal))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _boundary_of(request: HTTPConnection) -> bytes:

@@ -23,7 +23,7 @@ class Scope(StrEnum):
     """What a key is good for."""
 
     READ = "read"
-    """Classify, look at references, classes and heads."""
+    """Classify, look at references, classes and heads, export vectors."""
     WRITE = "write"
     """All of that, and change them."""
 

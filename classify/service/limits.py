@@ -6,7 +6,7 @@ The framework has a limit of size too, but answers in plain text, and only once 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -16,7 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from classify.service.problems import QueueFull, TooLarge, problem_of, response_of
 
 JSON_BODY = 1 << 20
-"""Largest body of a request without images, bytes: 10,000 ids take 400 kB."""
+"""Largest body of a request without images or vectors, bytes: 10,000 ids take 400 kB."""
+
+VECTORS_BODY = 8 << 20
+"""Largest body with vectors, bytes: 64 of 4,096 numbers take 6 MB. Reading so much JSON holds
+everybody else up for a quarter of a second."""
 
 BYTES_PER_PLACE = 1 << 20
 """How much of an upload is taken for an image until its images have been counted."""
@@ -69,20 +73,17 @@ class BodyLimit:
     They are given back once it has been read; whoever then works on its images takes theirs.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, uploads: Collection[str], max_upload: int, places: Places
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, uploads: Mapping[str, int], places: Places) -> None:
         """Guard `app`.
 
         Args:
             app: what reads the bodies.
-            uploads: paths that take images.
-            max_upload: their limit, bytes; others take `JSON_BODY`.
+            uploads: paths that take images or vectors, and how many bytes; others take
+                `JSON_BODY`.
             places: of the images under way.
         """
         self._app = app
         self._uploads = uploads
-        self._max_upload = max_upload
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +92,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         uploads = scope["method"] == "POST" and scope["path"] in self._uploads
-        limit = self._max_upload if uploads else JSON_BODY
+        limit = self._uploads[scope["path"]] if uploads else JSON_BODY
         announced = Headers(scope=scope).get("content-length", "")
         size = int(announced) if announced.isdigit() else limit
         if size > limit:

@@ -20,6 +20,7 @@ from starlette.requests import HTTPConnection
 
 from classify.service.models.common import Problem
 from holotype import errors
+from holotype.fingerprint import Fingerprint
 from holotype.references import too_many_keys
 
 PREFIX = "urn:holotype:problem:"
@@ -37,6 +38,7 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.BrokenImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidReference: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyGallery: HTTPStatus.CONFLICT,
+    errors.StoreMoved: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.HeadError: HTTPStatus.CONFLICT,
@@ -67,7 +69,7 @@ class TooLarge(errors.ServiceError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"the request is larger than {limit >> 20} MiB: send fewer or smaller images",
+            f"the request is larger than {limit >> 20} MiB: send less in one request",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 
@@ -84,6 +86,40 @@ class NotAForm(errors.ServiceError):
             f"pictures come as files of a form (multipart/form-data), {came}: "
             f"curl -F images=@PICTURE.jpg{label} {url}",
             status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
+
+
+class NoPictures(errors.ServiceError):
+    """A picture for a gallery whose vectors come from elsewhere."""
+
+    def __init__(self, gallery: str, space: Fingerprint) -> None:
+        super().__init__(
+            f"gallery {gallery!r} holds {space.describe()}, which no encoder of this service "
+            "makes: ask with POST /v1/classify/vectors, add with POST /v1/references/vectors",
+            status=HTTPStatus.CONFLICT,
+        )
+
+
+class OtherSpace(errors.ServiceError):
+    """Vectors that may not be of the gallery's space."""
+
+    def __init__(self, gallery: str, space: Fingerprint, came: str | None) -> None:
+        given = "none was named" if came is None else f"not {came!r}"
+        super().__init__(
+            f"gallery {gallery!r} holds {space.describe()}: vectors are added to it with "
+            f'"space": {json.dumps(space.space or space.id)} (GET /v1/gallery), by whoever made '
+            f"them in the same way; {given}",
+            status=HTTPStatus.CONFLICT,
+        )
+
+
+class TooManyVectors(errors.ServiceError):
+    """More vectors than a request may hold."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"more than {limit} vectors come in one request: send the rest in another",
+            status=HTTPStatus.BAD_REQUEST,
         )
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from classify.answering.answers import QueryResult
-from classify.service.classification import Classification, Searching, Upload
-from classify.service.encoding import SharedEncoder, encoding_batches
+from classify.answering.answers import Answer, QueryResult
+from classify.service.classification import Classification, Searching, SearchRequest, Upload
+from classify.service.encoding import SharedEncoder
 from classify.service.limits import Places
 from classify.service.metrics import Metrics
+from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
 from classify.service.review_queue import ReviewQueue
 from classify.service.review_selection import ReviewSelection
-from holotype.errors import EncoderError
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
@@ -31,31 +28,28 @@ if TYPE_CHECKING:
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
 
+Add = Callable[..., list[FileOutcome]]
+"""A method of `Intake`."""
+
 ADDING_THREADS = 4
 """Uploads that are added at the same time: while one is flushed, others are decoded."""
 
-SELF_TEST_S = 30.0
-"""How old the encoder's last sign of life may be for `ready`, seconds."""
-
-ANSWER_S = 20.0
-"""How long the encoder may take over one picture to count as ready, seconds."""
-
 
 class Service:
-    """One gallery, one encoder, and everything that requests do with them.
+    """One gallery, its encoder where it has one, and everything that requests do with them.
 
     Blocking methods are called from threads; those that wait for the encoder are
     coroutines. `close` finishes what has begun; the store is closed by who opened it.
     """
 
     def __init__(
-        self, *, store: VectorStore, encoder: Encoder, settings: Settings, retrain: Job
+        self, *, store: VectorStore, encoder: Encoder | None, settings: Settings, retrain: Job
     ) -> None:
         """Start the threads.
 
         Args:
             store: open, in the encoder's space.
-            encoder: ready.
+            encoder: ready; None where the gallery's vectors come from elsewhere.
             settings: the service's own part of them.
             retrain: the retrain job on this store.
         """
@@ -67,30 +61,23 @@ class Service:
         self.review = ReviewQueue(
             settings.home / settings.gallery / "review", limit=settings.keep_queries
         )
-        self._recipe = encoder.recipe
-        self._alive_at = -SELF_TEST_S
-        self._decoders = ThreadPoolExecutor(
-            settings.workers or os.cpu_count() or 1, thread_name_prefix="decode"
-        )
         self._adding = ThreadPoolExecutor(ADDING_THREADS, thread_name_prefix="add")
-        self._encoding = encoding_batches(
-            encoder,
-            size=encoder.batch_size,
-            window_s=settings.batch_window_ms / 1000,
-            metrics=self.metrics,
-            beat=self._beat,
-        )
         self._searching = Searching(store, self.metrics)
         self.review_selection = ReviewSelection(self.review, self._searching.submit, self.metrics)
-        self._intake = Intake(store, SharedEncoder(encoder, self._encoding))
-        self._classification = Classification(
-            recipe=encoder.recipe,
-            encoding=self._encoding,
-            searching=self._searching,
-            decoders=self._decoders,
-            metrics=self.metrics,
-            examine=self.review_selection.examine,
-        )
+        self._encoder: SharedEncoder | None = None
+        self._classification: Classification | None = None
+        if encoder is not None:
+            self._encoder = SharedEncoder(
+                encoder, window_s=settings.batch_window_ms / 1000, metrics=self.metrics
+            )
+            self._classification = Classification(
+                encoder=self._encoder,
+                searching=self._searching,
+                workers=settings.workers or os.cpu_count() or 1,
+                metrics=self.metrics,
+                examine=self.review_selection.examine,
+            )
+        self._intake = Intake(store, self._encoder)
 
     async def classify(
         self, uploads: Sequence[Upload], options: QueryOptions, *, thumbnails: bool = False
@@ -98,30 +85,71 @@ class Service:
         """One result per upload, in order; with a small JPEG of each where that is asked for.
 
         Raises:
+            NoPictures: the gallery holds vectors that come from elsewhere.
             QueueFull: there is no place for so many images now.
             HolotypeError: these options cannot be answered.
         """
+        self.require_pictures()
+        assert self._classification is not None
         with self._held(len(uploads)):
             return await self._classification.run(uploads, options, thumbnails=thumbnails)
 
+    async def classify_vectors(self, search: SearchRequest) -> list[Answer]:
+        """One answer per vector, in order.
+
+        Raises:
+            QueueFull: there is no place for so many queries now.
+            HolotypeError: these options cannot be answered.
+        """
+        with self._held(len(search.vectors)):
+            answers = await self._searching.classify(search)
+        self.metrics.answered(answers)
+        return answers
+
     async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
         """Add labelled images; one outcome each, in order.
+
+        Raises:
+            NoPictures: the gallery holds vectors that come from elsewhere.
+            QueueFull, StoreError: as for `add_vectors`.
+        """
+        self.require_pictures()
+        return await self._added(self._intake.add, items, on_conflict)
+
+    async def add_vectors(
+        self, items: Sequence[Incoming], *, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """Add labelled vectors; one outcome each, in order.
 
         Once it has begun it is finished, whether or not the client still waits for it, unless
         the service ends.
 
         Raises:
-            QueueFull: there is no place for so many images now.
+            QueueFull: there is no place for so many now.
             StoreError: the store cannot be used.
         """
+        return await self._added(self._intake.add_vectors, items, on_conflict)
+
+    async def _added(
+        self, add: Add, items: Sequence[Incoming], policy: OnConflict
+    ) -> list[FileOutcome]:
         places = len(items)
         self.places.take(places)
-        adding = self._adding.submit(self._add, items, on_conflict)
+        adding = self._adding.submit(self._counted, add, items, policy)
         adding.add_done_callback(lambda _: self.places.give_back(places))
         outcomes = asyncio.wrap_future(adding)
         # Heard of here, too: whoever waited for it may be gone.
         outcomes.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(outcomes)
+
+    def require_pictures(self) -> None:
+        """Refuse a picture where vectors come from elsewhere.
+
+        Raises:
+            NoPictures: they do.
+        """
+        if self._encoder is None:
+            raise NoPictures(self.store.gallery, self.store.fingerprint)
 
     def check_encoder(self) -> None:
         """Embed a grey picture, unless the encoder embedded something a moment ago.
@@ -129,14 +157,8 @@ class Service:
         Raises:
             EncoderError: it does not work.
         """
-        if time.monotonic() - self._alive_at < SELF_TEST_S:
-            return
-        side = self._recipe.image_size
-        grey = np.full((side, side, 3), 128, np.uint8)
-        try:
-            self._encoding.submit(grey).result(ANSWER_S)
-        except TimeoutError as error:
-            raise EncoderError(f"the encoder has not answered for {ANSWER_S:.0f} s") from error
+        if self._encoder is not None:
+            self._encoder.check()
 
     def metrics_page(self) -> bytes:
         """What Prometheus reads."""
@@ -154,22 +176,22 @@ class Service:
         Who was accepted and still waits has been answered before this: what is left has nobody
         who waits for it.
         """
-        self._decoders.shutdown(cancel_futures=True)
         self._adding.shutdown(wait=False, cancel_futures=True)
-        self._encoding.close(drop=True)
+        if self._classification is not None and self._encoder is not None:
+            self._classification.close()
+            self._encoder.close()
         self._adding.shutdown()
         self.review_selection.close()
         self.review.close()
         self._searching.close()
         self.retraining.close()
 
-    def _add(self, items: Sequence[Incoming], on_conflict: OnConflict) -> list[FileOutcome]:
-        outcomes = self._intake.add(items, on_conflict=on_conflict)
+    def _counted(
+        self, add: Add, items: Sequence[Incoming], policy: OnConflict
+    ) -> list[FileOutcome]:
+        outcomes = add(items, on_conflict=policy)
         self.metrics.added(outcomes)
         return outcomes
-
-    def _beat(self) -> None:
-        self._alive_at = time.monotonic()
 
     @contextmanager
     def _held(self, n: int) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastapi import UploadFile
 from pydantic import TypeAdapter, ValidationError
@@ -38,10 +38,19 @@ async def read_incoming(form: AddForm, *, max_meta_keys: int) -> list[Incoming]:
         _incoming(upload, item, form, shared)
         for upload, item in zip(uploads, _items(form, len(uploads)), strict=True)
     ]
-    keys = {key for item in incoming for key in item.meta}
-    if len(keys) > max_meta_keys:
-        raise TooManyKeys(sorted(keys)[max_meta_keys:], max_meta_keys)
+    bound_keys([item.meta for item in incoming], max_meta_keys)
     return incoming
+
+
+def bound_keys(metadata: Iterable[Mapping[str, str]], limit: int) -> None:
+    """Refuse a request whose references have more metadata keys than a gallery may have.
+
+    Raises:
+        TooManyKeys: they have.
+    """
+    keys = {key for meta in metadata for key in meta}
+    if len(keys) > limit:
+        raise TooManyKeys(sorted(keys)[limit:], limit)
 
 
 def _incoming(upload: Upload, item: Item, form: AddForm, shared: dict[str, str]) -> Incoming:

@@ -5,7 +5,7 @@ Shapes: N references, D dimensions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,22 @@ class TrainingSet:
         )
 
 
-def export_training_set(store: VectorStore) -> tuple[TrainingSet, GalleryState]:
+def export_training_set(
+    store: VectorStore,
+    *,
+    allocate: Callable[[int, int], Vectors] | None = None,
+    on_batch: Callable[[], None] = lambda: None,
+) -> tuple[TrainingSet, GalleryState]:
     """Export the whole gallery; starts again when it moved, a few times.
 
     Where it never stands still, every reference is taken as it was when its page was read: what
     changed after the state that was read first counts as new to the next run.
+
+    Args:
+        store: the gallery.
+        allocate: makes an array (rows, columns) of float32 for the vectors; one in memory unless
+            given. Called again where an export starts again or finds more than was announced.
+        on_batch: called before each batch; what it raises ends the export.
 
     Returns:
         The references, and the gallery as it was before the export.
@@ -69,20 +80,35 @@ def export_training_set(store: VectorStore) -> tuple[TrainingSet, GalleryState]:
     Raises:
         TooFewReferences: the gallery is empty or has a single class.
     """
+
+    def export(batches: Iterable[VectorBatch]) -> tuple[TrainingSet, GalleryState]:
+        return _export(store, batches, allocate or _in_memory, on_batch)
+
     for _ in range(ATTEMPTS - 1):
         try:
-            return _export(store, store.export())
+            return export(store.export())
         except StoreMoved:
             continue
-    return _export(store, store.export(changed_until=WHENEVER))
+    return export(store.export(changed_until=WHENEVER))
 
 
-def _export(store: VectorStore, batches: Iterable[VectorBatch]) -> tuple[TrainingSet, GalleryState]:
+def _in_memory(rows: int, columns: int) -> Vectors:
+    return np.empty((rows, columns), dtype=np.float32)
+
+
+def _export(
+    store: VectorStore,
+    batches: Iterable[VectorBatch],
+    allocate: Callable[[int, int], Vectors],
+    on_batch: Callable[[], None],
+) -> tuple[TrainingSet, GalleryState]:
     state = store.state()
     _require_two_classes(store.gallery, state)
-    rows = _Rows(state.total, store.fingerprint.dimension)
+    rows = _Rows(state.total, store.fingerprint.dimension, allocate)
+    on_batch()
     for batch in batches:
         rows.add(batch)
+        on_batch()
     found = rows.finish()
     if len(found.labels) < 2:
         raise TooFewReferences(
@@ -107,41 +133,68 @@ def _require_two_classes(gallery: str, state: GalleryState) -> None:
 class _Rows:
     """Arrays of the size that the gallery announced, filled page by page."""
 
-    def __init__(self, total: int, dimension: int) -> None:
-        self._vectors = np.empty((total, dimension), dtype=np.float32)
-        self._labels: list[str] = []
-        self._marks: list[int] = []
-        self._groups = np.empty(total, dtype=np.int64)
-        self._group_codes: dict[str, int] = {}
+    def __init__(self, total: int, dimension: int, allocate: Callable[[int, int], Vectors]) -> None:
+        self._allocate = allocate
+        self._vectors = allocate(total, dimension)
+        self._codes, self._groups, self._marks = (np.empty(total, dtype=np.int64) for _ in range(3))
+        self._label_codes: dict[str, int] = {}
+        self._group_codes: dict[Hashable, int] = {}
+        self._filled = 0
 
     def add(self, batch: VectorBatch) -> None:
-        start = len(self._labels)
-        end = start + len(batch)
+        start, end = self._filled, self._filled + len(batch)
         if end > len(self._vectors):  # some were added meanwhile
-            more = end + end // 8
-            self._vectors = np.resize(self._vectors, (more, self._vectors.shape[1]))
-            self._groups = np.resize(self._groups, more)
-        self._vectors[start:end] = batch.vectors
-        self._groups[start:end] = [
-            -1 - (start + i)
-            if g is None
-            else self._group_codes.setdefault(g, len(self._group_codes))
-            for i, g in enumerate(batch.groups)
-        ]
-        self._labels += batch.labels
-        self._marks += [mark_of(id_) for id_ in batch.ids]
+            self._grow(end + end // 8)
+        rows = slice(start, end)
+        self._vectors[rows] = batch.vectors
+        self._codes[rows] = [_code(label, self._label_codes) for label in batch.labels]
+        self._groups[rows] = group_numbers(batch.groups, self._group_codes, first=start)
+        self._marks[rows] = [mark_of(id_) for id_ in batch.ids]
+        self._filled = end
+
+    def _grow(self, total: int) -> None:
+        vectors = self._allocate(total, self._vectors.shape[1])
+        vectors[: self._filled] = self._vectors[: self._filled]
+        self._vectors = vectors
+        self._codes, self._groups, self._marks = (
+            np.resize(column, total) for column in (self._codes, self._groups, self._marks)
+        )
 
     def finish(self) -> TrainingSet:
-        n = len(self._labels)
-        labels = tuple(sorted(set(self._labels)))
-        code = {label: i for i, label in enumerate(labels)}
+        found = slice(self._filled)
+        labels = tuple(sorted(self._label_codes))
+        place = np.empty(len(labels), dtype=np.int64)
+        place[[self._label_codes[label] for label in labels]] = np.arange(len(labels))
         return TrainingSet(
             labels=labels,
-            vectors=self._vectors[:n],
-            codes=np.array([code[label] for label in self._labels], dtype=np.int64),
-            groups=np.unique(self._groups[:n], return_inverse=True)[1].astype(np.int64),
-            marks=np.array(self._marks, dtype=np.int64),
+            vectors=self._vectors[found],
+            codes=place[self._codes[found]],
+            groups=np.unique(self._groups[found], return_inverse=True)[1].astype(np.int64),
+            marks=self._marks[found],
         )
+
+
+def group_numbers(
+    groups: Iterable[Hashable | None], seen: dict[Hashable, int], *, first: int = 0
+) -> list[int]:
+    """A number for the group of each row from `first` on; who has none gets one of its own.
+
+    Folds depend on them: the same references in the same order are divided the same way.
+
+    Args:
+        groups: of these rows.
+        seen: the groups of rows before, with their numbers; new ones are added.
+        first: number of the first row.
+    """
+    return [
+        -1 - row if group is None else seen.setdefault(group, len(seen))
+        for row, group in enumerate(groups, start=first)
+    ]
+
+
+def _code(name: str, codes: dict[str, int]) -> int:
+    """Its number; the next free one for a name that comes for the first time."""
+    return codes.setdefault(name, len(codes))
 
 
 def mark_of(reference_id: str) -> int:

@@ -122,7 +122,11 @@ class WithinClass:
             return None
         centred = vectors - self.means[codes]
         covariance = (n * self.covariance - centred.T @ centred) / left
-        return replace(self, counts=counts, covariance=covariance)
+        rest = replace(self, counts=counts, covariance=covariance)
+        # What is smaller is what rounding left of a spread that was all in the classes taken out.
+        if rest.mean_variance <= float(np.finfo(np.float32).eps) * self.mean_variance:
+            return None
+        return rest
 
     def whitening(self) -> Floats:
         """(D, D) W with W @ W.T the inverse of the shrunk covariance.

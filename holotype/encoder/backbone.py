@@ -14,12 +14,9 @@ from torch import nn
 from holotype.encoder import hub
 from holotype.encoder.guarded import timm
 from holotype.encoder.lanes import one_thread
+from holotype.encoder.names import ELSEWHERE, LOCAL, architecture_of, as_timm_calls_it
 from holotype.encoder.weights import StateDict, read_checkpoint, without_prefix
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
-
-_HUB = ("hf-hub:", "hf_hub:")
-_ELSEWHERE = (*_HUB, "local-dir:")  # timm's schemes for unregistered networks
-
 
 Create = Callable[[str, dict[str, Any] | None], nn.Module]
 """Makes a network of timm with pretrained weights and without classifier, of its name as timm knows
@@ -43,8 +40,8 @@ def load_backbone(name: str, checkpoint: Path | None, *, create: Create = create
         WeightsUnavailable: see `holotype.errors`.
     """
     if checkpoint is not None:
-        name = _as_timm_calls_it(name)
-    if not name.startswith(_ELSEWHERE):
+        name = as_timm_calls_it(name)
+    if not name.startswith(ELSEWHERE):
         check_name(name)
     network = (
         _from_hub(name, create) if checkpoint is None else _from_file(name, checkpoint, create)
@@ -62,6 +59,12 @@ def check_name(name: str) -> None:
     if tag and name not in names:
         known = names or [architecture]
         raise UnknownBackbone(f"timm has no weights {tag!r} for {architecture}{_suggest(known)}")
+
+
+def current_architecture(name: str) -> str | None:
+    """`architecture_of`, of what timm makes today of a name that it used to have."""
+    current = timm.models.get_deprecated_models().get(architecture_of(name) or "")
+    return architecture_of(current or name)
 
 
 @one_thread()
@@ -122,7 +125,7 @@ def _from_hub(name: str, create: Create) -> nn.Module:
     cached = hub.cached_weights(asdict(config)) if config else None
     overlay = {"file": str(cached)} if cached else None
     try:
-        if not cached and not name.startswith("local-dir:"):
+        if not cached and not name.startswith(LOCAL):
             hub.check_it_answers()
         return create(name, overlay)
     except hub.failures() as error:
@@ -138,13 +141,6 @@ class Given(StateDict):
 
     def __deepcopy__(self, _: object) -> Given:
         return Given(self)
-
-
-def _as_timm_calls_it(name: str) -> str:
-    """The name of a network that the hub has from timm: beside a file nothing is asked there."""
-    scheme, _, repository = name.partition(":")
-    owner, _, registered = repository.partition("@")[0].partition("/")
-    return registered if f"{scheme}:" in _HUB and owner == "timm" else name
 
 
 def _from_file(name: str, path: Path, create: Create) -> nn.Module:

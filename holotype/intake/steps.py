@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from holotype.errors import BrokenImage, InvalidReference
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import KNOWN, Incoming, SameBytes
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from holotype.images.picture import Picture
     from holotype.images.recipe import Recipe
     from holotype.store.port import VectorStore
+
+_SAME, _TWINS = 1 - 1e-5, 16
+"""Cosine of a vector and itself as it was stored, and the nearest among which it is looked for."""
 
 Known = Callable[[Sequence[str]], Mapping[str, str]]
 """Labels of those of these ids that are in the gallery."""
@@ -186,12 +191,19 @@ def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
 
 
 def _refuse_other_vectors(items: Sequence[Incoming], store: VectorStore) -> None:
-    """Of references that were named by whoever brings them: the same name with another vector."""
+    """Of references that were named by whoever brings them: the same name with another vector.
+
+    Engines may change the last bits of what they store, so that an export has another sha256.
+    """
     named = [i for i in items if i.embedded and i.sha256 and i.id != reference_id(i.sha256)]
     known = store.get([item.id for item in named if item.id]) if named else []
-    vectors: dict[str | None, str | None] = {one.id: one.sha256 for one in known}
-    for item in named:
-        if vectors.setdefault(item.id, item.sha256) != item.sha256:
+    hashes: dict[str | None, str | None] = {one.id: one.sha256 for one in known}
+    doubtful = [i for i in named if hashes.setdefault(i.id, i.sha256) != i.sha256]
+    if not doubtful:
+        return
+    vectors = np.stack([item.embedded.vector for item in doubtful if item.embedded])
+    for item, near in zip(doubtful, store.neighbours(vectors, k=_TWINS), strict=True):
+        if not any(one.id == item.id and one.similarity > _SAME for one in near):
             item.end(
                 Outcome.FAILED,
                 "the gallery holds another vector under this id: remove that reference first, or "

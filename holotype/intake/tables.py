@@ -132,6 +132,11 @@ def read_table(file: Path, tell: Tell = lambda _: None) -> Iterator[Numbered]:
     return reader(file, tell)
 
 
+def is_table(file: Path) -> bool:
+    """Whether its suffix says that `read_table` reads it."""
+    return file.suffix.lower() in _READERS
+
+
 def _name(column: str) -> str | None:
     spelled = uniform(column)
     if not spelled or _NAMELESS.fullmatch(spelled):

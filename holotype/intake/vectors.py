@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -96,6 +96,15 @@ def checked_vectors(X: npt.ArrayLike, dimension: int) -> tuple[Vectors, dict[int
     return units, dict(sorted(problems.items()))
 
 
+def first_dimension(X: npt.ArrayLike) -> int | None:
+    """Numbers of the first of these vectors; None where they are no rows, or none."""
+    try:
+        shape = np.shape(X)
+    except ValueError:  # rows of different lengths
+        return int(np.size(next(iter(X))))  # type: ignore[arg-type]
+    return shape[1] if len(shape) == 2 else None
+
+
 def vector_records(
     X: npt.ArrayLike,
     labels: Sequence[object],
@@ -119,23 +128,22 @@ def vector_records(
         InvalidReference: see `unit_vectors`.
         UsageError: lengths differ, or a row's text cannot be used; the row is named.
     """
+    ids = None if ids is None else list(ids)
     vectors = unit_vectors(X, dimension, ids=ids)
+    columns: dict[str, Iterable[Any] | None]
     columns = {"labels": labels, "ids": ids, "groups": groups, "meta": meta}
-    for name, column in columns.items():
-        if column is not None and len(column) != len(vectors):
+    # As lists: a column of pandas would be asked for the row of this index, not of this place.
+    rows = {name: [None] * len(vectors) if c is None else list(c) for name, c in columns.items()}
+    for name, column in rows.items():
+        if len(column) != len(vectors):
             raise UsageError(f"there are {len(vectors)} vectors and {len(column)} {name}")
     records = []
     for row, vector in enumerate(vectors):
         where = _row(row, ids)
+        label, name, group, more = (_plain(column[row]) for column in rows.values())
+        plain = {key: _plain(value) for key, value in (more or {}).items()}
         try:
-            record = vector_record(
-                vector,
-                _plain(labels[row]),
-                id=None if ids is None else ids[row],
-                group=None if groups is None else _plain(groups[row]),
-                meta={} if meta is None else {k: _plain(v) for k, v in meta[row].items()},
-                source=where,
-            )
+            record = vector_record(vector, label, id=name, group=group, meta=plain, source=where)
         except UsageError as error:
             raise UsageError(f"{where}: {error}; nothing was done") from error
         records.append(record)
@@ -192,6 +200,17 @@ def vector_sha256(vector: Vectors, space: str) -> str:
     return hashlib.sha256(space.encode() + b"\0" + vector.astype("<f4").tobytes()).hexdigest()
 
 
+def vector_ids(vectors: Vectors, fingerprint: Fingerprint) -> list[str]:
+    """The ids that these vectors have, or would have, as references without a name.
+
+    Args:
+        vectors: (N, D) float32, unit rows.
+        fingerprint: of the gallery.
+    """
+    space = fingerprint.space or fingerprint.id
+    return [reference_id(vector_sha256(vector, space)) for vector in vectors]
+
+
 def id_of_name(name: str) -> str:
     """The id of a reference that somebody knows by this name: a UUID is its own."""
     try:
@@ -243,7 +262,9 @@ def _numbers(X: npt.ArrayLike, dimension: int) -> tuple[npt.NDArray[Any], dict[i
     for row, given in enumerate(rows):
         try:
             one = np.asarray(given)
-            if one.shape != (dimension,):
+            if one.ndim == 0:
+                problems[row] = "is no row of numbers: give a list of floats"
+            elif one.shape != (dimension,):
                 found_size = " x ".join(map(str, one.shape)) or "1"
                 problems[row] = (
                     f"has {found_size} numbers, the gallery's vectors have {dimension}: embed it "
@@ -266,9 +287,9 @@ def _why_not(row: npt.NDArray[np.float64]) -> str:
 
 
 def _row(row: int, ids: Sequence[str] | None) -> str:
-    return f"row {row}" if ids is None or row >= len(ids) else f"row {row} ({ids[row]!r})"
+    return f"row {row}" if ids is None or row >= len(ids) else f"row {row} ({str(ids[row])!r})"
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """A number or text of numpy as Python's own."""
     return value.item() if isinstance(value, np.generic) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from holotype.errors import GalleryMissing
 from holotype.fingerprint import Fingerprint
 from holotype.store.port import VectorStore, Verification
 
@@ -52,6 +53,24 @@ def open_store(
         keep_free=settings.min_free_mb << 20,
         max_meta_keys=settings.max_meta_keys,
     )
+
+
+def stored_fingerprint(settings: Settings) -> Fingerprint | None:
+    """The gallery's, read without owning it; None where there is no gallery yet.
+
+    Raises:
+        StoreUnavailable: the server does not answer.
+        StoreError: what the gallery says of itself is damaged.
+    """
+    if settings.qdrant_url is not None:
+        try:
+            with open_store(settings, fingerprint=None, command="") as store:
+                return store.fingerprint
+        except GalleryMissing:
+            return None
+    from holotype.store.edge.space import read_fingerprint
+
+    return read_fingerprint(settings.home / settings.gallery)
 
 
 def verify_store(settings: Settings, *, repair: bool, command: str) -> Verification:

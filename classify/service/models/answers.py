@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, cast, get_args
 
 from fastapi import UploadFile
-from pydantic import AfterValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from classify.answering.answers import Answer
 from classify.answering.options import Option, QueryOptions, query_options
-from classify.service.models.common import EXAMPLE_ID, Model, Problem, example
+from classify.service.models.common import EXAMPLE_ID, Body, Model, Problem, example
 from holotype.references import Where
 
 _SCORE = {"label": "wasp", "score": 0.93}
@@ -56,13 +56,19 @@ _BOUNDS: Final = {
 """As JSON schema has them."""
 
 
-def _field(option: Option) -> tuple[Any, FieldInfo]:
-    """A field of the form: checked by the option itself, so that all doors say the same."""
+def _field(option: Option, *, as_json: bool) -> tuple[Any, FieldInfo]:
+    """A field of a request: checked by the option itself, so that all doors say the same.
+
+    Args:
+        option: what can be asked.
+        as_json: numbers come as numbers; else, in a form, as text.
+    """
     default = {"default_factory": list} if option.default == [] else {"default": option.default}
     field: FieldInfo = Field(**default, description=option.help)
     number = next((t for t in (int, float) if t in (option.type, *get_args(option.type))), None)
     if number is None:
-        return option.type, field
+        strict = as_json and option.type is bool
+        return (Annotated[bool, Field(strict=True)] if strict else option.type), field
 
     def check(value: float) -> float:
         complaint = option.complaint(value, by_http=True)
@@ -73,24 +79,17 @@ def _field(option: Option) -> tuple[Any, FieldInfo]:
     bounds = option.bounds._asdict().items()
     schema = {_BOUNDS[name]: bound for name, bound in bounds if bound is not None}
     checked: Any = Annotated[
-        cast("Any", number), AfterValidator(check), Field(json_schema_extra=schema)
+        cast("Any", number), AfterValidator(check), Field(strict=as_json, json_schema_extra=schema)
     ]
     return (checked if option.type is number else checked | None), field
 
 
-_fields: dict[str, Any] = {option.name: _field(option) for option in query_options()}
-_Options = create_model("_Options", **_fields)
+def _fields(*, as_json: bool) -> dict[str, Any]:
+    return {option.name: _field(option, as_json=as_json) for option in query_options()}
 
 
-class ClassifyForm(_Options):  # type: ignore[misc, valid-type]  # of `QueryOptions`
-    """Images, and how to classify them."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    images: Annotated[list[UploadFile], Field(min_length=1)]
-    """One or many."""
-    thumbnails: bool = False
-    """Also return a small JPEG of each image, for browsers that cannot show its format."""
+class _Asked(BaseModel):
+    """The fields of `QueryOptions`, however they come."""
 
     def options(self) -> QueryOptions:
         """The same choices as the classifier takes them.
@@ -100,6 +99,23 @@ class ClassifyForm(_Options):  # type: ignore[misc, valid-type]  # of `QueryOpti
         """
         chosen = {option.name: getattr(self, option.name) for option in query_options()}
         return QueryOptions(**{**chosen, "where": Where.parse(chosen["where"])})
+
+
+QueryBody = create_model("QueryBody", __base__=(_Asked, Body), **_fields(as_json=True))
+"""How to classify what comes as JSON."""
+
+_Form = create_model("_Form", __base__=_Asked, **_fields(as_json=False))
+
+
+class ClassifyForm(_Form):  # type: ignore[misc, valid-type]
+    """Images, and how to classify them."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    images: Annotated[list[UploadFile], Field(min_length=1)]
+    """One or many."""
+    thumbnails: bool = False
+    """Also return a small JPEG of each image, for browsers that cannot show its format."""
 
 
 EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -118,7 +134,7 @@ class ResultModel(Model):
     model_config = example(_RESULT)
 
     query: str
-    """The file name as uploaded."""
+    """The file name as uploaded; of a vector, its row in the request."""
     answer: Answer | None
     error: Problem | None
     thumbnail: str | None
@@ -126,7 +142,7 @@ class ResultModel(Model):
 
 
 class ClassifyResponse(Model):
-    """One result per image, in the order of the images."""
+    """One result per image or vector, in their order."""
 
     model_config = example({"results": [_RESULT]})
 

@@ -127,6 +127,7 @@ class GalleryModel(Model):
             "name": "default",
             "fingerprint": {"backbone": "vit_small_patch14_dinov2.lvd142m"},
             "fingerprint_id": "1f3a5c7e9b2d",
+            "space": None,
             "references": 412,
             "classes": 12,
             "last_change": 1795424400000000,
@@ -134,6 +135,7 @@ class GalleryModel(Model):
             "head": EXAMPLE_VERSION,
             "max_images": 64,
             "max_body_bytes": 67108864,
+            "max_vectors_bytes": 8388608,
             "keeps_queries": False,
         }
     )
@@ -141,6 +143,8 @@ class GalleryModel(Model):
     name: str
     fingerprint: dict[str, Any]
     fingerprint_id: str
+    space: str | None
+    """Its name, where vectors come from elsewhere; null for pictures, which the service embeds."""
     references: int
     classes: int
     last_change: int
@@ -149,8 +153,11 @@ class GalleryModel(Model):
     head: str | None
     """The active head's version."""
     max_images: int
-    """In one request."""
+    """In one request; as many vectors."""
     max_body_bytes: int
+    """Of a request with images."""
+    max_vectors_bytes: int
+    """Of a request with vectors."""
     keeps_queries: bool
     """Whether queries in doubt are kept for review."""
 

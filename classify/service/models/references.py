@@ -99,6 +99,14 @@ class Listing(Filter):
     """`next_after` of the page before."""
 
 
+class Export(Filter):
+    """Which references, and of when."""
+
+    moment: bool = True
+    """All of one moment: 503 where they come or go meanwhile. Else each as it is when it is read,
+    where a gallery never stands still."""
+
+
 class ReferencePage(Model):
     """Some references in id order, and where to go on."""
 

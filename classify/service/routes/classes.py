@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.limits import VECTORS_BODY
 from classify.service.models.common import Changed
 from classify.service.models.heads import GalleryModel
 from classify.service.models.references import ClassList, ClassModel, ClassRenamed, Filter, NewLabel
@@ -32,6 +33,7 @@ def router() -> APIRouter:
             name=store.gallery,
             fingerprint=store.fingerprint.to_dict(),
             fingerprint_id=store.fingerprint.id,
+            space=store.fingerprint.space,
             references=state.total,
             classes=len(state.counts),
             last_change=state.last_change,
@@ -39,6 +41,7 @@ def router() -> APIRouter:
             head=None if active is None else active.version,
             max_images=settings.max_images,
             max_body_bytes=settings.max_body_mb << 20,
+            max_vectors_bytes=min(settings.max_body_mb << 20, VECTORS_BODY),
             keeps_queries=bool(settings.keep_queries),
         )
 

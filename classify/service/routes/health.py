@@ -30,7 +30,7 @@ def router() -> APIRouter:
         responses={503: {"description": "Not now", "model": Health}},
     )
     def readyz(service: ServiceDep) -> JSONResponse:
-        """The encoder has embedded a picture and the store has counted, just now."""
+        """The store has counted, and the encoder, where there is one, has embedded, just now."""
         encoder = _condition(service.check_encoder)
         store = _condition(service.store.count)
         ok = encoder == store == "ok"

@@ -21,8 +21,10 @@ from classify.service.models.references import (
     Relabelling,
     Selection,
 )
+from classify.service.models.vectors import AddVectorsBody
 from classify.service.problems import NotFound, responses
 from classify.service.uploads import read_incoming
+from classify.service.vectors import read_references
 from holotype.references import Reference, Where
 from holotype.store.port import VectorStore
 
@@ -86,7 +88,7 @@ def _adding(*, max_images: int) -> APIRouter:
         "",
         summary="Add labelled images",
         form_limits={"max_files": max_images},
-        responses=responses(415, 422, 503, 507),
+        responses=responses(409, 415, 422, 503, 507),
     )
     async def add(
         form: Annotated[AddForm, Form(media_type="multipart/form-data")],
@@ -97,6 +99,20 @@ def _adding(*, max_images: int) -> APIRouter:
         limit = service.settings.max_meta_keys
         incoming = await read_incoming(form, max_meta_keys=limit)
         work = service.add(incoming, on_conflict=form.on_conflict)
+        outcomes = await unless_gone(request, work)
+        return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
+
+    @api.post("/vectors", summary="Add labelled vectors", responses=responses(409, 422, 503, 507))
+    async def add_vectors(
+        body: AddVectorsBody, service: ServiceDep, request: Request
+    ) -> AddResponse:
+        """One outcome per vector, `added` only when it is durable; doing it again does nothing.
+
+        A row that is no vector of this gallery (another length, all zeros) is named, and nothing
+        is added. A gallery of pictures takes those that its own encoder made, which `space` says.
+        """
+        incoming = read_references(body, service.store, service.settings)
+        work = service.add_vectors(incoming, on_conflict=body.on_conflict)
         outcomes = await unless_gone(request, work)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-import holotype.client as client_module
+from holotype import transport
 from holotype.access import connect, find_service, open_gallery
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import (
@@ -184,7 +184,7 @@ def test_frozen__says_whom_it_waits_for_and_gives_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A service that takes requests and answers none is named while it is waited for, and after."""
-    monkeypatch.setattr(client_module, "SILENCE_S", 0.05)
+    monkeypatch.setattr(transport, "SILENCE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
         with ServiceClient(url, answer_s=0.5) as client:

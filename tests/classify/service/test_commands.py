@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from classify.service.command import bind, url_of
+from holotype.references import Where
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from tests.classify.conftest import COLOURS, ColourGallery, picture
@@ -283,3 +285,25 @@ def _grey(seed: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (40, 40), (100 + seed, 128, 128)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_vectors__through_the_service(owner: Running, home: Path, tmp_path: Path) -> None:
+    """A file of vectors goes in as at the store: outcomes by row, and the space is compared."""
+    (batch,) = owner.service.store.export(where=Where.equal("label", "red"))
+    rows = np.concatenate([-batch.vectors, np.zeros_like(batch.vectors[:1])])
+    np.savez(tmp_path / "new.npz", vector=rows, label=["new"] * 7)
+    add = ("add", "--vectors", tmp_path / "new.npz", "--report", tmp_path / "report.jsonl")
+    dry = command(home, "ingest", *add, "--dry-run")
+    assert "6  would add" in dry.err
+    done = command(home, "ingest", *add)
+    assert done.code == 3, done.err
+    assert "failed: " in done.err
+    assert "all zeros" in done.err
+    told = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [one["outcome"] for one in told] == ["added"] * 6 + ["failed"]
+    assert told[5]["source"].endswith("new.npz row 6")
+    assert owner.service.store.counts()["new"] == 6
+    assert "6  already present" in command(home, "ingest", *add).err
+    other = command(home, "ingest", *add, "--space", "another")
+    assert other.code == 1
+    assert "holds pictures embedded by 'colour'" in other.err

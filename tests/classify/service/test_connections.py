@@ -249,7 +249,8 @@ def test_end__waits_for_no_client(
     for sent in (HALF_A_HEAD, HEAD % 1000, HEAD % 1000 + b"--b\r\n"):
         connect(running, sent)
     connect(running, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500, buffer=4096)
-    encoding = running.service._encoding
+    encoding = running.service._encoder
+    assert encoding is not None
     asking = connect(running, upload(running, "classify", 3))
     encoder.begun()
     adding = connect(running, upload(running, "references", 3))

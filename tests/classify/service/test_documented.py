@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -63,6 +64,12 @@ def test_examples__run(service: Running, tmp_path: Path, line: str) -> None:
         pytest.skip("no curl")
     for n, name in enumerate(re.findall(r"@(\S+?\.jpg)", line)):
         (tmp_path / name).write_bytes(picture("red", 900 + n))
+    vectors = [[1.0] * service.service.store.fingerprint.dimension]
+    added = [{"vector": vector, "label": "wasp"} for vector in vectors]
+    space = service.service.store.fingerprint.id
+    (tmp_path / "queries.json").write_text(json.dumps({"vectors": vectors}))
+    body = {"space": space, "references": added}
+    (tmp_path / "references.json").write_text(json.dumps(body))
     expected = 409 if "mode=linear" in line else 200  # nothing is trained here
     arguments = shlex.split(line.replace("http://127.0.0.1:8000", service.url))
     done = subprocess.run(

@@ -68,7 +68,7 @@ def test_queue__the_client_waits_for_a_busy_service(serve_shared: Serve) -> None
         until(lambda: running.service.places.taken == 1)
         patient = clients.submit(client.classify, [Outgoing("q.png", picture("blue", 74))], {})
         until(lambda: "holotype_refused_total 0.0" not in running.http.get("/metrics").text)
-        client._patience_s = 0
+        client._transport._patience_s = 0
         with pytest.raises(ServiceError, match="the service is busy") as caught:
             client.classify([Outgoing("r.png", picture("red", 75))], {})
         assert caught.value.status == 503

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from classify.service import backup
+from classify.service import downloads
 from holotype.errors import DiskFull, StoreError
 from holotype.references import Where
 from holotype.settings import Settings
@@ -63,7 +63,7 @@ def test_backup__no_room_for_it(service: Running, monkeypatch: pytest.MonkeyPatc
     def full(**_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(downloads.tempfile, "TemporaryFile", full)
     with service.client() as client, pytest.raises(DiskFull, match=r"as much room .*; free some"):
         client.backup(io.BytesIO())
 

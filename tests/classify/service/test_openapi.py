@@ -31,7 +31,10 @@ MEANT = {
 
 ISSUE = {
     ("post", "/v1/classify"),
+    ("post", "/v1/classify/vectors"),
     ("post", "/v1/references"),
+    ("post", "/v1/references/vectors"),
+    ("get", "/v1/export"),
     ("get", "/v1/references"),
     ("patch", "/v1/references/{id}"),
     ("delete", "/v1/references/{id}"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from classify.service.command import bind, url_of
@@ -21,6 +22,9 @@ from classify.service.command import run as run_service
 from demo.weights import BACKBONE
 from holotype.access import find_service
 from holotype.errors import EncoderError, StoreLocked, UsageError
+from holotype.fingerprint import Fingerprint
+from holotype.intake.batch import Intake
+from holotype.intake.vectors import incoming_vectors, vector_records
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from holotype.store.lock import OWNER_FILE, read_owner
@@ -149,6 +153,22 @@ def test_serve__ends_whatever_clients_do(tmp_path: Path, lite0_checkpoint: Path)
         assert running.process.stderr is not None
         said = running.process.stderr.read()
     assert said == "stopped serving: what was accepted is done\n"
+
+
+def test_serve__vectors_from_elsewhere_need_no_weights(tmp_path: Path) -> None:
+    """It starts where there is no checkpoint, answers vectors, and ends as any other."""
+    space = Fingerprint.of_space("my-encoder v3", 3)
+    settings = Settings.load(home=tmp_path)
+    with open_store(settings, fingerprint=space, command="test", create=True) as store:
+        records = vector_records(np.eye(3), ["a", "b", "c"], dimension=3)
+        Intake(store, None).add_vectors(incoming_vectors(records, space))
+    with serving(tmp_path, tmp_path / "no such file") as running:
+        assert httpx.get(f"{running.url}/readyz").json()["status"] == "ok"
+        body = {"vectors": [[0, 5, 1]], "k": 1}
+        answered = httpx.post(f"{running.url}/v1/classify/vectors", json=body).json()
+        assert answered["results"][0]["answer"]["label"] == "b"
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(START_S) == 0
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,14 @@ def test_without__the_only_classes_that_spread_leaves_nothing() -> None:
     within = within_class(moments, data.vectors, data.codes)
     assert within is not None
     assert within.without(data.vectors[data.codes == 0], data.codes[data.codes == 0]) is None
+
+
+def test_without__leaves_no_rounding_for_a_spread() -> None:
+    """Classes of copies of one reference each do not spread, however the rest did."""
+    random = np.random.default_rng(0).normal(size=(4, 6))
+    vectors = np.concatenate([random, np.repeat(random[:2], 3, axis=0)]).astype(np.float32)
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    moments = gather(vectors, codes, np.zeros(10), n_classes=3)[0]
+    within = within_class(moments, vectors, codes)
+    assert within is not None
+    assert within.without(vectors[:4], codes[:4]) is None

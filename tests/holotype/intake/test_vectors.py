@@ -98,6 +98,28 @@ def test_vector_records__columns_of_other_lengths() -> None:
         vector_records(X, LABELS[:5], dimension=4)
 
 
+def test_vector_records__columns_of_pandas_are_taken_by_place() -> None:
+    """Labels whose index was shuffled, as after a split, belong to the rows beside them."""
+    import pandas as pd
+
+    shuffled = pd.DataFrame({"label": LABELS, "group": ["g", None] * 3}, index=[5, 3, 4, 0, 2, 1])
+    records = vector_records(
+        pd.DataFrame(X), shuffled["label"], dimension=4, groups=shuffled["group"]
+    )
+    assert [record.label for record in records] == LABELS
+    assert [record.group for record in records] == ["g", None] * 3
+    assert np.array_equal(np.stack([r.vector for r in records]), unit_vectors(X, 4))
+
+
+def test_vector_records__labels_may_be_numbers() -> None:
+    """Whole numbers are written as such; a number that is missing is no label."""
+    records = vector_records(X[:3], np.array([3, 4, 5]), dimension=4)
+    assert [record.label for record in records] == ["3", "4", "5"]
+    assert vector_records(X[:1], np.array([3.0]), dimension=4)[0].label == "3"
+    with pytest.raises(UsageError, match="row 1: the label is empty"):
+        vector_records(X[:2], np.array([3.0, np.nan]), dimension=4)
+
+
 def test_vector_records__bad_text_is_named_by_row() -> None:
     """A label that shows nothing is refused with its row."""
     with pytest.raises(UsageError, match=r"row 2 .'r2'.: the label is empty"):

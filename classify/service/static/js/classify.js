@@ -14,7 +14,8 @@ export async function showClassify(root, { session, signal }) {
   const overview = el("section.overview", { "aria-label": "Overview" });
   const results = el("section.results", { "aria-label": "Answers" });
   const hint = el("p.empty", ...(gallery.references ? ["Answers appear here, each with the references that it rests on."] : emptyGallery()));
-  root.append(el("h1", "What is in this picture?"), chooser(session), options, overview, results, hint);
+  const top = [el("h1", "What is in this picture?"), chooser(session), options];
+  root.append(...(gallery.space === null ? top : vectorsOnly(gallery)), overview, results, gallery.space === null ? hint : "");
   const view = { only: null };
   const showAll = () => {
     results.replaceChildren(...session.cards.map((card) => card.node));
@@ -32,6 +33,11 @@ export async function showClassify(root, { session, signal }) {
   session.addEventListener("answers", showAnswers, { signal });
   showAll();
 }
+
+/** Instead of the chooser, where there is no encoder; who drops a picture is told so. */
+const vectorsOnly = ({ space }) => [el("h1", "This gallery holds vectors"),
+  el("p", `They are of the space “${space}”, which come from elsewhere: no picture can be compared with them. `
+    + "Programs ask with ", el("code", "POST v1/classify/vectors"), ".")];
 
 const emptyGallery = () => ["The gallery is empty. Add labelled images with ", el("code", "ingest add FOLDER"),
   ", or drop one here and give it a label: it can be found from then on."];
@@ -109,5 +115,5 @@ function addAll(session, view, typed) {
 
 const clearButton = (session) => el("button.quiet.clear", { type: "button", onclick: () => {
   session.clear();
-  $("#files").focus();
+  $("#files")?.focus();
 } }, "Clear the answers");

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { attempt, el, named, plural } from "./dom.js";
 import { choices, field } from "./forms.js";
-import { onSight, picture } from "./pictures.js";
+import { isPicture, onSight, picture } from "./pictures.js";
 
 const SAMPLES = 4; // thumbnails of a class
 
@@ -54,7 +54,7 @@ function tile({ label, count }) {
     samples, el("strong", { title: label }, named(label)), el("span", plural(count, "reference"))));
   onSight(node, async () => {
     const page = await attempt(() => api.references({ label, limit: SAMPLES }));
-    samples.replaceChildren(...(page?.references ?? []).map(({ id }) =>
+    samples.replaceChildren(...(page?.references ?? []).filter(isPicture).map(({ id }) =>
       picture("img", () => api.thumbnail(id), { alt: "", decoding: "async" })));
   });
   return { node, label, count };

@@ -5,7 +5,7 @@ import { $$, attempt, baseName, busy, changed, el, focusOn, named, plural, say }
 import { ask, labelField } from "./forms.js";
 import { piecesOf } from "./files.js";
 import { linkTo } from "./gallery.js";
-import { picture } from "./pictures.js";
+import { isPicture, picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 
 const PAGE = 60; // references fetched at a time
@@ -210,7 +210,8 @@ function tile(reference, look) {
   const name = baseName(reference.source);
   const box = el("input", { type: "checkbox", value: reference.id, id: `ref-${reference.id}`, "aria-label": `Select ${name}` });
   return el("li", box,
-    el("label", { for: box.id }, picture("img", () => api.thumbnail(reference.id), { alt: "", decoding: "async" })),
+    el("label", { for: box.id }, isPicture(reference)
+      ? picture("img", () => api.thumbnail(reference.id), { alt: "", decoding: "async" }) : "No picture"),
     el("button.link.source", { type: "button", title: reference.source, "aria-label": `${name}: details`, onclick: () => look(reference.id) },
       named(name)),
     reference.group ? el("span.group", `group ${reference.group}`) : null);

@@ -17,6 +17,9 @@ export function onSight(node, action) {
   watcher.observe(node);
 }
 
+/** Whether a reference has a picture; one whose vector came from elsewhere has none. */
+export const isPicture = (reference) => reference.width > 0;
+
 /** An image that is loaded when it comes near the window; `load` resolves to its bytes, a Blob. */
 export function picture(spec, load, properties) {
   const image = el(spec, properties);

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { $, attempt, baseName, changed, el, named, say, when } from "./dom.js";
 import { ask, labelField, openDialog, typedLabel } from "./forms.js";
-import { picture } from "./pictures.js";
+import { isPicture, picture } from "./pictures.js";
 
 /** Opens the reference; resolves to "relabelled", "removed" or null once it is closed. */
 export async function showReference(id) {
@@ -15,7 +15,8 @@ export async function showReference(id) {
     wide: true,
     content: (dismiss) => [
       el("div.closely",
-        picture("img.large", () => api.thumbnail(id), { alt: `Thumbnail of a reference of ${reference.label}` }),
+        isPicture(reference)
+          ? picture("img.large", () => api.thumbnail(id), { alt: `Thumbnail of a reference of ${reference.label}` }) : null,
         facts(reference, dismiss)),
       el("div.correct",
         el("div.other", labelField({ text: "Label", value: reference.label }), el("button", { value: "relabel" }, "Relabel")),

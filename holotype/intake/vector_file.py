@@ -1,0 +1,175 @@
+"""Labelled vectors in a file: Parquet, or the arrays of an .npz file, one row a reference.
+
+Columns are `vector` (D numbers), `label`, and maybe `id`, `group` and `meta` (an object of texts,
+or JSON); every other one is metadata, under its name. A row that cannot be used is reported with
+its number, counted from 1, and never ends the run.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from holotype.errors import UsageError
+from holotype.fingerprint import Fingerprint
+from holotype.images.finding import LeftOut
+from holotype.intake.batch import VECTORS_AT_A_TIME
+from holotype.intake.incoming import Incoming
+from holotype.intake.vectors import checked_vectors, incoming_vectors, vector_record
+from holotype.intake.words import readable
+from holotype.references import meta_key
+
+_REQUIRED = ("vector", "label")
+_OWN = (*_REQUIRED, "id", "group", "meta")
+
+Columns = Mapping[str, Any]
+"""Some rows: `vector` as an array or a list of rows, the others as lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFile:
+    """The rows of one file. Iterating again reads it again.
+
+    Raises:
+        UsageError: the file is missing, is of another kind, cannot be read, or lacks a column.
+    """
+
+    file: Path
+    meta: Mapping[str, str] = field(default_factory=dict)
+    """For every row; a row's own value of the same key counts more."""
+    dimension: int = field(init=False, default=0)
+    """Numbers of the first vector."""
+    left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
+    """Nothing: every row is a reference, or is refused."""
+
+    def __post_init__(self) -> None:
+        if not self.file.is_file():
+            raise UsageError(f"no such file of vectors: {self.file}")
+        first = next(iter(self._pages()), None)
+        if first is None:
+            raise UsageError(f"nothing to add: {self.file} holds no vectors")
+        object.__setattr__(self, "dimension", np.size(first["vector"][0]))
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(len(page["label"]) for page in self._pages())
+
+    def incoming(self, space: Fingerprint) -> Iterator[list[Incoming]]:
+        """Every row, some at a time; a row that cannot be used comes out as failed."""
+        row = 1
+        for page in self._pages():
+            vectors, problems = checked_vectors(page["vector"], space.dimension)
+            rows: list[Incoming] = []
+            for i, vector in enumerate(vectors):
+                values = {name: column[i] for name, column in page.items()}
+                rows.append(self._row(row + i, vector, values, problems.get(i), space))
+            yield rows
+            row += len(vectors)
+
+    def _row(
+        self,
+        row: int,
+        vector: npt.NDArray[np.float32],
+        values: Mapping[str, Any],
+        problem: str | None,
+        space: Fingerprint,
+    ) -> Incoming:
+        source = f"{readable(self.file)} row {row}"
+        if problem is not None:
+            return Incoming.refused(source, f"it {problem}")
+        try:
+            own = {name: value for name, value in values.items() if name not in _OWN}
+            record = vector_record(
+                vector,
+                values["label"],
+                id=values.get("id"),
+                group=values.get("group"),
+                meta={**self.meta, **_unfolded(values.get("meta")), **own},
+                source=source,
+            )
+        except UsageError as error:
+            return Incoming.refused(source, str(error))
+        return incoming_vectors([record], space)[0]
+
+    def _pages(self) -> Iterator[Columns]:
+        """The columns of some rows at a time, by the names of `_OWN` or metadata keys."""
+        readers = {".npz": _npz, ".parquet": _parquet}
+        reader = readers.get(self.file.suffix.lower())
+        if reader is None:
+            raise UsageError(f"{self.file}: vectors come in a .parquet or .npz file")
+        return reader(self.file)
+
+
+def _names(file: Path, written: Iterable[str]) -> dict[str, str]:
+    """What each column is, by its name in the file.
+
+    Raises:
+        UsageError: one is missing, or cannot be a metadata key.
+    """
+    names = {name: name if name in _OWN else meta_key(name) for name in written}
+    missing = [name for name in _REQUIRED if name not in names]
+    if missing:
+        raise UsageError(
+            f"{file} lacks the column {' and the column '.join(map(repr, missing))}; "
+            f"it has {', '.join(map(repr, names)) or 'none'}"
+        )
+    return names
+
+
+def _npz(file: Path) -> Iterator[Columns]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            names = _names(file, arrays.files)
+            columns = {name: arrays[written] for written, name in names.items()}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UsageError(f"{file} cannot be read as arrays without pickles: {error}") from error
+    lengths = {len(column) if column.ndim else -1 for column in columns.values()}
+    if len(lengths) > 1 or -1 in lengths:
+        raise UsageError(f"{file}: its arrays differ in length: give one row a reference in each")
+    for start in range(0, lengths.pop(), VECTORS_AT_A_TIME):
+        page = {name: column[start : start + VECTORS_AT_A_TIME] for name, column in columns.items()}
+        yield {n: page[n] if n == "vector" else page[n].tolist() for n in page}
+
+
+def _parquet(file: Path) -> Iterator[Columns]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as table:
+            names = _names(file, table.schema_arrow.names)
+            for batch in table.iter_batches(batch_size=VECTORS_AT_A_TIME):
+                columns = zip(batch.schema.names, batch.columns, strict=True)
+                page = {names[written]: column for written, column in columns}
+                yield {n: _rows(c) if n == "vector" else c.to_pylist() for n, c in page.items()}
+    except (pa.ArrowException, OSError) as error:  # damaged pages raise either
+        raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
+
+
+def _rows(column: Any) -> Any:
+    """A column of lists as (n, D) numbers where all have one length, else as lists."""
+    if not column.null_count and hasattr(column, "value_lengths"):
+        numbers, lengths = column.flatten(), set(column.value_lengths().to_pylist())
+        if len(lengths) == 1 and not numbers.null_count:
+            return numbers.to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    return column.to_pylist()
+
+
+def _unfolded(value: object) -> dict[str, Any]:
+    """Metadata of a row: a struct or a map of Parquet, or a JSON object.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    try:
+        found: Any = json.loads(value) if isinstance(value, str) and value else value
+        return dict(found or {})
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"its meta {value!r} is no object of texts: {error}") from error
