@@ -125,15 +125,18 @@ def scrolled(store: EdgeStore) -> Vectors:
     import qdrant_edge as qe
 
     request = qe.ScrollRequest(limit=store.count(), with_vector=True, with_payload=True)
-    records, _ = store._references.scroll(request)  # noqa: SLF001
+    records, _ = store._space.references.scroll(request)  # noqa: SLF001
     return np.array([record.vector for record in records], dtype=np.float32)
 
 
 def touched(store: EdgeStore) -> None:
     """What the interface takes: pages read, everything that an export needs asked for."""
-    from holotype.store.edge.export import EXPORTED, RECORDS_PER_PAGE
+    from holotype.store.payload import EXPORTED_KEYS
+    from holotype.store.points import EVERY_POINT
 
-    pages = store._pages(None, RECORDS_PER_PAGE, payload=EXPORTED, vectors=True)  # noqa: SLF001
+    points = store._references  # noqa: SLF001
+    limit = points.vectors_per_page
+    pages = points.pages(EVERY_POINT, payload=EXPORTED_KEYS, vectors=True, limit=limit)
     for records in pages:
         for record in records:
             _ = record.id, record.payload, record.vector

@@ -276,9 +276,12 @@ def connect(settings: Settings) -> ServiceClient | None:
         api_key=None if key is None else key.get_secret_value(),
         answer_s=settings.server_timeout,
     )
-    if "gallery" in settings.model_fields_set and client.gallery != settings.gallery:
-        raise UsageError(
-            f"the service at {client.url} serves gallery {client.gallery!r}, "
-            f"not {settings.gallery!r}: leave out --gallery or --server"
-        )
+    with ExitStack() as on_error:
+        on_error.callback(client.close)
+        if "gallery" in settings.model_fields_set and client.gallery != settings.gallery:
+            raise UsageError(
+                f"the service at {client.url} serves gallery {client.gallery!r}, "
+                f"not {settings.gallery!r}: leave out --gallery or --server"
+            )
+        on_error.pop_all()
     return client

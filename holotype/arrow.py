@@ -18,8 +18,8 @@ from holotype.references import VectorBatch
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from holotype.columns import References
     from holotype.fingerprint import Fingerprint
-    from holotype.tables import References
 
 STREAM_TYPE: Final = "application/vnd.apache.arrow.stream"
 """Media type of Arrow's streaming format, as registered with IANA."""

@@ -11,38 +11,32 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from classify.answering.answer_table import Answers
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
 from classify.answering.options import MOST_BY_HTTP, GivenOptions, options_of
-from classify.answering.queries import QueryFile, find_sources
+from classify.answering.pictures import query_files
 from classify.opening import classify_through, classify_vectors_through
 from head.opening import retrain_through
 from head.options import RetrainOptions, RetrainResult
 from holotype.access import Access
+from holotype.columns import References
 from holotype.errors import GalleryMissing, StoreMoved, UsageError
-from holotype.images.finding import LeftOut
-from holotype.images.in_memory import png_of
 from holotype.intake.manifest import Manifest
 from holotype.intake.sources import source_of
 from holotype.intake.tables import is_table
 from holotype.intake.vectors import first_dimension, incoming_vectors, unit_vectors, vector_records
 from holotype.intake.words import clean_label, clean_meta
-from holotype.outcomes import FileOutcome, OnConflict
+from holotype.outcomes import OnConflict, Outcomes
 from holotype.references import Where
 from holotype.settings import GivenSettings, Settings, one_of
 from holotype.store.port import WHENEVER
-from holotype.tables import References
 from ingest.adding import add
 from ingest.known_files.cache import open_hashes
 from ingest.opening import backend_of, hash_file, worker_count
@@ -50,13 +44,12 @@ from ingest.vectors import vector_adder
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from PIL.Image import Image
 
     from classify.answering.options import QueryOptions
+    from classify.answering.pictures import Picture
     from classify.estimator import RetrievalClassifier as RetrievalClassifier  # see `holotype`
     from holotype.fingerprint import Fingerprint
 
-    Picture = str | os.PathLike[str] | bytes | Image | npt.NDArray[Any]
     Filter = Where | str | Sequence[str]
 
 _log = logging.getLogger(__name__)
@@ -76,7 +69,7 @@ def open(  # noqa: A001  holotype.open
 
     Through the service that owns it, where one runs; on a Qdrant server, where a setting or
     `HOLOTYPE_QDRANT_URL` names one; in this process elsewhere. What is not given is taken from the
-    environment (`HOLOTYPE_*`), then from the defaults.
+    environment (`HOLOTYPE_*`), then from the gallery, then from the defaults.
 
     Args:
         name: of the gallery.
@@ -94,18 +87,6 @@ def open(  # noqa: A001  holotype.open
     if unknown:
         raise TypeError(f"open() got an unexpected keyword argument {unknown[0]!r}")
     return Gallery(Settings.load(gallery=name, **settings), space=space, dimension=dimension)
-
-
-class Outcomes(list[FileOutcome]):
-    """What became of what was added, one each, in order."""
-
-    left_out = LeftOut()
-    """What folders hold besides, counted."""
-
-    @property
-    def failures(self) -> list[FileOutcome]:
-        """Those that need a person's attention; each has its reason."""
-        return [one for one in self if one.outcome.is_failure]
 
 
 class Gallery:
@@ -304,8 +285,8 @@ class Gallery:
             EncoderError, StoreError, ServiceError: the gallery cannot be used.
         """
         asked, classes = self._asked(options)
-        sources = [one for i, picture in enumerate(_many(pictures)) for one in _files(picture, i)]
-        found = classify_through(self._access, sources, asked, classifier=self._classifier())
+        files = query_files(pictures)
+        found = classify_through(self._access, files, asked, classifier=self._classifier())
         return Answers(list(found), classes)
 
     def classify_vectors(self, Q: npt.ArrayLike, **options: Unpack[GivenOptions]) -> Answers:
@@ -373,20 +354,3 @@ class Gallery:
         if bool(chosen["ids"]) == bool(chosen["where"]):
             raise UsageError("name references by ids= or by where=, and not by both")
         return chosen
-
-
-def _many(given: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """One picture as many: the rows of an image and the letters of a path are none."""
-    one = isinstance(given, str | os.PathLike | bytes) or hasattr(given, "save")
-    if one or (isinstance(given, np.ndarray) and given.ndim < 4):
-        return [cast("Picture", given)]
-    return cast("Iterable[Picture]", given)
-
-
-def _files(picture: Picture, index: int) -> Iterable[QueryFile]:
-    if isinstance(picture, str | os.PathLike):
-        return find_sources([os.fspath(picture)], stdin=sys.stdin.buffer.read, left_out=LeftOut())
-    name = f"picture {index}"
-    if isinstance(picture, bytes):
-        return [QueryFile(name, lambda: picture)]
-    return [QueryFile(name, partial(png_of, picture))]

@@ -8,9 +8,12 @@ the service's `POST /v1/references` all speak these words.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holotype.characters import difference, uniform
+
+if TYPE_CHECKING:
+    from holotype.images.finding import LeftOut
 
 
 class Outcome(StrEnum):
@@ -69,6 +72,18 @@ class FileOutcome(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return self._asdict()
+
+
+class Outcomes(list[FileOutcome]):
+    """What became of what was added, one each, in order."""
+
+    left_out: LeftOut | None = None
+    """What folders hold besides, counted; None of what came from no folder."""
+
+    @property
+    def failures(self) -> list[FileOutcome]:
+        """Those that need a person's attention; each has its reason."""
+        return [one for one in self if one.outcome.is_failure]
 
 
 def resolve_known(*, existing: str, label: str, policy: OnConflict) -> tuple[Outcome, str | None]:

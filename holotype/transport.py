@@ -11,15 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import httpx
 
 from holotype.errors import HolotypeError, ServiceError, UsageError, by_name
 from holotype.retry_after import retry_after_s
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 PROBLEM = "urn:holotype:problem:"
 """Prefix of the types that the service gives to its errors."""
@@ -158,7 +155,7 @@ class _Blocks(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         into = memoryview(buffer)
         if not self._rest:
             self._rest = memoryview(next(self._blocks, b""))

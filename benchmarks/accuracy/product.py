@@ -101,9 +101,11 @@ def estimated(
 ) -> dict[str, npt.NDArray[np.generic]]:
     """What the scikit-learn estimator says of these rows: `label` and `confidence`, (Q,) each.
 
-    References come to it in the order in which a gallery exports them, because folds depend on it.
+    References come to it as a gallery exports them: in id order, because folds depend on it, and
+    the same bytes once.
     """
-    rows = sorted(references.tolist(), key=lambda row: reference_id(str(features.digests[row])))
+    of = {reference_id(str(features.digests[row])): row for row in references.tolist()}
+    rows = [of[id_] for id_ in sorted(of)]
     estimator = RetrievalClassifier(random_state=seed).fit(
         features.raw[rows], features.labels[rows]
     )

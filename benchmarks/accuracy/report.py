@@ -110,9 +110,10 @@ def _estimator(result: Result, sets: Sequence[Pooled]) -> None:
         theirs, ours = pooled.all(ESTIMATOR, "label"), pooled.all(AUTO, "label")
         apart = pooled.all(ESTIMATOR, "confidence") - pooled.all(AUTO, "confidence")
         same.append(float((theirs == ours).mean()))
+        own = pooled.splits[0].seed is None
         rows.append({
             "set": pooled.features.name,
-            "splits": len(pooled.splits),
+            "splits": "its own parts" if own else f"{len(pooled.splits)} random",
             "accuracy, gallery": f"{pooled.accuracy(AUTO):.4f}",
             "accuracy, estimator": f"{pooled.accuracy(ESTIMATOR):.4f}",
             "answers": len(ours),

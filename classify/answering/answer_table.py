@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.answering.answers import Answer, Evidence, QueryResult
+from holotype.columns import pandas_module
 from holotype.references import Floats
-from holotype.tables import pandas_module
 
 if TYPE_CHECKING:
     import pandas

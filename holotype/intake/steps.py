@@ -195,14 +195,15 @@ def _refuse_other_vectors(items: Sequence[Incoming], store: VectorStore) -> None
 
     Engines may change the last bits of what they store, so that an export has another sha256.
     """
-    named = [i for i in items if i.embedded and i.sha256 and i.id != reference_id(i.sha256)]
+    vectors = [i for i in items if i.embedded and i.embedded.reference.is_vector]
+    named = [i for i in vectors if i.sha256 and i.id != reference_id(i.sha256)]
     known = store.get([item.id for item in named if item.id]) if named else []
     hashes: dict[str | None, str | None] = {one.id: one.sha256 for one in known}
     doubtful = [i for i in named if hashes.setdefault(i.id, i.sha256) != i.sha256]
     if not doubtful:
         return
-    vectors = np.stack([item.embedded.vector for item in doubtful if item.embedded])
-    for item, near in zip(doubtful, store.neighbours(vectors, k=_TWINS), strict=True):
+    queries = np.stack([item.embedded.vector for item in doubtful if item.embedded])
+    for item, near in zip(doubtful, store.neighbours(queries, k=_TWINS), strict=True):
         if not any(one.id == item.id and one.similarity > _SAME for one in near):
             item.end(
                 Outcome.FAILED,

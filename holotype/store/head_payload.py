@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
 from holotype.references import Vectors
+from holotype.store.points import Point
 
 HEADS_NAMESPACE = uuid.UUID("0f1d6a52-93a9-5c55-8d0e-3e1c5b7ad4e6")
 
@@ -35,16 +36,6 @@ ROW, HEAD, ACTIVE, LEASE = "row", "head", "active", "lease"
 
 _NAMED_BY = {ROW: (VERSION, "block", "row"), HEAD: (VERSION,), ACTIVE: (), LEASE: ("name",)}
 """What of its payload makes the id of a point."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowPoint:
-    """One row of a block on its way into the store."""
-
-    id: str
-    vector: Vectors
-    """(D + 1,) float32."""
-    payload: dict[str, Any]
 
 
 def point_id(kind: str, *parts: str | int) -> str:
@@ -60,18 +51,25 @@ def id_of(payload: Mapping[str, Any]) -> str | None:
     return point_id(payload[KIND], *(payload[key] for key in keys))
 
 
+def plain_point(payload: dict[str, Any], *, columns: int) -> Point:
+    """A point without numbers: engines demand a vector."""
+    names = _NAMED_BY[payload[KIND]]
+    here = point_id(payload[KIND], *(payload[name] for name in names))
+    return Point(here, np.zeros(columns, dtype=np.float32), payload)
+
+
 def with_block_rows(head: StoredHead) -> HeadRecord:
     """The record, with the rows that its blocks really have."""
     return replace(head.record, block_rows={n: len(block) for n, block in head.blocks.items()})
 
 
-def rows_of(head: StoredHead) -> Iterator[RowPoint]:
+def rows_of(head: StoredHead) -> Iterator[Point]:
     """Every row of every block."""
     version = head.record.version
     for block, matrix in head.blocks.items():
         for row, vector in enumerate(matrix):
             payload = {KIND: ROW, VERSION: version, "block": block, "row": row}
-            yield RowPoint(point_id(ROW, version, block, row), vector, payload)
+            yield Point(point_id(ROW, version, block, row), vector, payload)
 
 
 def row_ids(record: HeadRecord) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
-"""The store in the words of this project; both adapters satisfy one contract suite.
+"""The store in the words of this project; one contract suite holds both engines to it.
 
-Rules that every adapter keeps, tested in `tests/holotype/store/test_contract_*.py`:
+Rules that both keep, tested in `tests/holotype/store/test_contract_*.py`:
 
 - A vector is (D,) float32, finite, of unit length (tolerance 1e-3), and a reference is
   validated before the engine sees it: `InvalidReference` means that nothing of the call

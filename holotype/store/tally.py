@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 
-class Hit(Protocol):
-    """One value of a facet, as either engine gives it."""
-
-    @property
-    def value(self) -> Any:
-        """The value; keywords only, so it is a string."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """How many points carry it."""
-        ...
-
-
-def tally(hits: Iterable[Hit]) -> dict[str, int]:
-    """Count by value, the largest first, equal ones by value.
+def tally(hits: Iterable[Any]) -> dict[str, int]:
+    """Count by value, the largest first, equal ones by value, of either engine's hits.
 
     Both engines go on listing a value that no point carries any longer, with a count of 0: a
     class that was removed would be answered for ever.

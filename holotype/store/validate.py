@@ -89,24 +89,15 @@ def check_label(label: str) -> None:
         raise InvalidReference(f"cannot use this label: {problem}; nothing was written")
 
 
-def check_filter(where: Where, known: Collection[str]) -> None:
+def check_keys(keys: Iterable[str], known: Collection[str]) -> None:
     """Refuse a filter on a key that has no index: the engine would scan without a word.
 
     Raises:
         UnknownFilterKey: names the key and those that exist.
     """
-    for condition in where.conditions:
-        check_key(condition.key, known)
-
-
-def check_key(key: str, known: Collection[str]) -> None:
-    """Refuse one key that has no index.
-
-    Raises:
-        UnknownFilterKey: names the key and those that exist.
-    """
-    if key not in known:
-        raise UnknownFilterKey(key, sorted(known))
+    for key in keys:
+        if key not in known:
+            raise UnknownFilterKey(key, sorted(known))
 
 
 def check_query(vectors: Vectors, *, dimension: int, k: int) -> Vectors:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from holotype.errors import HolotypeError
-from holotype.heads import StoredHead
-from holotype.references import Vectors
 from holotype.store import head_payload
 from holotype.store.payload import THUMBNAIL, from_payload
-from holotype.store.port import Damage
+from holotype.store.points import Point
+from holotype.store.port import Damage, VectorStore
 from holotype.store.validate import check_head, reference_problem, vector_problem
 
 LABEL_INDEX: Final = "the index of labels"
@@ -21,23 +19,7 @@ ACTIVE_HEAD: Final = "the active head"
 """Items of damages that are neither a reference nor a head version."""
 
 
-class Heads(Protocol):
-    """What is asked of the half of a store that is about heads."""
-
-    def load_head(self, version: str) -> StoredHead: ...  # noqa: D102  as in VectorStore
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What an engine holds under one id."""
-
-    id: str
-    payload: Mapping[str, Any]
-    vector: Vectors
-    """(D,) float32."""
-
-
-def check_references(
+def check_whole(
     pages: Iterable[Sequence[Point]], dimension: int
 ) -> tuple[Counter[str], list[Damage]]:
     """How many references of each label are whole, and what is wrong with the others."""
@@ -76,7 +58,7 @@ def reference_damage(point: Point, dimension: int) -> str | None:
 
 
 def check_heads(
-    store: Heads, payloads: Iterable[tuple[str, Mapping[str, Any]]], dimension: int
+    store: VectorStore, payloads: Iterable[tuple[str, Mapping[str, Any]]], dimension: int
 ) -> tuple[set[str], list[Damage]]:
     """Which head versions are whole, and what is wrong with the others.
 
@@ -106,7 +88,7 @@ def check_heads(
     return whole, damages
 
 
-def _head_problem(store: Heads, version: str, dimension: int) -> str | None:
+def _head_problem(store: VectorStore, version: str, dimension: int) -> str | None:
     try:
         check_head(store.load_head(version), dimension)
     except HolotypeError as error:

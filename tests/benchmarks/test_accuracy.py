@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from benchmarks.accuracy.features import Features
 from benchmarks.accuracy.figures import Pooled, calibration_error, error_if_perfect, paired
 from benchmarks.accuracy.measure import Measured
+from benchmarks.accuracy.product import WAYS, ask, estimated, trained_gallery
 from benchmarks.accuracy.sets import find_sets
 from benchmarks.accuracy.splits import given_split, random_split, without_classes
 from holotype.fingerprint import Fingerprint
@@ -78,6 +80,20 @@ def test_without_classes__strangers_have_no_reference(features: Features) -> Non
     assert len(split.unknown) == PER_CLASS
     assert not strangers & set(features.codes[split.references])
     assert not strangers & set(features.codes[split.known])
+
+
+def test_estimated__is_what_a_gallery_answers(features: Features) -> None:
+    """The same references, of which one is there twice, get the same labels and confidences."""
+    digests = features.digests.copy()
+    digests[1] = digests[0]
+    wide = replace(features.fingerprint, dimension=features.raw.shape[1])
+    twice = replace(features, fingerprint=wide, digests=digests)
+    split = random_split(twice, 0)
+    told = estimated(twice, split.references, split.queries, seed=3)
+    with trained_gallery(twice, split.references, seed=3) as store:
+        answers = ask(store, twice, split.queries, WAYS["auto"])
+    assert told["label"].tolist() == answers.label.tolist()
+    np.testing.assert_allclose(told["confidence"], answers.confidence, atol=5e-4)
 
 
 def test_paired__same_answers_differ_by_nothing(features: Features) -> None:

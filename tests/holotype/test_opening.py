@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from tests.running import running
 
 if TYPE_CHECKING:
     from holotype.opening import Gallery
+    from tests.holotype.store.qdrant_http import QdrantHttp
 
 D = 16
 OF_THE_SERVICE = {
@@ -203,6 +205,12 @@ def test_vectors__a_bad_row_is_named_and_nothing_is_done(
     assert sum(genes.classes().values()) == 60
 
 
+def test_vectors__none_at_all(genes: Gallery) -> None:
+    """No rows are no answers and no outcomes."""
+    assert genes.add_vectors(np.empty((0, D)), []) == []
+    assert genes.classify_vectors(np.empty((0, D))).scores.shape == (0, 3)
+
+
 def test_vectors__two_threads(open_genes: Open) -> None:
     """Threads that add and ask through one gallery lose nothing and add nothing twice."""
     gallery = open_genes()
@@ -283,6 +291,7 @@ def test_pictures__the_whole_way(pollen: Gallery, tmp_path: Path) -> None:
     added = pollen.add(root, meta={"site": "A"})
     assert sorted(one.outcome for one in added) == [Outcome.ADDED] * 6 + [Outcome.BROKEN]
     assert [Path(one.source).name for one in added.failures] == ["torn.png"]
+    assert added.left_out is not None
     assert added.left_out.kinds == {".txt": 1}
     data = picture(51)
     image = Image.open(BytesIO(data))
@@ -301,6 +310,24 @@ def test_pictures__the_whole_way(pollen: Gallery, tmp_path: Path) -> None:
     assert [one.outcome for one in again].count(Outcome.ALREADY_PRESENT) == 6
     with pytest.raises(InvalidReference, match=r"row 0 \('x'\) has 3 numbers"):
         pollen.add_vectors(np.ones((1, 3)), ["a"], ids=["x"])
+
+
+def test_pictures__on_a_qdrant_server(
+    qdrant_http: QdrantHttp, lite0_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Pictures go to a server by a setting alone; whoever opens the gallery there finds them."""
+    root = make_tree(tmp_path / "train", {"bee": [1, 2, 3], "wasp": [50, 51, 52]})
+    settings: GivenSettings = {
+        "qdrant_url": qdrant_http.url,
+        "backbone": "tf_efficientnet_lite0",
+        "checkpoint": lite0_checkpoint,
+        "image_size": 32,
+    }
+    with holotype.open("pollen", **settings) as one, holotype.open("pollen", **settings) as other:
+        assert {outcome.outcome for outcome in one.add(root)} == {Outcome.ADDED}
+        assert other.classify([root / "wasp" / "00051.png"]).labels == ["wasp"]
+        other.remove(where="label=bee")
+        assert one.classes() == {"wasp": 3}
 
 
 def test_pictures__manifest_and_single_files(pollen: Gallery, tmp_path: Path) -> None:
@@ -365,6 +392,19 @@ def test_import__is_light() -> None:
         "assert not {'torch', 'timm', 'sklearn'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_front_door__is_the_only_one_that_imports_the_processes() -> None:
+    """No other module of the library names `ingest`, `classify` or `head` in an import."""
+    root = Path(holotype.__file__).parent
+    found = set()
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if {name.partition(".")[0] for name in names} & {"ingest", "classify", "head"}:
+                found.add(path.relative_to(root).as_posix())
+    assert found == {"opening.py"}
 
 
 def test_holotype__has_no_other_attributes() -> None:

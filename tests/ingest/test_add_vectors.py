@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import holotype
+from classify.service.command import bind, url_of
+from holotype.fingerprint import Fingerprint
+from holotype.settings import Settings
+from holotype.store.factory import open_store
 from tests.image_files import make_tree
 from tests.ingest.conftest import Ingest
+from tests.running import running
+
+if TYPE_CHECKING:
+    from tests.holotype.store.qdrant_http import QdrantHttp
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 LABELS = ["a", "a", "b", "b", "c", "c"]
@@ -153,3 +161,39 @@ def test_vectors__images_are_refused_in_one_sentence(
         assert done.returncode == 2
         assert "holds vectors of space 'my-encoder v3' with 4 numbers" in done.stderr
         assert "classify_vectors" in done.stderr
+
+
+def test_vectors__on_a_qdrant_server(
+    ingest: Ingest, vectors: Path, qdrant_http: QdrantHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server by its variable alone, and the same vectors are there once."""
+    monkeypatch.setenv("HOLOTYPE_QDRANT_URL", qdrant_http.url)
+    assert ingest("add", "--vectors", vectors, *SPACE).returncode == 0
+    assert "6  already present" in ingest("add", "--vectors", vectors).stderr
+    with holotype.open("default") as gallery:
+        assert gallery.classes() == {"a": 2, "b": 2, "c": 2}
+        assert gallery.classify_vectors(X, k=1).labels == LABELS
+
+
+def test_vectors__through_a_service(ingest: Ingest, vectors: Path) -> None:
+    """Where a service owns the gallery, the same command goes through it, dry or not."""
+    listener = bind("127.0.0.1", 0)
+    with (
+        open_store(
+            Settings.load(),
+            fingerprint=Fingerprint.of_space("my-encoder v3", 4),
+            command="classify serve",
+            create=True,
+            url=url_of(listener),
+        ) as store,
+        running(store, listener=listener),
+    ):
+        assert "6  would add" in ingest("add", "--vectors", vectors, "--dry-run").stderr
+        assert store.count() == 0
+        done = ingest("add", "--vectors", vectors, *SPACE)
+        assert done.returncode == 0, done.stderr
+        assert store.counts() == {"a": 2, "b": 2, "c": 2}
+        assert "6  already present" in ingest("add", "--vectors", vectors).stderr
+        other = ingest("add", "--vectors", vectors, "--space", "another")
+        assert other.returncode == 1
+        assert "not vectors of space 'another'" in other.stderr

@@ -20,10 +20,10 @@ from holotype.errors import StoreDamaged, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.references import reference_id
 from holotype.store import head_payload
-from holotype.store.edge import verify
 from holotype.store.edge.ledger import Ledger
+from holotype.store.edge.points import points_of
 from holotype.store.edge.salvage import Salvaged, salvage
-from holotype.store.edge.shard import Layout, Shard
+from holotype.store.edge.shard import Shard, ShardLayout
 from holotype.store.edge.space import (
     create_heads,
     create_references,
@@ -37,8 +37,9 @@ from holotype.store.edge.store import EdgeStore
 from holotype.store.files import sync_folder, sync_tree
 from holotype.store.lock import OwnerLock
 from holotype.store.payload import CHANGED_AT
+from holotype.store.points import Point
 from holotype.store.port import Damage, Verification
-from holotype.store.whole import Point, reference_damage
+from holotype.store.whole import reference_damage
 
 _LEDGER: Final = "ledger"
 _LOST: Final = "it is lost"
@@ -50,7 +51,7 @@ _NEVER: Final = 2**62
 class _Kind:
     """How one of the two shards is made, and what a point in it is."""
 
-    layout: Layout
+    layout: ShardLayout
     create: Callable[[Path, Fingerprint], Shard]
     id_of: Callable[[Point], str | None]
     """The id that its payload says; None where that says none."""
@@ -146,7 +147,7 @@ def _check(place: Path, kind: _Kind, fingerprint: Fingerprint, *, repair: bool) 
     return [replace(d, mended=f"{kept}{of} points were kept") for d in found] + lost
 
 
-def _opens(folder: Path, layout: Layout) -> bool:
+def _opens(folder: Path, layout: ShardLayout) -> bool:
     try:
         Shard.load(folder, layout).close()
     except StoreDamaged:
@@ -191,7 +192,7 @@ def _rebuild(
 def _copy(old: Salvaged, new: Shard, kind: _Kind, lost: list[Damage]) -> None:
     """Bring every point that can be read into the new shard, under its own id."""
     newest: dict[str, int] = {}
-    for page in verify.points(old.shard, lost):
+    for page in points_of(old.shard, lost):
         points = []
         for point in page:
             id_ = kind.id_of(point)
@@ -205,7 +206,7 @@ def _copy(old: Salvaged, new: Shard, kind: _Kind, lost: list[Damage]) -> None:
             changed_at = int(point.payload.get(CHANGED_AT, 0))
             if changed_at >= newest.get(id_, 0):
                 newest[id_] = changed_at
-                points.append(qe.Point(id_, point.vector.tolist(), dict(point.payload)))
+                points.append(qe.Point(id_, point.vector.tolist(), point.payload))
         for key in sorted(_meta_keys(points) - new.indexed_keys()):
             new.index(key, qe.PayloadSchemaType.Keyword)
         if points:

@@ -21,7 +21,7 @@ from typing import Final
 
 from holotype.errors import StoreError
 from holotype.store.edge.ledger import Entry
-from holotype.store.edge.shard import Layout, Shard
+from holotype.store.edge.shard import Shard, ShardLayout
 
 _MADE_AGAIN: Final = frozenset(
     {"payload_index", "deleted", "edge_config.json", "tracker_journal.dat"}
@@ -55,7 +55,7 @@ class Salvaged:
 
 def salvage(
     folder: Path,
-    layout: Layout,
+    layout: ShardLayout,
     *,
     damaged: Iterable[str],
     before: Mapping[str, Entry],
@@ -144,7 +144,7 @@ def _rename_all(folder: Path) -> bool:
     return named
 
 
-def _load(folder: Path, layout: Layout) -> Shard | None:
+def _load(folder: Path, layout: ShardLayout) -> Shard | None:
     try:
         return Shard.load_anyhow(folder, layout)
     except StoreError:

@@ -53,7 +53,7 @@ LOG_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ShardLayout:
     """What vectors a shard holds."""
 
     name: str
@@ -91,6 +91,8 @@ class Shard:
         self.ledger = Ledger(folder)
         self.folder = folder
         self.unflushed = False
+        self.updates = 0
+        """How many there were since it was opened."""
         self.written = threading.Event()
         """Something is unflushed, for `quiet`."""
         self.used_at = time.monotonic()
@@ -105,7 +107,7 @@ class Shard:
         self._pid = os.getpid()
 
     @classmethod
-    def create(cls, folder: Path, layout: Layout) -> Shard:
+    def create(cls, folder: Path, layout: ShardLayout) -> Shard:
         """A new shard in `folder`, which holds none yet."""
         config = layout.config(index_from_kb=NEVER_KB)
         doing = f"create {layout.name}"
@@ -115,7 +117,7 @@ class Shard:
         return shard
 
     @classmethod
-    def load(cls, folder: Path, layout: Layout, *, index_from_kb: int | None = None) -> Shard:
+    def load(cls, folder: Path, layout: ShardLayout, *, index_from_kb: int | None = None) -> Shard:
         """Reopen what `create` made; replays what a killed process had not flushed.
 
         Args:
@@ -149,7 +151,7 @@ class Shard:
 
     @classmethod
     def load_anyhow(
-        cls, folder: Path, layout: Layout, *, index_from_kb: int | None = None
+        cls, folder: Path, layout: ShardLayout, *, index_from_kb: int | None = None
     ) -> Shard:
         """Reopen whatever the engine can read, compared with nothing; see `load`."""
         config = None if index_from_kb is None else layout.config(index_from_kb=index_from_kb)
@@ -177,7 +179,7 @@ class Shard:
             self.sync()
             self.written.set()
 
-    def compare(self, points: int, layout: Layout, *, exactly: bool) -> None:
+    def compare(self, points: int, layout: ShardLayout, *, exactly: bool) -> None:
         """Look whether everything is there.
 
         Args:
@@ -259,6 +261,7 @@ class Shard:
                     )
                 self.ledger.lower_to(max(0, self.points() - removes))
             self.unflushed = self._unsynced = self._touched = True
+            self.updates += 1
             _translate(f"write to {self._name}", engine.update, operation)
             self.written.set()
 

@@ -23,7 +23,7 @@ import qdrant_edge as qe
 
 from holotype.errors import GalleryMissing, StoreDamaged, StoreError
 from holotype.fingerprint import Fingerprint
-from holotype.store.edge.shard import ALWAYS_KB, HEADS, NEVER_KB, REFERENCES, Layout, Shard
+from holotype.store.edge.shard import ALWAYS_KB, HEADS, NEVER_KB, REFERENCES, Shard, ShardLayout
 from holotype.store.files import read_json, sync_folder, write_json
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
@@ -174,14 +174,14 @@ def create_heads(place: Path, fingerprint: Fingerprint) -> Shard:
     return shard
 
 
-def references_layout(fingerprint: Fingerprint) -> Layout:
+def references_layout(fingerprint: Fingerprint) -> ShardLayout:
     """Of the shard of references."""
-    return Layout(REFERENCES, fingerprint.dimension, qe.Distance.Cosine, key="label")
+    return ShardLayout(REFERENCES, fingerprint.dimension, qe.Distance.Cosine, key="label")
 
 
-def heads_layout(fingerprint: Fingerprint) -> Layout:
+def heads_layout(fingerprint: Fingerprint) -> ShardLayout:
     """Of the shard of heads: Dot, because Cosine would normalise what are numbers."""
-    return Layout(HEADS, fingerprint.dimension + 1, qe.Distance.Dot, key=KIND)
+    return ShardLayout(HEADS, fingerprint.dimension + 1, qe.Distance.Dot, key=KIND)
 
 
 def place_of(folder: Path, fingerprint: Fingerprint) -> Path:

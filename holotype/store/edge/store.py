@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
-from holotype.heads import ActiveHead
 from holotype.references import MAX_META_KEYS
 from holotype.store.edge.copying import write_backup
-from holotype.store.edge.heads import EdgeHeads
+from holotype.store.edge.leases import EdgeLeases
+from holotype.store.edge.points import EdgePoints
 from holotype.store.edge.quiet import QuietFlush
-from holotype.store.edge.references import EdgeReferences
 from holotype.store.edge.room import KEEP_FREE, Room
 from holotype.store.edge.space import (
     Space,
@@ -24,15 +23,16 @@ from holotype.store.edge.space import (
 )
 from holotype.store.lock import OwnerLock
 from holotype.store.owner import Owner
-from holotype.store.port import Verification
-from holotype.store.watchers import Change
+from holotype.store.store import Store
 
 
-class EdgeStore(EdgeReferences, EdgeHeads):
+class EdgeStore(Store, EdgeLeases):
     """References and heads of one embedded gallery, owned until `close`.
 
     Safe for use by several threads. Not to be used in a forked process (`StoreError`).
     """
+
+    shared = False
 
     def __init__(
         self,
@@ -44,14 +44,18 @@ class EdgeStore(EdgeReferences, EdgeHeads):
         max_meta_keys: int = MAX_META_KEYS,
     ) -> None:
         """Put an open space and its lock together; commands use `open`."""
-        dimension = space.fingerprint.dimension
-        EdgeReferences.__init__(
-            self, space.references, room, dimension=dimension, max_meta_keys=max_meta_keys
+        Store.__init__(
+            self,
+            gallery,
+            space.fingerprint,
+            references=EdgePoints(space.references, room),
+            heads=EdgePoints(space.heads, room),
+            max_meta_keys=max_meta_keys,
         )
-        EdgeHeads.__init__(self, space.heads, room, dimension=dimension)
+        EdgeLeases.__init__(self)
         self._flushing = [QuietFlush(space.references), QuietFlush(space.heads)]
-        self._gallery = gallery
         self._space = space
+        self._room = room
         self._lock = lock
 
     @classmethod
@@ -143,50 +147,20 @@ class EdgeStore(EdgeReferences, EdgeHeads):
             raise
 
     @property
-    def gallery(self) -> str:
-        """See `VectorStore.gallery`."""
-        return self._gallery
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """See `VectorStore.fingerprint`."""
-        return self._space.fingerprint
-
-    def set_active_head(self, active: ActiveHead) -> None:
-        """See `VectorStore.set_active_head`."""
-        super().set_active_head(active)
-        self._watchers.tell(Change.ACTIVE_HEAD)
-
-    @property
     def owner(self) -> Owner:
         """The record that this process left beside the lock."""
         return self._lock.owner
 
-    def verify(self, *, repair: bool = False) -> Verification:
-        """See `VectorStore.verify`. Writes wait until it is done; answers go on.
-
-        Files are compared only when a gallery is opened: see `holotype.store.edge.repair`.
-        """
-        references, wrong = self.verify_references(repair=repair)
-        heads, torn = self.verify_heads(repair=repair)
-        return Verification(references, heads, [*wrong, *torn])
-
     def backup(self, file: BinaryIO) -> None:
         """See `VectorStore.backup`."""
         write_backup(file, self._gallery, self._space)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """See `VectorStore.close`. The lock goes back last, and whatever happens."""
         for flushing in self._flushing:
             flushing.stop()
         try:
-            self._watchers.tell(Change.CLOSING)
+            super().close()
             self._room.keep_reserve()
             self._space.close()
         finally:

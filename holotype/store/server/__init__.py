@@ -3,10 +3,9 @@
 - `connect`: a client from the settings
 - `errors`, `retries`: every call is repeated where that is safe, and translated where it fails
 - `batches`: requests of bounded size
-- `filters`: `Where` in Qdrant's language
 - `galleries`: collections, alias, indexes and the stored fingerprint
-- `collection`: the operations on one collection
-- `references`, `heads`: the two halves of the port, each over one collection
+- `collection`: one collection as `holotype.store.points` asks for it (`filters`, `search`)
+- `leases`: points that are changed under a condition
 - `store`: `ServerStore`, which puts them together
 """
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from qdrant_client.http import models
 
 from holotype.errors import InvalidReference
-from holotype.references import Vectors
-
-T = TypeVar("T")
+from holotype.store.points import Point
 
 MAX_POINTS: Final = 500
 """Of one upsert: a failure repeats no more than this."""
@@ -27,52 +24,40 @@ _BYTES_AROUND: Final = 128
 """Id and punctuation of a point."""
 
 
-def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Consecutive pieces of `size` items; the last may be shorter."""
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
+def point_batches(points: Iterable[Point]) -> Iterator[list[models.PointStruct]]:
+    """The points in order, in batches bounded by number and bytes.
 
-
-def point_batches(points: Iterable[models.PointStruct]) -> Iterator[list[models.PointStruct]]:
-    """The points in order, in batches bounded by number and bytes."""
+    A vector's float32 are written as JSON's doubles, which carry them exactly.
+    """
     batch: list[models.PointStruct] = []
     size = 0
     for point in points:
-        weight = _weight(point)
+        weight = _weight(point) + _BYTES_AROUND
         if batch and (len(batch) == MAX_POINTS or size + weight > MAX_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(point)
+        batch.append(
+            models.PointStruct(id=point.id, vector=point.vector.tolist(), payload=point.payload)
+        )
         size += weight
     if batch:
         yield batch
 
 
-def point(point_id: str, vector: Vectors, payload: dict[str, Any]) -> models.PointStruct:
-    """One point; `vector` is (D,) float32, which JSON's doubles carry exactly."""
-    return models.PointStruct(id=point_id, vector=vector.tolist(), payload=payload)
-
-
-def check_size(vector: Vectors, payload: dict[str, Any], what: str) -> None:
+def check_size(point: Point) -> None:
     """Refuse a point that no request could carry.
 
     Raises:
         InvalidReference: it alone is larger than a request may be; nothing was written.
     """
-    size = len(vector) * _BYTES_PER_COMPONENT + _payload_bytes(payload)
+    size = _weight(point)
     if size > MAX_BYTES:
         raise InvalidReference(
-            f"{what} takes {size / 2**20:.0f} MiB, and a Qdrant server accepts "
-            f"{MAX_BYTES / 2**20:.0f} MiB: make its thumbnail or metadata smaller; nothing of "
-            "this batch was written"
+            f"reference {point.payload.get('source')!r} takes {size / 2**20:.0f} MiB, and a Qdrant "
+            f"server accepts {MAX_BYTES / 2**20:.0f} MiB: make its thumbnail or metadata smaller; "
+            "nothing of this batch was written"
         )
 
 
-def _weight(point: models.PointStruct) -> int:
-    components = len(point.vector) if isinstance(point.vector, list) else 0
-    return components * _BYTES_PER_COMPONENT + _payload_bytes(point.payload or {}) + _BYTES_AROUND
-
-
-def _payload_bytes(payload: dict[str, Any]) -> int:
-    return len(json.dumps(payload))
+def _weight(point: Point) -> int:
+    return len(point.vector) * _BYTES_PER_COMPONENT + len(json.dumps(point.payload))

@@ -29,13 +29,12 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.store.head_payload import KIND, VERSION
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
-from holotype.store.server.collection import Allowance, Collection
+from holotype.store.server.collection import KEYWORD, Allowance, Collection
 from holotype.store.server.errors import AlreadyThere, shown_url
 from holotype.store.server.retries import Calls
 
 METADATA_KEY = "holotype"
 
-KEYWORD = models.PayloadSchemaType.KEYWORD
 REFERENCE_INDEXES: Mapping[str, models.PayloadSchemaType] = {
     **dict.fromkeys(KEYWORD_KEYS, KEYWORD),
     CHANGED_AT: models.PayloadSchemaType.INTEGER,
@@ -50,7 +49,7 @@ HEAD_INDEXES: Mapping[str, models.PayloadSchemaType] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Sharding:
     """How the collections of a new gallery are spread over a cluster."""
 
     shards: int = 1
@@ -74,7 +73,7 @@ class Galleries:
 
     client: QdrantClient
     calls: Calls
-    layout: Layout = Layout()
+    sharding: Sharding = Sharding()
 
     def open(self, fingerprint: Fingerprint | None, *, create: bool) -> Fingerprint:
         """The gallery's space, complete with its indexes.
@@ -111,12 +110,12 @@ class Galleries:
             references,
             models.VectorParams(size=D, distance=models.Distance.COSINE),
             {METADATA_KEY: {"gallery": self.calls.gallery, "fingerprint": fingerprint.to_dict()}},
-            self.layout.shards,
+            self.sharding.shards,
         )
-        for key, schema in HEAD_INDEXES.items():
-            self.add_index(heads, key, schema)
-        for key, schema in REFERENCE_INDEXES.items():
-            self.add_index(references, key, schema)
+        for name, indexes in ((heads, HEAD_INDEXES), (references, REFERENCE_INDEXES)):
+            made = Collection(self.client, self.calls, name)
+            for key, schema in indexes.items():
+                made.index(key, schema)
 
     def name(self, fingerprint: Fingerprint) -> None:
         """Let the alias of the gallery point to this space."""
@@ -147,18 +146,6 @@ class Galleries:
                 partial(self.client.delete_collection, collection),
             )
 
-    def indexed_keys(self, collection: str) -> frozenset[str]:
-        """Payload keys that have an index."""
-        info = self.calls("reading its indexes", lambda: self.client.get_collection(collection))
-        return frozenset(info.payload_schema)
-
-    def add_index(self, collection: str, key: str, schema: models.PayloadSchemaType) -> None:
-        """Index a payload key; returns when searches may use it."""
-        self.calls(
-            f"indexing {key!r}",
-            lambda: self.client.create_payload_index(collection, key, schema, wait=True),
-        )
-
     def _create(self, fingerprint: Fingerprint) -> None:
         self.make(fingerprint)
         self.name(fingerprint)
@@ -175,8 +162,8 @@ class Galleries:
                         name,
                         vectors_config=vectors,
                         shard_number=shards,
-                        replication_factor=self.layout.replicas,
-                        write_consistency_factor=self.layout.write_factor,
+                        replication_factor=self.sharding.replicas,
+                        write_consistency_factor=self.sharding.write_factor,
                         metadata=metadata or None,
                     )
                 ),

@@ -28,9 +28,8 @@ from holotype.store.server.collection import Collection
 from holotype.store.server.connect import check_version, connect
 from holotype.store.server.errors import shown_url
 from holotype.store.server.galleries import (
-    KEYWORD,
     Galleries,
-    Layout,
+    Sharding,
     heads_collection,
     references_collection,
 )
@@ -62,7 +61,7 @@ def write_backup(
     """
     named = dict(zip((_REFERENCES, _HEADS), collections, strict=True))
     first = named[_REFERENCES]
-    indexed = Galleries(first.client, first.calls).indexed_keys(first.name)
+    indexed = first.indexed_keys()
     with each_node(settings, first.client, first.calls) as nodes:
         places = {what: _places(collection.name, nodes) for what, collection in named.items()}
         about = backup.About(
@@ -100,8 +99,8 @@ def _restore(
 ) -> None:
     calls = Calls(settings.qdrant_url or "", settings.gallery, FIRST_CONTACT)
     check_version(client, calls)
-    layout = Layout(shards=int(about.more[_SHARDS]), replicas=settings.qdrant_replicas)
-    galleries = Galleries(client, calls, layout)
+    sharding = Sharding(shards=int(about.more[_SHARDS]), replicas=settings.qdrant_replicas)
+    galleries = Galleries(client, calls, sharding)
     there = galleries.find()
     if there is not None and not replace:
         raise StoreError(
@@ -118,7 +117,7 @@ def _restore(
     }
     for key in about.more[_KEYS]:
         if key.startswith("meta."):
-            galleries.add_index(named[_REFERENCES], key, KEYWORD)
+            Collection(client, calls, named[_REFERENCES]).index(key)
     with each_node(settings, client, calls) as nodes:
         for what, collection in named.items():
             for shard, url in _places(collection, nodes).items():

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from holotype.references import Where
-from holotype.store.edge import references
+from holotype.store.edge import points
+from holotype.store.edge.points import EdgePoints
 from holotype.store.port import VectorStore
 from tests.holotype.store.worker import open_home
 from tests.references import Pictures, picture_id
@@ -46,14 +47,15 @@ def test_counts__more_filters_than_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Any number of filters is answered; only so many answers are kept."""
-    monkeypatch.setattr(references, "KEPT_COUNTS", 2)
+    monkeypatch.setattr(points, "KEPT_COUNTS", 2)
     with open_home(str(tmp_path)) as store:
         store.add([pictures.embedded(f"bee-{n}", "bee", group=f"g{n}") for n in range(5)])
 
         found = [store.counts(where=Where.equal("group", f"g{n % 5}")) for n in range(10)]
 
         assert found == [{"bee": 1}] * 10
-        assert len(store._counts) <= 2
+        assert isinstance(store._references, EdgePoints)
+        assert len(store._references._kept) <= 2
 
 
 def _both(store: VectorStore) -> tuple[dict[str, int], dict[str, int]]:

@@ -14,6 +14,7 @@ import pytest
 
 from holotype.errors import StoreError
 from holotype.references import EVERYTHING, Where
+from holotype.store.edge.points import EdgePoints
 from holotype.store.edge.store import EdgeStore
 from holotype.store.lock import read_owner
 from holotype.store.optimize import optimize
@@ -103,13 +104,15 @@ def test_optimize__killed(home: Path) -> None:
 
 def test_search__exact_until_indexed(open_store: Callable[..., VectorStore], home: Path) -> None:
     """Searches are exact before the index is built and use it after."""
-    before = open_store(home=home)
-    assert isinstance(before, EdgeStore)
-    assert before._search.exact
-    before.close()
+    with open_store(home=home) as store:
+        assert _points(store)._search.exact
 
     optimize(home, "default")
 
-    after = open_store(home=home)
-    assert isinstance(after, EdgeStore)
-    assert not after._search.exact
+    assert not _points(open_store(home=home))._search.exact
+
+
+def _points(store: VectorStore) -> EdgePoints:
+    assert isinstance(store, EdgeStore)
+    assert isinstance(store._references, EdgePoints)
+    return store._references

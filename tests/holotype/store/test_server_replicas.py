@@ -12,7 +12,7 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
 from holotype.references import Where
 from holotype.settings import Settings
-from holotype.store.server import ServerStore, heads
+from holotype.store.server import ServerStore, leases
 from holotype.store.server.galleries import heads_collection, references_collection
 from tests.holotype.store.replicas import Cluster
 from tests.holotype.store.server_engines import AT_ONCE
@@ -42,7 +42,7 @@ def open_on(fingerprint: Fingerprint) -> Iterator[Open]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between looks at a lease that replicas differ about."""
-    monkeypatch.setattr(heads, "_UNTIL_REPLICAS_AGREE_S", (0, 0))
+    monkeypatch.setattr(leases, "_UNTIL_REPLICAS_AGREE_S", (0, 0))
 
 
 def _by_node(cluster: Cluster, store: ServerStore) -> list[dict[str, str]]:
@@ -236,7 +236,7 @@ def test_lease__replicas_differ_for_a_moment(
         place = heads_collection(store.gallery, store.fingerprint)
         cluster.nodes[1].fill_up_from(cluster.nodes[0], [place])
 
-    monkeypatch.setattr(heads, "pause", meanwhile)
+    monkeypatch.setattr(leases, "pause", meanwhile)
 
     assert other.acquire_lease("retrain", holder="b", seconds=3600).holder == "alive"
     assert len(pauses) == 1
@@ -247,7 +247,7 @@ def test_lease__replicas_never_agree(open_on: Open, monkeypatch: pytest.MonkeyPa
     """Replicas that go on differing are told as what they are, with what to do."""
     cluster = Cluster(2)
     store = open_on(cluster)
-    monkeypatch.setattr(heads.ServerHeads, "_take", lambda *_, **__: None)
+    monkeypatch.setattr(leases.ServerLeases, "_take", lambda *_, **__: None)
 
     with pytest.raises(StoreError, match=r"do not agree on who holds lease 'retrain': run `ingest"):
         store.acquire_lease("retrain", holder="b", seconds=60)

@@ -12,7 +12,7 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Where
 from holotype.settings import Settings
-from holotype.store.server import ServerStore, references
+from holotype.store.server import ServerStore, collection, search
 from holotype.store.server.batches import MAX_BYTES
 from holotype.store.server.galleries import heads_collection, references_collection
 from tests.holotype.store.qdrant_http import QdrantHttp, Request
@@ -129,7 +129,7 @@ def test_neighbours__fewer_at_once_for_large_answers(
     qdrant_http: QdrantHttp, store: ServerStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where each query brings much back, fewer are asked at once."""
-    monkeypatch.setattr(references, "ANSWER_BYTES", 40_000)
+    monkeypatch.setattr(search, "ANSWER_BYTES", 40_000)
     store.add(pictures.many("wasp", 10))
 
     store.neighbours(np.stack([random_unit(f"q{n}", pictures.dimension) for n in range(6)]), k=10)
@@ -180,7 +180,7 @@ def test_neighbours__index_in_a_large_gallery(
     qdrant_http: QdrantHttp, store: ServerStore, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond that the server chooses, and its index with it."""
-    monkeypatch.setattr(references, "EXACT_UP_TO", 3)
+    monkeypatch.setattr(collection, "EXACT_UP_TO", 3)
     store.add(pictures.many("wasp", 4))
 
     store.neighbours(random_unit("q", pictures.dimension)[None], k=2)
