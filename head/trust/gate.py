@@ -9,7 +9,7 @@ cosines:
 - in the whitened space, to the newcomer's mean and to the nearest mean of a known class;
 - before whitening, which hides directions that no known class uses, to what the newcomer's
   references span and to the nearest flat of a known class, squared (`head.trust.flats`); or to
-  the means here, too, where that explains the rehearsal better (and in gates of before).
+  the means here, too, where that explains the rehearsal clearly better (and in gates of before).
 
 More of them (nearest references, second classes, margins) gained nothing (`docs/LAB.md`).
 
