@@ -73,7 +73,7 @@ def save_weights(backbone: str, file: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from holotype.encoder.guarded import timm
+    from holotype.encoder.timm_import import timm
 
     torch.manual_seed(SEED)
     state = timm.create_model(backbone, num_classes=0).state_dict()
@@ -226,7 +226,7 @@ def their_loop(options: argparse.Namespace) -> Found:
     """What a tutorial shows."""
     import torch
 
-    from holotype.encoder.guarded import timm
+    from holotype.encoder.timm_import import timm
 
     device = "cuda" if torch.cuda.is_available() and options.device != "cpu" else "cpu"
     network: Any = timm.create_model(

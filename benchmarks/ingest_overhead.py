@@ -84,7 +84,7 @@ def weights(backbone: str, scratch: Path) -> dict[str, object]:
         return {"backbone": BACKBONE, "checkpoint": lite0_checkpoint(scratch)}
     from safetensors.torch import save_file
 
-    from holotype.encoder.guarded import timm
+    from holotype.encoder.timm_import import timm
 
     network = timm.create_model(VIT, pretrained=False, num_classes=0)
     file = scratch / "vit.safetensors"

@@ -48,7 +48,7 @@ def _convert(source: Path, target: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from holotype.encoder.guarded import timm
+    from holotype.encoder.timm_import import timm
 
     theirs = torch.load(source, map_location="cpu", weights_only=True)
     ours = timm.create_model(BACKBONE, pretrained=False).state_dict()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
 from head.versions import registry
 from head.versions.lease import HeldLease, only_retrain
-from head.versions.need import gallery_state, need_of
+from head.versions.retrain_need import gallery_state, need_of
 from holotype.errors import HeadBusy, UnknownHead
 
 if TYPE_CHECKING:

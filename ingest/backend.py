@@ -1,7 +1,7 @@
 """Where the pipeline sends what it finds: the one seam of this package.
 
 `ingest.local` decodes, embeds and stores in this process, `ingest.remote` has a running
-service do it, `ingest.dry` changes nothing.
+service do it, `ingest.dry_run` changes nothing.
 """
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ def verify(
     as_json: _Json = False,
 ) -> None:
     """Read everything that is stored and say what is wrong with it (exit code 3)."""
-    from ingest.keeping_commands import run_verify
+    from ingest.maintenance_commands import run_verify
 
     _exit(run_verify(settings, repair=repair, as_json=as_json))
 
@@ -253,7 +253,7 @@ def backup(
     as_json: _Json = False,
 ) -> None:
     """Write the whole gallery with its heads to one file, also while a service runs."""
-    from ingest.keeping_commands import run_backup
+    from ingest.maintenance_commands import run_backup
 
     run_backup(settings, file, as_json=as_json)
 
@@ -269,7 +269,7 @@ def restore(
     as_json: _Json = False,
 ) -> None:
     """Make a gallery of a backup: in the store that it was made from, embedded or on a server."""
-    from ingest.keeping_commands import run_restore
+    from ingest.maintenance_commands import run_restore
 
     run_restore(settings, file, replace=replace, as_json=as_json)
 

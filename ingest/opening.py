@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from holotype.access import Access
 from holotype.errors import GalleryMissing, StoreError
 from holotype.gallery_encoder import Load
-from ingest.dry import DryBackend
+from ingest.dry_run import DryBackend
 from ingest.local import LocalBackend
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from holotype.intake.batch import Intake
 from holotype.intake.in_flight import InFlight
 from holotype.intake.vectors import VectorRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
-from ingest.dry import DryBackend
+from ingest.dry_run import DryBackend
 
 if TYPE_CHECKING:
     from holotype.access import Access

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from holotype.encoder.guarded import timm
+from holotype.encoder.timm_import import timm
 
 
 def published(backbone: str, side: int) -> Any:

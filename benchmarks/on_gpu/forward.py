@@ -16,8 +16,8 @@ import torch
 from benchmarks.on_gpu.flops import published, vit_flops
 from holotype.encoder import load_encoder
 from holotype.encoder.forward import Forward
-from holotype.encoder.lean import ClassTokenBlock
 from holotype.encoder.timm_encoder import TimmEncoder
+from holotype.encoder.vit_fast_path import ClassTokenBlock
 from holotype.images.picture import read_pixels
 from holotype.settings import Precision, Settings
 

@@ -26,7 +26,7 @@ import numpy as np
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
 from holotype.references import EmbeddedReference, Reference, reference_id
-from holotype.store.edge import quiet
+from holotype.store.edge import idle_flush
 from holotype.store.edge.store import EdgeStore
 
 GALLERY: Final = "killed"
@@ -105,7 +105,7 @@ def write(home: Path, seed: int, first: int) -> None:
             step(number, seed, state, store)
             _tell(f"done {number}")
             if number % 7 == 0:
-                time.sleep(3 * quiet.QUIET_S)  # time for a flush in the background
+                time.sleep(3 * idle_flush.QUIET_S)  # time for a flush in the background
     _tell("closed")
 
 
@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.write is not None:
-        quiet.QUIET_S = 0.01  # type: ignore[misc]  flushes while it writes, to be killed in them
+        idle_flush.QUIET_S = 0.01  # type: ignore[misc]  flushes while it writes, to be killed in them
         write(given.write, given.seed, given.first)
         return 0
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from classify.answering.knn import Classes
 from holotype.errors import StoreError
-from holotype.pace import Pace
+from holotype.rate_limit import Pace
 
 if TYPE_CHECKING:
     from holotype.references import Where

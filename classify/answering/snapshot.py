@@ -6,7 +6,7 @@ another thread replaces:
 - after a change that was made through this store. Who made it waits until answers know of it
   (at most `CATCH_UP_S`), so a class can be answered when the call that added it has returned;
 - where others can write, too: the pointer to the active head is read twice in `POINTER_S`, and
-  classes are counted every `COUNTED_S`, or less often where that is dear (`holotype.pace`).
+  classes are counted every `COUNTED_S`, or less often where that is dear (`holotype.rate_limit`).
   For so long a class may be answered that somebody else has removed.
 
 What cannot be read is left as it was: once a head is loaded, answers go on with it, whatever
@@ -27,13 +27,13 @@ from classify.answering.background import BackgroundWorker
 from classify.answering.filter_cache import FilterCache
 from classify.answering.knn import Classes
 from holotype.errors import HolotypeError, StoreError
-from holotype.pace import Pace
+from holotype.rate_limit import Pace
 from holotype.store.watchers import Change
 
 if TYPE_CHECKING:
     from head.versions.class_means import NewClass
     from head.versions.head import Head
-    from head.versions.newer import NewerClasses
+    from head.versions.newer_classes import NewerClasses
     from holotype.references import Where
     from holotype.store.port import VectorStore
 
@@ -247,7 +247,7 @@ class SnapshotCache:
         self, trained: Head, counts: Mapping[str, int], seconds: float, *, own: bool
     ) -> None:
         from head.versions.class_means import newer
-        from head.versions.newer import NewerClasses
+        from head.versions.newer_classes import NewerClasses
 
         if self._newer is None or not self._newer.fits(trained):
             self._newer, self._new = NewerClasses(self._store, trained), []

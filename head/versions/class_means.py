@@ -100,7 +100,7 @@ def extend(head: Head, counts: Mapping[str, int], new: Sequence[NewClass]) -> He
     Args:
         head: as it was trained.
         counts: the gallery's references per label.
-        new: what is known of those that are `newer` (see `head.versions.newer`).
+        new: what is known of those that are `newer` (see `head.versions.newer_classes`).
     """
     trained, small = head.trained_labels, young(head)
     head, rest = _renamed(head, new, counts)

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from holotype.encoder import hub
-from holotype.encoder.guarded import timm
-from holotype.encoder.lanes import one_thread
+from holotype.encoder.cpu_threads import one_thread
 from holotype.encoder.names import ELSEWHERE, LOCAL, architecture_of, as_timm_calls_it
+from holotype.encoder.timm_import import timm
 from holotype.encoder.weights import StateDict, read_checkpoint, without_prefix
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
 

@@ -15,15 +15,15 @@ from holotype.encoder.backbone import (
     network_config,
     set_image_size,
 )
+from holotype.encoder.cpu_threads import Lanes
 from holotype.encoder.cuda import CudaSlots
 from holotype.encoder.folding import fold_batch_norm
 from holotype.encoder.forward import Forward, cast_products
-from holotype.encoder.guarded import timm
-from holotype.encoder.lanes import Lanes
-from holotype.encoder.lean import rewrite
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
+from holotype.encoder.timm_import import timm
+from holotype.encoder.vit_fast_path import rewrite
 from holotype.encoder.weights import weights_sha256
 from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import torch
 
-from holotype.encoder.flights import Slot
 from holotype.encoder.forward import Forward
+from holotype.encoder.pipelined_batches import Slot
 from holotype.references import Vectors
 
 
@@ -30,13 +30,13 @@ class CudaSlots:
         self._copies = torch.cuda.Stream(forward.placement.device)  # type: ignore[no-untyped-call]
 
     def __call__(self, capacity: int) -> Slot:
-        """See `holotype.encoder.flights.MakeSlot`."""
+        """See `holotype.encoder.pipelined_batches.MakeSlot`."""
         shape = (capacity, self._side, self._side, 3)
         return CudaSlot(self._forward, shape, self._copies)
 
 
 class CudaSlot:
-    """See `holotype.encoder.flights.Slot`."""
+    """See `holotype.encoder.pipelined_batches.Slot`."""
 
     def __init__(self, forward: Forward, shape: tuple[int, ...], copies: torch.cuda.Stream) -> None:
         """Take memory for (B, S, S, 3) uint8 on both sides."""

@@ -15,8 +15,8 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from holotype.encoder.guarded import timm
-from holotype.encoder.lanes import one_thread
+from holotype.encoder.cpu_threads import one_thread
+from holotype.encoder.timm_import import timm
 
 AGREEMENT = 1 - 1e-5
 """Least cosine between the features of the folded and of the original network."""

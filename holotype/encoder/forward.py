@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from holotype.encoder.guarded import timm
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement
+from holotype.encoder.timm_import import timm
 
 _PRODUCTS = (nn.Linear, nn.Conv2d, timm.layers.Conv2dSame)  # type: ignore[attr-defined]
 

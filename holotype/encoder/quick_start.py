@@ -53,7 +53,7 @@ def load_quickly(settings: Settings) -> Encoder:
     with nullcontext() if "torch" in sys.modules else collector_resting():
         try:
             with compiler_deferred():
-                import holotype.encoder.guarded  # noqa: F401
+                import holotype.encoder.timm_import  # noqa: F401
         except SURPRISES:
             # Whatever was in the way: it loads now, or says itself what is missing. What timm has
             # imported of itself by then would not be found in a second timm.

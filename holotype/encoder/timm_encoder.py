@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from holotype.encoder.flights import Flights, MakeSlot, Ring
+from holotype.encoder.cpu_threads import CHUNK, Lanes, even_chunks
 from holotype.encoder.forward import Forward
-from holotype.encoder.lanes import CHUNK, Lanes, even_chunks
 from holotype.encoder.network import EmbeddingNetwork
+from holotype.encoder.pipelined_batches import Flights, MakeSlot, Ring
 from holotype.encoder.protocol import Ended, UnderWay
 from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from holotype.encoder.guarded import timm
+from holotype.encoder.timm_import import timm
 from holotype.errors import WeightsUnavailable
 
 StateDict = dict[str, torch.Tensor]

@@ -11,10 +11,10 @@ from holotype.errors import HeadError, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
 from holotype.references import Vectors
 from holotype.store import head_payload as stored
+from holotype.store.integrity import ACTIVE_HEAD, check_heads
 from holotype.store.points import Matching, Point, Points
 from holotype.store.port import Damage, VectorStore
 from holotype.store.validate import check_head, valid_ids
-from holotype.store.whole import ACTIVE_HEAD, check_heads
 
 
 class Heads(VectorStore):

@@ -24,6 +24,8 @@ from holotype.references import (
 )
 from holotype.store.changes import ChangeClock
 from holotype.store.export import batches
+from holotype.store.facet_counts import in_order
+from holotype.store.integrity import LABEL_INDEX, check_index, check_whole
 from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
@@ -47,7 +49,6 @@ from holotype.store.points import (
     chunks,
 )
 from holotype.store.port import Damage, GalleryState, Page, VectorStore
-from holotype.store.tally import in_order
 from holotype.store.validate import (
     check_keys,
     check_label,
@@ -58,7 +59,6 @@ from holotype.store.validate import (
     valid_ids,
 )
 from holotype.store.watchers import Change, Watcher, Watchers
-from holotype.store.whole import LABEL_INDEX, check_index, check_whole
 
 THUMBNAILS_PER_CALL: Final = 200
 

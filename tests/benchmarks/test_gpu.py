@@ -16,8 +16,8 @@ from benchmarks import gpu
 from benchmarks.on_gpu.decoding import resized
 from benchmarks.on_gpu.flops import published, vit_flops
 from benchmarks.photos import make_photos
-from holotype.encoder.guarded import timm
-from holotype.encoder.lean import ClassTokenBlock, rewrite
+from holotype.encoder.timm_import import timm
+from holotype.encoder.vit_fast_path import ClassTokenBlock, rewrite
 from holotype.images.picture import read_pixels
 from holotype.images.recipe import Recipe
 

@@ -29,7 +29,7 @@ from holotype.heads import Lease
 from holotype.store.port import VectorStore
 from tests.head.conftest import SIZES, Clouds
 from tests.head.versions.test_lease import take_over
-from tests.head.versions.test_newer import Paged
+from tests.head.versions.test_newer_classes import Paged
 from tests.references import Pictures
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 """Backup and restore of an embedded gallery: its files, copied while nothing is written.
 
 What is copied is what a close would leave behind: both shards are flushed, then writes wait
-until the last file is read. Answers go on. The records of `holotype.store.edge.ledger` do not
+until the last file is read. Answers go on. The records of `holotype.store.edge.checksums` do not
 travel: restoring opens the shards, looks at all that is in them, and makes new ones.
 """
 
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 from holotype.errors import StoreDamaged, StoreError
 from holotype.store import backup
-from holotype.store.edge.room import Room
+from holotype.store.edge.disk_space import Room
 from holotype.store.edge.shard import HEADS, REFERENCES
 from holotype.store.edge.space import (
     GALLERY_FILE,

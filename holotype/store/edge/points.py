@@ -13,7 +13,7 @@ import qdrant_edge as qe
 
 from holotype.errors import StoreError
 from holotype.references import Vectors
-from holotype.store.edge.room import Room
+from holotype.store.edge.disk_space import Room
 from holotype.store.edge.shard import Shard
 from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import CHANGED_AT, THUMBNAIL

@@ -20,7 +20,7 @@ from holotype.errors import StoreDamaged, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.references import reference_id
 from holotype.store import head_payload
-from holotype.store.edge.ledger import Ledger
+from holotype.store.edge.checksums import Ledger
 from holotype.store.edge.points import points_of
 from holotype.store.edge.salvage import Salvaged, salvage
 from holotype.store.edge.shard import Shard, ShardLayout
@@ -35,11 +35,11 @@ from holotype.store.edge.space import (
 )
 from holotype.store.edge.store import EdgeStore
 from holotype.store.files import sync_folder, sync_tree
+from holotype.store.integrity import reference_damage
 from holotype.store.lock import OwnerLock
 from holotype.store.payload import CHANGED_AT
 from holotype.store.points import Point
 from holotype.store.port import Damage, Verification
-from holotype.store.whole import reference_damage
 
 _LEDGER: Final = "ledger"
 _LOST: Final = "it is lost"

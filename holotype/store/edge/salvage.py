@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from holotype.errors import StoreError
-from holotype.store.edge.ledger import Entry
+from holotype.store.edge.checksums import Entry
 from holotype.store.edge.shard import Shard, ShardLayout
 
 _MADE_AGAIN: Final = frozenset(

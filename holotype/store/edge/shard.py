@@ -30,10 +30,10 @@ from typing import Final, ParamSpec, TypeVar
 import qdrant_edge as qe
 
 from holotype.errors import DiskFull, StoreDamaged, StoreError, StoreLocked
-from holotype.store.edge.ledger import REMEDY, Ledger
-from holotype.store.edge.log import Log
-from holotype.store.edge.panics import is_panic, unprinted
-from holotype.store.tally import tally
+from holotype.store.edge.checksums import REMEDY, Ledger
+from holotype.store.edge.engine_panics import is_panic, unprinted
+from holotype.store.edge.write_ahead_log import Log
+from holotype.store.facet_counts import tally
 
 P = ParamSpec("P")
 R = TypeVar("R")

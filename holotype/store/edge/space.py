@@ -6,8 +6,8 @@
         spaces/<fingerprint id>/
             references/            a shard: vectors of D, Cosine
             heads/                 a shard: rows of D + 1, Dot
-            <shard>.ledger, .files what must be in it (`holotype.store.edge.ledger`)
-        reserve                    given up on a full disk (`holotype.store.edge.room`)
+            <shard>.ledger, .files what must be in it (`holotype.store.edge.checksums`)
+        reserve                    given up on a full disk (`holotype.store.edge.disk_space`)
 
 A gallery without `gallery.json` is one whose creation was interrupted before it held
 anything; the next creation starts over.

@@ -10,10 +10,10 @@ from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.references import MAX_META_KEYS
 from holotype.store.edge.copying import write_backup
+from holotype.store.edge.disk_space import KEEP_FREE, Room
+from holotype.store.edge.idle_flush import QuietFlush
 from holotype.store.edge.leases import EdgeLeases
 from holotype.store.edge.points import EdgePoints
-from holotype.store.edge.quiet import QuietFlush
-from holotype.store.edge.room import KEEP_FREE, Room
 from holotype.store.edge.space import (
     Space,
     create_space,

@@ -17,6 +17,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
 from holotype.references import Vectors
+from holotype.store.facet_counts import tally
 from holotype.store.known_counts import KnownCounts
 from holotype.store.points import (
     EVERY_POINT,
@@ -35,7 +36,6 @@ from holotype.store.server.errors import CLIENT_ERRORS, Passing
 from holotype.store.server.filters import to_filter
 from holotype.store.server.retries import Calls
 from holotype.store.server.search import EXACT_UP_TO, SPARE, Size, queries_per_call
-from holotype.store.tally import tally
 
 WHOLE_PAGE: Final = 256
 """Whole references, thumbnails included."""

@@ -11,7 +11,7 @@ from classify.service import downloads
 from holotype.errors import DiskFull, StoreError
 from holotype.references import Where
 from holotype.settings import Settings
-from holotype.store.edge import room
+from holotype.store.edge import disk_space
 from holotype.store.factory import open_store, restore_store
 from holotype.store.port import VectorStore, Verification
 from tests.classify.service.conftest import Serve, colour_images, images
@@ -72,7 +72,7 @@ def test_full_disk__507_and_the_service_stays(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adding and correcting are refused with what to do; answering and removing go on."""
-    monkeypatch.setattr(room, "free_bytes", lambda _: 100 << 20)
+    monkeypatch.setattr(disk_space, "free_bytes", lambda _: 100 << 20)
     http = service.http
     item = '[{"label": "red"}]'
     added = http.post("/v1/references", files=images(b"a picture"), data={"items": item})
@@ -94,7 +94,7 @@ def test_full_disk__the_error_of_a_client(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command that goes through the service meets the same error as at the store."""
-    monkeypatch.setattr(room, "free_bytes", lambda _: 0)
+    monkeypatch.setattr(disk_space, "free_bytes", lambda _: 0)
     with service.client() as client, pytest.raises(DiskFull, match="Nothing was written") as met:
         client.relabel("blue", where=Where.equal("label", "red"))
     assert isinstance(met.value, StoreError)

@@ -18,7 +18,7 @@ from head.trust.gate import Gated, Landmarks
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, keep, newer, with_classes
 from head.versions.head import ClassMeans, Head
-from head.versions.newer import NewerClasses
+from head.versions.newer_classes import NewerClasses
 from holotype.heads import HeadRecord
 from holotype.references import Where
 from holotype.store.port import VectorStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from holotype.encoder.guarded import timm
+from holotype.encoder.timm_import import timm
 from holotype.encoder.weights import StateDict
 
 

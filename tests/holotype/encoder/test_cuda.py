@@ -12,8 +12,8 @@ import torch
 
 from holotype.encoder import load_encoder
 from holotype.encoder.cuda import CudaSlots
-from holotype.encoder.flights import Ring
 from holotype.encoder.forward import Forward
+from holotype.encoder.pipelined_batches import Ring
 from holotype.settings import Settings
 from tests.holotype.encoder.test_encode import CPU, SmallMemory, pictures
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from holotype.encoder import load_encoder
+from holotype.encoder.cpu_threads import Lanes
 from holotype.encoder.forward import Forward
-from holotype.encoder.lanes import Lanes
 from holotype.encoder.placement import Placement, choose_placement
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.errors import EncoderError, UsageError

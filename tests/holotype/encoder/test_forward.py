@@ -13,10 +13,10 @@ from holotype.encoder import load_encoder
 from holotype.encoder.backbone import load_backbone, set_image_size
 from holotype.encoder.build import recipe_of
 from holotype.encoder.forward import Forward, cast_products
-from holotype.encoder.guarded import timm
 from holotype.encoder.network import EmbeddingNetwork
 from holotype.encoder.placement import Placement
 from holotype.encoder.timm_encoder import TimmEncoder
+from holotype.encoder.timm_import import timm
 from holotype.errors import EncoderError
 from holotype.images.square import Pixels
 from holotype.settings import Pooling, Settings

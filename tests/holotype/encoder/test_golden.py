@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from holotype.encoder import load_encoder
-from holotype.encoder.guarded import timm
+from holotype.encoder.timm_import import timm
 from holotype.images.picture import read_picture
 from holotype.references import Vectors
 from holotype.settings import Settings

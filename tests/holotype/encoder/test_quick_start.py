@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from holotype.encoder import backbone, quick_start
-from holotype.encoder.guarded import timm
 from holotype.encoder.quick_start import (
     COMPILER,
     collector_resting,
     compiler_deferred,
     create_undrawn,
 )
+from holotype.encoder.timm_import import timm
 from holotype.encoder.weights import StateDict
 from tests.holotype.encoder.conftest import random_state
 from tests.holotype.encoder.fresh import run
@@ -28,7 +28,7 @@ IMPORT_TIMM = (
     "import sys\n"
     "from holotype.encoder.quick_start import compiler_deferred\n"
     "with compiler_deferred():\n"
-    "    from holotype.encoder.guarded import timm\n"
+    "    from holotype.encoder.timm_import import timm\n"
     "import torch\n"
 )
 LOADED = "print([m for m in ('torch._dynamo', 'torch._dynamo.utils', 'sympy') if m in sys.modules])"

@@ -21,7 +21,7 @@ def recipe(size: int = 96, pct: float = 0.875, mode: str = "center") -> Recipe:
 
 def plain(image: Image.Image, wanted: Recipe) -> np.ndarray:
     """What timm's own evaluation transform gives, as 8-bit pixels."""
-    from holotype.encoder.guarded import timm
+    from holotype.encoder.timm_import import timm
 
     transform = timm.data.create_transform(
         input_size=wanted.image_size,

@@ -22,10 +22,10 @@ from holotype.errors import GalleryMissing, StoreError, StoreLocked
 from holotype.fingerprint import Fingerprint
 from holotype.store import lock
 from holotype.store.edge import shard, space
-from holotype.store.edge.log import Log
-from holotype.store.edge.quiet import QuietFlush
+from holotype.store.edge.idle_flush import QuietFlush
 from holotype.store.edge.shard import Shard
 from holotype.store.edge.store import EdgeStore
+from holotype.store.edge.write_ahead_log import Log
 from holotype.store.lock import read_owner
 from tests.holotype.store.worker import BATCH, open_home
 from tests.references import Pictures, picture_id

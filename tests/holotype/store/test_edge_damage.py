@@ -17,7 +17,7 @@ from qdrant_edge import UpdateOperation
 from holotype.errors import StoreDamaged, StoreError, StoreLocked
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
 from holotype.settings import Settings
-from holotype.store.edge import panics
+from holotype.store.edge import engine_panics
 from holotype.store.edge.store import EdgeStore
 from holotype.store.factory import restore_store, verify_store
 from holotype.store.port import Verification
@@ -173,7 +173,7 @@ def test_panic__is_an_error_with_the_remedy(home: Path, capfd: pytest.CaptureFix
 
 def test_unprinted__keeps_what_others_say(capfd: pytest.CaptureFixture[str]) -> None:
     """What is no panic reaches standard error all the same."""
-    with panics.unprinted():
+    with engine_panics.unprinted():
         os.write(2, b"a word\n")
 
     assert capfd.readouterr().err == "a word\n"

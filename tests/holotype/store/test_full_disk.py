@@ -15,9 +15,9 @@ import pytest
 from holotype.errors import DiskFull
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
-from holotype.store.edge import room
-from holotype.store.edge.log import AHEAD, LOW, Log
+from holotype.store.edge import disk_space
 from holotype.store.edge.store import EdgeStore
+from holotype.store.edge.write_ahead_log import AHEAD, LOW, Log
 from tests.holotype.store.worker import open_home
 from tests.references import Pictures, picture_id
 
@@ -133,7 +133,7 @@ def test_room__is_asked_before_every_write_that_takes_some(
     with open_home(str(tmp_path)) as store:
         store.add(pictures.many("wasp", 2))
         store.save_head(StoredHead(record, {"linear": rows}))
-        monkeypatch.setattr(room, "free_bytes", lambda _: 255 << 20)
+        monkeypatch.setattr(disk_space, "free_bytes", lambda _: 255 << 20)
         for write in (
             lambda: store.add(pictures.many("bee", 1)),
             lambda: store.relabel("bee", ids=[picture_id("wasp-0")]),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from holotype.encoder.lanes import CHUNK, Lanes, even_chunks, one_thread
+from holotype.encoder.cpu_threads import CHUNK, Lanes, even_chunks, one_thread
 from tests.holotype.encoder.test_encode import encoder_with, pictures
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from holotype.encoder.guarded import timm
-from holotype.encoder.lean import ClassTokenBlock, InPlaceBlocks, rewrite
+from holotype.encoder.timm_import import timm
+from holotype.encoder.vit_fast_path import ClassTokenBlock, InPlaceBlocks, rewrite
 
 SIDE, PATCH = 28, 7
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from holotype.encoder.guarded import timm
+from holotype.encoder.timm_import import timm
 
 AGREEMENT = 1 - 1e-5
 """Least cosine between what the rewritten and the original blocks add to each token."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from holotype.encoder.flights import SLOTS, Ring
 from holotype.encoder.forward import Forward
+from holotype.encoder.pipelined_batches import SLOTS, Ring
 from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.errors import EncoderError
 from holotype.images.square import Pixels
@@ -60,7 +60,7 @@ class Lagging:
 
 
 class LateSlot:
-    """See `holotype.encoder.flights.Slot`."""
+    """See `holotype.encoder.pipelined_batches.Slot`."""
 
     def __init__(self, device: Lagging, capacity: int) -> None:
         self._device = device

@@ -14,7 +14,7 @@ from head.data.training_set import export_training_set
 from head.trust.flats import DIRECTIONS, Flats
 from head.versions.class_means import FEW
 from head.versions.head import Head
-from head.versions.newer import NewerClasses
+from head.versions.newer_classes import NewerClasses
 from holotype.errors import StoreError
 from holotype.references import VectorBatch, Where
 from holotype.store.port import VectorStore

@@ -4,7 +4,7 @@ A whole class is read once, a little at a time where it is large: ids are hashes
 read so far is a random sample, whose mean serves meanwhile. After that only what changed since
 is read and added. References that left a class cannot be seen that way, but its count can: a
 sum that holds another number of references is made anew, though not often
-(`holotype.pace`). Nothing here fails because somebody writes.
+(`holotype.rate_limit`). Nothing here fails because somebody writes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from head.trust.flats import spanned
 from head.versions.class_means import FEW, NewClass
 from holotype.errors import StoreError
-from holotype.pace import Pace
+from holotype.rate_limit import Pace
 from holotype.references import Floats, VectorBatch, Vectors, Where
 
 if TYPE_CHECKING:

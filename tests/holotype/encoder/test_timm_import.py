@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holotype.encoder import guarded
+from holotype.encoder import timm_import
 from tests.holotype.encoder.fresh import run
 
 PRETEND_MISSING = """
@@ -19,7 +19,7 @@ torch.ops.load_library = refuse
 def test_guarded__timm_imports_where_operators_do_not_load() -> None:
     """With operators that cannot be loaded, timm imports and its transforms work."""
     code = PRETEND_MISSING + (
-        "from holotype.encoder.guarded import timm\n"
+        "from holotype.encoder.timm_import import timm\n"
         "from PIL import Image\n"
         "t = timm.data.create_transform((3, 32, 32))\n"
         "print(tuple(t(Image.new('RGB', (50, 40))).shape))"
@@ -30,7 +30,7 @@ def test_guarded__timm_imports_where_operators_do_not_load() -> None:
 def test_guarded__declares_what_torchvision_registers() -> None:
     """Exactly the operators are declared for which torchvision registers shape functions."""
     code = PRETEND_MISSING + (
-        "from holotype.encoder.guarded import declare_missing_operators as declare\n"
+        "from holotype.encoder.timm_import import declare_missing_operators as declare\n"
         "print(declare() is not None, declare() is declare())\n"
         "print(hasattr(torch.ops.torchvision, 'nms'), hasattr(torch.ops.torchvision, 'qnms'))\n"
         "import torchvision"
@@ -49,17 +49,17 @@ def test_guarded__does_nothing_where_operators_load(
     (package / "_meta_registrations.py").write_text('@register_fake("torchvision::other_op")')
     spec = type("Spec", (), {"origin": str(package / "__init__.py")})
     loaded: list[str] = []
-    monkeypatch.setattr(guarded, "find_spec", lambda _name: spec)
-    monkeypatch.setattr(guarded.torch.ops, "load_library", loaded.append)
-    assert guarded.declare_missing_operators.__wrapped__() is None
+    monkeypatch.setattr(timm_import, "find_spec", lambda _name: spec)
+    monkeypatch.setattr(timm_import.torch.ops, "load_library", loaded.append)
+    assert timm_import.declare_missing_operators.__wrapped__() is None
     assert loaded == [str(package / "_C.so")]
-    assert not hasattr(guarded.torch.ops.torchvision, "other_op")
+    assert not hasattr(timm_import.torch.ops.torchvision, "other_op")
 
 
 def test_guarded__no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without torchvision there is nothing to guard; timm's own error says what is missing."""
-    monkeypatch.setattr(guarded, "find_spec", lambda _name: None)
-    assert guarded.declare_missing_operators.__wrapped__() is None
+    monkeypatch.setattr(timm_import, "find_spec", lambda _name: None)
+    assert timm_import.declare_missing_operators.__wrapped__() is None
 
 
 def test_encoder__importing_the_package_loads_no_torch() -> None:
