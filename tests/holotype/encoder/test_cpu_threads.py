@@ -13,7 +13,7 @@ from holotype.encoder.cpu_threads import CHUNK, Lanes, even_chunks, one_thread
 from tests.holotype.encoder.test_encode import encoder_with, pictures
 
 
-def test_lanes__in_order_and_single_threaded() -> None:
+def test_cpu_threads__in_order_and_single_threaded() -> None:
     """Results keep their order; inside a lane torch uses one thread, outside as many as before."""
     before = torch.get_num_threads()
     lanes = Lanes(3)
@@ -51,7 +51,7 @@ def test_one_thread__inside_only() -> None:
         torch.set_num_threads(before)
 
 
-def test_lanes__error() -> None:
+def test_cpu_threads__error() -> None:
     """An error in a lane reaches the caller."""
     with pytest.raises(ZeroDivisionError):
         Lanes(2).map(lambda item: 1 // item, [1, 0])

@@ -16,7 +16,7 @@ torch.ops.load_library = refuse
 """
 
 
-def test_guarded__timm_imports_where_operators_do_not_load() -> None:
+def test_timm_import__timm_imports_where_operators_do_not_load() -> None:
     """With operators that cannot be loaded, timm imports and its transforms work."""
     code = PRETEND_MISSING + (
         "from holotype.encoder.timm_import import timm\n"
@@ -27,7 +27,7 @@ def test_guarded__timm_imports_where_operators_do_not_load() -> None:
     assert run(code) == "(3, 32, 32)"
 
 
-def test_guarded__declares_what_torchvision_registers() -> None:
+def test_timm_import__declares_what_torchvision_registers() -> None:
     """Exactly the operators are declared for which torchvision registers shape functions."""
     code = PRETEND_MISSING + (
         "from holotype.encoder.timm_import import declare_missing_operators as declare\n"
@@ -38,7 +38,7 @@ def test_guarded__declares_what_torchvision_registers() -> None:
     assert run(code).splitlines() == ["True True", "True True"]
 
 
-def test_guarded__does_nothing_where_operators_load(
+def test_timm_import__does_nothing_where_operators_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the compiled operators load, nothing is declared."""
@@ -56,7 +56,7 @@ def test_guarded__does_nothing_where_operators_load(
     assert not hasattr(timm_import.torch.ops.torchvision, "other_op")
 
 
-def test_guarded__no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_import__no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without torchvision there is nothing to guard; timm's own error says what is missing."""
     monkeypatch.setattr(timm_import, "find_spec", lambda _name: None)
     assert timm_import.declare_missing_operators.__wrapped__() is None
