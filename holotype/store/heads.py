@@ -17,7 +17,7 @@ from holotype.store.port import Damage, VectorStore
 from holotype.store.validate import check_head, valid_ids
 
 
-class Heads(VectorStore):
+class HeadStore(VectorStore):
     """Versions and the active pointer."""
 
     def __init__(self, points: Points, *, dimension: int) -> None:

@@ -69,7 +69,7 @@ _LEFT_OVER: Final = "what an earlier failure left over"
 another one kept of a change that failed is reached by the filter alone."""
 
 
-class References(VectorStore):
+class ReferenceStore(VectorStore):
     """Adding, finding, changing and exporting references.
 
     Safe for several threads, and on a server beside other processes. The indexed keys are asked

@@ -8,14 +8,14 @@ from typing import Self
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead
-from holotype.store.heads import Heads
+from holotype.store.heads import HeadStore
 from holotype.store.points import Points
 from holotype.store.port import Verification
-from holotype.store.references import References
+from holotype.store.references import ReferenceStore
 from holotype.store.watchers import Change
 
 
-class Store(References, Heads):
+class Store(ReferenceStore, HeadStore):
     """References and heads of one gallery. An engine adds leases, backup and `close`."""
 
     def __init__(
@@ -37,8 +37,8 @@ class Store(References, Heads):
             max_meta_keys: metadata keys that the gallery may have.
         """
         dimension = fingerprint.dimension
-        References.__init__(self, references, dimension=dimension, max_meta_keys=max_meta_keys)
-        Heads.__init__(self, heads, dimension=dimension)
+        ReferenceStore.__init__(self, references, dimension=dimension, max_meta_keys=max_meta_keys)
+        HeadStore.__init__(self, heads, dimension=dimension)
         self._gallery = gallery
         self._fingerprint = fingerprint
 
