@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +26,7 @@ from holotype.references import Where
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from tests.classify.conftest import COLOURS, ColourGallery, picture
-from tests.running import Running
+from tests.running import PATIENCE_S, Running
 
 
 @pytest.fixture
@@ -218,3 +219,40 @@ def test_open__the_store_where_no_service_runs(own_gallery: ColourGallery, tmp_p
     missing = open_gallery(Settings.load(home=tmp_path / "none"), command="a test")
     with pytest.raises(GalleryMissing, match="does not exist yet"), missing:
         pass
+
+
+def test_connections__many_threads_keep_theirs() -> None:
+    """None is closed between two requests: another thread may be about to write to it."""
+    clients = 30
+    opened: list[object] = []
+    together = threading.Barrier(clients)
+
+    class Heads(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            opened.append(self)
+            super().setup()
+
+        def do_GET(self) -> None:
+            together.wait(PATIENCE_S)  # every thread has a connection of its own
+            self.send_response(200)
+            self.send_header("content-length", "12")
+            self.end_headers()
+            self.wfile.write(b'{"heads":[]}')
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = clients
+
+    with Server(("127.0.0.1", 0), Heads) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with (
+            ServiceClient(f"http://127.0.0.1:{server.server_port}") as client,
+            ThreadPoolExecutor(clients) as pool,
+        ):
+            for _ in range(3):
+                assert list(pool.map(lambda _: client.heads(), range(clients))) == [[]] * clients
+        server.shutdown()
+    assert len(opened) == clients
