@@ -14,9 +14,9 @@ import numpy as np
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
+from head.choice.repeats import out_of_fold
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
-from head.data.held_out import HeldOut
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.trust.calibration import calibrations
@@ -30,7 +30,6 @@ from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
-    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
 
 UNNAMED = "unnamed"
@@ -79,7 +78,8 @@ def train(
     training = replace(training, groups=groups)
     choice = choose(training, options)
     search, winner, lda = choice.search, choice.winner, choice.lda
-    comparison = None if champion is None else judge(training, choice, champion)
+    predictions = out_of_fold(training, choice, options)
+    comparison = None if champion is None else judge(training, predictions, champion)
 
     options.say("calibration and novelty, from out-of-fold predictions")
     calibration = calibrations(training, choice, on_pass=options.on_pass)
@@ -94,7 +94,6 @@ def train(
     report = training_report(training, choice, within=within, seed=options.seed)
     report["comparison"] = None if comparison is None else comparison.to_dict()
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
-    held_out = _held_out(training, choice)
     options.on_pass()
     every = np.arange(len(search.codes))
     flats = Flats.of_classes(search.vectors, search.codes, every) if gate and gate.flats else None
@@ -114,13 +113,5 @@ def train(
         novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
         gate=gate,
         calibration=calibration,
-        held_out=held_out,
+        held_out=None if predictions is None else predictions.kept(training),
     )
-
-
-def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:
-    if choice.winner is None:
-        return None
-    plan = choice.search.plan
-    predicted = choice.winner.logits.argmax(axis=1)
-    return HeldOut.of(training.marks[plan.rows[plan.scored]], predicted)
