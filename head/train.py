@@ -30,6 +30,7 @@ from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
+    from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
 
@@ -88,18 +89,19 @@ def train(
     gate = rehearse(search, groups[search.plan.rows])
     options.on_pass()
 
-    within = within_everything(training, search.features)
+    span = search.span
+    within = within_everything(training, search.features, span)
     within = None if within is None else within.shrunk_at_least(search.shrinkage)
-    metric = None if within is None else Metric.of(within, search.features)
+    metric = None if within is None else Metric.of(within, search.features, span)
+    means = None if within is None else ClassMeans.of(within, span)
     report = training_report(training, choice, within=within, seed=options.seed)
     report["comparison"] = None if comparison is None else comparison.to_dict()
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
     held_out = _held_out(training, choice)
     options.on_pass()
-    every = np.arange(len(search.codes))
-    flats = Flats.of_classes(search.vectors, search.codes, every) if gate and gate.flats else None
+    flats = _flats(search) if gate and gate.flats else None
     # Last: it may use up the vectors.
-    layer = Refit(training, search.features, within, options).winner(winner)
+    layer = Refit(training, search, within, options).winner(winner)
     return Head(
         record=HeadRecord(UNNAMED, "", status="ready", labels=training.labels, report=report),
         labels=training.labels,
@@ -108,14 +110,21 @@ def train(
         temperature=1.0 if winner is None else winner.temperature,
         features=search.features,
         metric=metric,
-        class_means=None if within is None else ClassMeans.of(within),
+        class_means=means,
         class_flats=flats,
         lda_temperature=1.0 if lda is None else lda.temperature,
-        novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
+        novelty=None
+        if within is None or metric is None
+        else Novelty.of(within, metric, usual, span),
         gate=gate,
         calibration=calibration,
         held_out=held_out,
     )
+
+
+def _flats(search: CrossValidation) -> Flats:
+    flats = Flats.of_classes(search.vectors, search.codes, np.arange(len(search.codes)))
+    return replace(flats, rows=np.asarray(search.span.vectors(flats.rows), np.float32))
 
 
 def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:

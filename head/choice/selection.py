@@ -21,6 +21,7 @@ from head.choice.candidates import (
     average_candidate,
     lda_candidate,
     logistic_path,
+    solver_spaces,
     ties,
     whitened_path,
 )
@@ -67,11 +68,12 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
         options.say("no class can be both trained and scored: nothing is compared")
         return Choice(search)
     options.say("logistic regression")
+    spaces = solver_spaces(search, options)
     # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
-    whitened = whitened_path(search, options, to_beat=lda)
+    whitened = whitened_path(search, spaces, to_beat=lda)
     known = filter(None, [lda, *whitened])
     to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
-    path = [*logistic_path(search, options, to_beat=to_beat), *whitened]
+    path = [*logistic_path(search, spaces, to_beat=to_beat), *whitened]
     logistic = simplest(path)
     if lda is None:
         return Choice(search, tuple(path), logistic)
