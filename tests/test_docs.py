@@ -28,6 +28,14 @@ def test_commands_page__is_what_help_prints() -> None:
     assert written == _maker().commands_page(), "run: python docs/make.py"
 
 
+def test_commands_page__shared_options_stand_once() -> None:
+    """The options of the store are on the page once, and every command that takes them says so."""
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert page.count("HOLOTYPE_HOME") == 1
+    assert page.count("[Store](#store)") == len(_maker().COMMANDS)
+    assert "[Encoder](#encoder) (only `--device`)" in page  # of `retrain`
+
+
 def test_commands_page__has_every_command() -> None:
     """A command that is added to a program is added to the page."""
     import typer.main
