@@ -31,6 +31,7 @@ from head.fit.lda import LinearLayer, discriminants
 from head.fit.logistic import Solution, SolverSpace, make_space, rotated, solve
 from head.fit.statistics import means_alone
 from head.fit.temperature import fit_temperature, log_loss
+from head.steps import Steps
 
 if TYPE_CHECKING:
     from head.fit.options import TrainOptions
@@ -146,18 +147,27 @@ def solver_spaces(search: CrossValidation, options: TrainOptions) -> list[Solver
         vectors, codes = search.vectors[fold.trained], search.codes[fold.trained]
         within = fold.within or means_alone(vectors, codes, n_classes=search.n_classes)
         spaces.append(make_space(rotated(vectors, within), codes, within, options))
+        options.steps.did()
     return spaces
 
 
 def logistic_path(
-    search: CrossValidation, spaces: Sequence[SolverSpace], *, to_beat: Candidate | None = None
+    search: CrossValidation,
+    spaces: Sequence[SolverSpace],
+    *,
+    to_beat: Candidate | None = None,
+    steps: Steps | None = None,
 ) -> list[Candidate]:
     """Every fold at each C in turn, while that may still win against `to_beat`."""
-    return _path(search, LOGISTIC, STRENGTHS, spaces, to_beat)
+    return _path(search, LOGISTIC, STRENGTHS, spaces, to_beat, steps or Steps())
 
 
 def whitened_path(
-    search: CrossValidation, spaces: Sequence[SolverSpace], *, to_beat: Candidate | None = None
+    search: CrossValidation,
+    spaces: Sequence[SolverSpace],
+    *,
+    to_beat: Candidate | None = None,
+    steps: Steps | None = None,
 ) -> list[Candidate]:
     """The same, every fold whitened by itself; empty where some fold has no spread."""
     if any(fold.within is None for fold in search.folds):
@@ -165,7 +175,9 @@ def whitened_path(
     n = max(len(space.x) for space in spaces)
     most = max(MOST_PENALTY / search.n_classes, WHITENED_PENALTIES[2])
     strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES if p <= most)
-    return _path(search, WHITENED, strengths, spaces, to_beat)
+    steps = steps or Steps()
+    steps.did(len(search.folds) * (len(WHITENED_PENALTIES) - len(strengths)))
+    return _path(search, WHITENED, strengths, spaces, to_beat, steps)
 
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: CrossValidation) -> Candidate:
@@ -193,21 +205,24 @@ def _path(
     strengths: Sequence[float],
     spaces: Sequence[SolverSpace],
     to_beat: Candidate | None,
+    steps: Steps,
 ) -> list[Candidate]:
     """One strength after the other, until it is clear that more does not help."""
     path: list[Candidate] = []
     found: list[Solution] | list[None] = [None] * len(spaces)
     patience = _Patience(to_beat)
     for strength in strengths:
-        found = [
-            solve(space, strength, whitened=kind == WHITENED, start=start)
-            for space, start in zip(spaces, found, strict=True)
-        ]
+        solved: list[Solution] = []
+        for space, start in zip(spaces, found, strict=True):
+            solved.append(solve(space, strength, whitened=kind == WHITENED, start=start))
+            steps.did()
+        found = solved
         layers = [one.layer(space) for one, space in zip(found, spaces, strict=True)]
         name = f"{kind}, C = {strength:.3g}"
         path.append(assess(name, kind, search, layers, strength=strength))
         if patience.is_over_with(path[-1]):
             break
+    steps.did(len(spaces) * (len(strengths) - len(path)))  # what need not be tried
     return path
 
 

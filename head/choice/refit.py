@@ -52,7 +52,6 @@ class Refit:
 
     def _winner(self, winner: Candidate | None) -> LinearLayer:
         if winner is not None:
-            self.options.say(f"fit to everything: {winner.name}")
             if winner.kind == LDA and self.within is not None:
                 return discriminants(self.within)
             if winner.kind == AVERAGE and self.within is not None:
