@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
+from head.fit.logistic import is_small
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.steps import Step
@@ -71,12 +73,18 @@ def train(
     Raises:
         TooFewReferences: there are fewer than two classes.
     """
-    options = options or TrainOptions()
     if len(training.labels) < 2:
         raise TooFewReferences(
             f"a head tells classes apart, and there are only {len(training.labels)}: "
             "train on references of two at least"
         )
+    small = is_small(len(training), min(training.vectors.shape), len(training.labels))
+    # Threads that wait for each other's cores take many times as long beside other work.
+    with threadpool_limits(1 if small else None, user_api="blas"):
+        return _train(training, champion, options or TrainOptions())
+
+
+def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)
