@@ -175,7 +175,7 @@ _REVIEW = {
     "id": "5f0a4c3e6d0b5b7e9f430d6a6f0c7a115f0a4c3e6d0b5b7e9f430d6a6f0c7a11",
     "query": "0031.jpg",
     "kept_at": "2026-11-23T09:00:00+00:00",
-    "reason": "abstained",
+    "reason": "unknown",
     "answers": {"knn": [{"label": "wasp", "score": 0.51}]},
 }
 
@@ -192,7 +192,7 @@ class ReviewItem(Model):
     kept_at: str
     """ISO 8601, UTC."""
     reason: str
-    """`abstained`, or `modes disagree`."""
+    """`unknown`, `unsure`, or `modes disagree`; `abstained` is what versions before kept."""
     answers: dict[str, list[LabelScore]]
     """What each mode said, best first."""
 
