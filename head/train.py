@@ -27,6 +27,7 @@ from head.trust.rehearsal import ROUNDS, rehearse
 from head.versions.champion import judge
 from head.versions.head import ClassMeans, Head
 from head.versions.report import training_report
+from head.work import work_of
 from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
@@ -76,6 +77,7 @@ def train(
             f"a head tells classes apart, and there are only {len(training.labels)}: "
             "train on references of two at least"
         )
+    options.steps.expect(work_of(len(training), training.vectors.shape[1], len(training.labels)))
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)
