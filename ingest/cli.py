@@ -260,6 +260,22 @@ def backup(
 
 @app.command()
 @takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def export(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or empty.")],
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only key=value or key!=value; repeatable.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Write references, vectors and thumbnails as files, which `add --vectors` takes back."""
+    from ingest.export_command import run_export
+
+    run_export(settings, folder, where=where or [], as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def restore(
     settings: Settings,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by `ingest backup`.")],

@@ -131,8 +131,17 @@ def run_add_vectors(
     """`ingest add --vectors`: the same for vectors that come from elsewhere."""
 
     def begin(access: Access, _: ExitStack) -> Stream:
-        wanted = access.space(space, first=found.dimension)
-        add = vector_adder(access, wanted, options.on_conflict, dry_run=options.dry_run)
+        exported = found.fingerprint
+        if exported is not None and space not in {None, exported.space}:
+            raise UsageError(f"{found.file} holds {exported.describe()}: leave out --space")
+        wanted = access.space(space, first=found.dimension, exported=exported)
+        add = vector_adder(
+            access,
+            wanted,
+            options.on_conflict,
+            dry_run=options.dry_run,
+            exported=exported is not None,
+        )
         return (add(rows) for rows in found.incoming(wanted))
 
     return _run(found, settings, options, begin, unit="vectors")

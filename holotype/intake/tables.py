@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from holotype.characters import uniform
 from holotype.errors import UsageError
+from holotype.exports import fingerprint_in, listed
 from holotype.references import BUILT_IN_KEYS, meta_key
 
 if TYPE_CHECKING:
@@ -290,6 +291,9 @@ def _parquet(file: Path, tell: Tell) -> Iterator[Numbered]:
 
     try:
         with pq.ParquetFile(file) as table:
+            if fingerprint_in(table.schema_arrow) is not None:
+                yield from _exported(table)
+                return
             columns = _columns(file, table.schema_arrow.names)
             tell(columns)
             batches = table.iter_batches(batch_size=_PARQUET_ROWS)
@@ -298,6 +302,14 @@ def _parquet(file: Path, tell: Tell) -> Iterator[Numbered]:
                 yield f"row {number}", columns.of_mapping(row)
     except (pa.ArrowException, OSError) as error:  # damaged pages raise either
         raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
+
+
+def _exported(table: Any) -> Iterator[Numbered]:
+    """The pictures of `ingest export`, to be embedded anew: by another encoder, say."""
+    batches = table.iter_batches(_PARQUET_ROWS, columns=["source", "label", "group", "meta"])
+    rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", listed(row)
 
 
 _READERS: Mapping[str, Callable[[Path, Tell], Iterator[Numbered]]] = MappingProxyType(
