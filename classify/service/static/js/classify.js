@@ -87,6 +87,7 @@ function chips(counts, total, view, redraw) {
   const told = [...counts].filter(([key]) => key !== "waiting").sort(([, a], [, b]) => b - a).slice(0, LABELS_COUNTED);
   const words = (key) => {
     if (key === "unknown") return "Unknown";
+    if (key === "unsure") return "Unsure";
     return key === "failed" ? "No answer" : named(key.slice("label:".length));
   };
   return [[null, total], ...told].map(([key, count]) => el("button.chip", {
