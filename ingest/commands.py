@@ -58,6 +58,7 @@ def read_source(
     assignments: Sequence[str],
     splits_are_classes: bool = False,
     max_meta_keys: int = MAX_META_KEYS,
+    root: Path | None = None,
 ) -> Source:
     """The pictures that the command line names.
 
@@ -72,10 +73,11 @@ def read_source(
         meta=read_assignments(assignments),
         splits_are_classes=splits_are_classes,
         max_meta_keys=max_meta_keys,
+        root=root,
     )
     if isinstance(found, Manifest):
         for notice in found.notices:
-            console.say(f"notice: {manifest}: {notice}")
+            console.say(f"notice: {found.file}: {notice}")
     return found
 
 
