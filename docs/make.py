@@ -28,6 +28,7 @@ COMMANDS = (
     ("ingest", "verify"),
     ("ingest", "backup"),
     ("ingest", "restore"),
+    ("ingest", "export"),
     ("ingest", "watch"),
     ("classify", "query"),
     ("classify", "eval"),
