@@ -10,10 +10,11 @@ def answer(label: str | None, *others: str, score: float = 0.9, head: str | None
     """An answer with no evidence: a label or None for unknown, then the runners-up."""
     return Answer(
         mode=Mode.KNN,
+        state="answered" if label else "unknown",
         label=label,
         score=score,
         calibrated=False,
-        abstained=None if label else "too strange",
+        why=None if label else "too strange",
         runners_up=tuple(LabelScore(other, score / (i + 2)) for i, other in enumerate(others)),
         label_set=None,
         novelty=None,
