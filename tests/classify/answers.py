@@ -21,6 +21,7 @@ def answer(label: str | None, *others: str, score: float = 0.9, head: str | None
         parts=(),
         disagrees=False,
         neighbours=(),
+        class_neighbours=(),
         voted=0,
         metric=None,
         head=head,
