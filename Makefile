@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 
-.PHONY: setup demo test fuzz torture lint bench bench-accuracy serve browser clean
+.PHONY: setup demo test fuzz torture docs lint bench bench-accuracy serve browser clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -13,7 +13,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows groups
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[heif]' --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[heif,onnx]' --group dev
 	touch $@
 
 demo: $(READY)        ## the main job, on real images
@@ -40,6 +40,13 @@ torture: $(READY)     ## kills, damaged galleries, damaged pictures, everything 
 	$(BIN)/python -m benchmarks.torture.pictures --count 5000
 	HOLOTYPE_TEST_EXAMPLES=100 HOLOTYPE_TEST_SECONDS=60 $(BIN)/python -m pytest --timeout 7200 \
 	  tests/classify/test_stateful.py tests/classify/test_everything_at_once.py
+
+# Links that lead nowhere fail it (not with --quiet, which silences that too). Needs no network.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY)        ## the documents as a site, in build/docs
+	$(BIN)/python docs/make.py
+	$(BIN)/mkdocs build
+	@echo build/docs/index.html
 
 lint: $(READY)
 	$(BIN)/ruff check .

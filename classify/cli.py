@@ -33,23 +33,52 @@ def classify(_version: console.Version = False) -> None:
 @flags.takes_query_options()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def query(
+    settings: Settings,
+    options: QueryOptions,
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IMAGE...", help="Files, folders, patterns, or - for standard input."
         ),
-    ],
-    settings: Settings,
-    options: QueryOptions,
+    ] = None,
     evidence: flags.Evidence = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a query.")] = False,
+    from_list: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Paths to classify, one a line or ended by zero bytes; - reads it."
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a query.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same, with types and exact texts.")
+    ] = None,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Link each image in DIR/<label>, DIR/_unsure or DIR/_unknown."
+        ),
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy there instead of linking.")] = False,
+    paths_only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL", help="Print only the paths of LABEL (or _unsure, _unknown), for pipes."
+        ),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="End these paths with zero bytes, for xargs -0.")
+    ] = False,
 ) -> None:
     """Classify images by their neighbours in the gallery, or by the trained head."""
-    from classify.commands import run_query
+    from classify.commands import Output, run_query
 
+    output = Output(as_json, csv, parquet, sort_into, copy, paths_only, null)
     shown = evidence if evidence is not None else (DEFAULT_EVIDENCE if as_json else EVIDENCE_READ)
+    if output.is_kept:
+        shown = max(shown, 1)  # the nearest reference is a column
     options = replace(options, evidence=shown)
-    code = run_query(images, settings, options, as_json=as_json)
+    code = run_query(images or [], settings, options, output, from_list=from_list)
     if code:
         sys.exit(code)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classify.answering.queries import find_sources
+from classify.answer_files import Show, answers_to_csv, answers_to_parquet
+from classify.answering.queries import STANDARD_INPUT, QueryFile, find_sources, listed_sources
 from classify.opening import classify_through
+from classify.sorting import UNKNOWN, UNSURE, Sorter, folder_name, folder_of
 from holotype import console
 from holotype.access import Access
 from holotype.encoder import quick_start
+from holotype.errors import UsageError
 from holotype.images.finding import LeftOut
+from holotype.labels import known_label
 
 if TYPE_CHECKING:
     from classify.answering.answers import QueryResult
@@ -19,22 +28,72 @@ if TYPE_CHECKING:
     from holotype.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where answers go. Each of these may be wanted beside the others."""
+
+    as_json: bool = False
+    csv: Path | None = None
+    parquet: Path | None = None
+    sort_into: Path | None = None
+    copy: bool = False
+    paths_only: str | None = None
+    """A label, or `_unsure` or `_unknown`: only the paths of its queries are printed."""
+    null: bool = False
+    """A zero byte ends each path, not a line feed."""
+
+    def check(self) -> None:
+        """Refuse what does not fit together.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if self.as_json and self.paths_only is not None:
+            raise UsageError("--json and --paths-only both print to standard output: name one")
+        if self.null and self.paths_only is None:
+            raise UsageError("-0 ends the paths of --paths-only LABEL: name the label")
+        if self.copy and self.sort_into is None:
+            raise UsageError("--copy is how --sort-into DIR sorts: name the folder")
+        for file in filter(None, (self.csv, self.parquet)):
+            if not file.absolute().parent.is_dir():
+                raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether answers go to files: who asked for that is not shown each of them."""
+        return any(one is not None for one in (self.csv, self.parquet, self.sort_into))
+
+
 def run_query(
-    images: list[str],
+    images: Sequence[str],
     settings: Settings,
     options: QueryOptions,
+    output: Output,
     *,
-    as_json: bool,
+    from_list: str | None = None,
 ) -> int:
-    """`classify query`: print a result per image as it is known; returns the exit code."""
+    """`classify query`: show, write and sort each result as it is known; returns the exit code."""
+    output.check()
     left_out = LeftOut()
-    sources = list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
+    sources = _sources(images, from_list, left_out)
+    if output.sort_into is not None and any(s.name == STANDARD_INPUT for s in sources):
+        raise UsageError("--sort-into takes files, and standard input ('-') is none")
     if left_out.kinds:
         console.say(f"notice: {left_out}")
-    show = _json_line if as_json else _for_people()
-    with Access(settings, command="classify query", load=quick_start.load_quickly) as access:
-        results = classify_through(access, sources, options)
-        return print_results(results, total=len(sources), show=show)
+    with (
+        ExitStack() as during,
+        Access(settings, command="classify query", load=quick_start.load_quickly) as access,
+    ):
+        on_screen = _shown(output, access)
+        results = iter(classify_through(access, sources, options))
+        first = list(islice(results, 1))  # what cannot be answered at all begins no file
+        shows = [on_screen, *_kept(output, during)]
+
+        def show(result: QueryResult) -> None:
+            for one in shows:
+                one(result)
+
+        return print_results(chain(first, results), total=len(sources), show=show)
 
 
 def print_results(
@@ -61,6 +120,68 @@ def print_results(
     if not failed:
         return console.EXIT_DONE
     return console.EXIT_SOME_FAILED if failed < total else console.EXIT_NOTHING_DONE
+
+
+def _sources(images: Sequence[str], from_list: str | None, left_out: LeftOut) -> list[QueryFile]:
+    if from_list is None:
+        if not images:
+            raise UsageError("nothing to classify: name images or folders, or --from-list FILE")
+        return list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
+    if from_list == STANDARD_INPUT and STANDARD_INPUT in images:
+        raise UsageError("standard input ('-') can be read only once")
+    given = list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
+    if from_list == STANDARD_INPUT:
+        return [*given, *listed_sources(sys.stdin.buffer.read(), left_out=left_out)]
+    try:
+        listed = Path(from_list).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the list {from_list}: {error.strerror}") from error
+    return [*given, *listed_sources(listed, left_out=left_out)]
+
+
+def _shown(output: Output, access: Access) -> Show:
+    """What goes to standard output."""
+    if output.as_json:
+        return _json_line
+    if output.paths_only is not None:
+        return _path_line(output.paths_only, access, end=b"\0" if output.null else b"\n")
+    return _silently if output.is_kept else _for_people()
+
+
+def _kept(output: Output, during: ExitStack) -> Iterable[Show]:
+    """What goes to files. A run that ends early ends them, too."""
+    if output.csv is not None:
+        yield during.enter_context(answers_to_csv(output.csv))
+    if output.parquet is not None:
+        yield during.enter_context(answers_to_parquet(output.parquet))
+    if output.sort_into is not None:
+        sorter = Sorter(output.sort_into, copy=output.copy)
+        if sorter.had_some:
+            console.say(
+                f"notice: {output.sort_into} is not empty, and nothing is taken out of it: a "
+                "picture that was sorted otherwise before is then in both folders"
+            )
+        during.callback(lambda: console.say(str(sorter)))
+        yield sorter.show
+
+
+def _path_line(wanted: str, access: Access, *, end: bytes) -> Show:
+    chosen = [Path(wanted)] if wanted in {UNSURE, UNKNOWN} else []
+    if not chosen:
+        labels = known_label(wanted, access.gallery.counts(), gallery=access.gallery.gallery)
+        chosen = [Path(folder_name(label)) for label in labels]
+
+    def show(result: QueryResult) -> None:
+        if result.answer is not None and folder_of(result.answer) in chosen:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(os.fsencode(result.query) + end)
+            sys.stdout.flush()
+
+    return show
+
+
+def _silently(_result: QueryResult) -> None:
+    """It is in a file."""
 
 
 def _for_people() -> Callable[[QueryResult], None]:

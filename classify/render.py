@@ -13,11 +13,17 @@ from holotype import console
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from classify.answering.answers import Answer, Evidence, Part, QueryResult
+    from classify.answering.answers import Answer, Evidence, LabelScore, Part, QueryResult
 
 INDENT = "  "
 HEADING = 12
 """Columns of what stands before a line: `because of`."""
+
+PERHAPS = 3
+"""Labels that an unsure answer names, at most."""
+
+WORTH_A_WORD = 0.01
+"""Runners-up below this are left out; the JSON has them."""
 
 
 class Renderer:
@@ -35,24 +41,15 @@ class Renderer:
 
 
 def _lines(query: str, answer: Answer) -> Iterator[Text]:
-    yield Text.assemble(
-        (query, "bold"),
-        "  ",
-        (_said(answer), "bold green" if answer.label else "bold yellow"),
-        f"  {answer.score:.3f}" if answer.label else "",
-        (f"  ({_how(answer)})", "dim"),
-    )
-    if answer.abstained:
-        yield _line("because", answer.abstained)
+    yield Text.assemble((query, "bold"), "  ", _said(answer), (f"  ({_how(answer)})", "dim"))
+    if answer.why:
+        yield _line("because", answer.why)
     if answer.known_as is not None:
         yield Text(f"{INDENT}this very picture is in the gallery as {answer.known_as}", "yellow")
-    if answer.runners_up:
-        others = ", ".join(f"{s.label} {s.score:.3f}" for s in answer.runners_up)
-        yield _line("best guesses" if answer.abstained else "runners-up", others)
+    if others := _named(answer)[1]:
+        yield _line("runners-up", _scored(others))
     if answer.label_set is not None:
         yield _line("one of", ", ".join(answer.label_set))
-    if answer.novelty and answer.novelty.unusual and not answer.abstained:
-        yield _line("unusual", "stranger than 95 of 100 queries of known classes", style="yellow")
     if answer.disagrees:
         yield _line("disagree", _parts(answer.parts), style="yellow")
     yield from _evidence_lines(answer.neighbours, answer.best)
@@ -65,8 +62,31 @@ def _line(heading: str, words: str, *, style: str = "") -> Text:
     return Text.assemble(INDENT, (heading.ljust(HEADING), "dim"), (words, style))
 
 
-def _said(answer: Answer) -> str:
-    return answer.label or ("unknown" if answer.abstained else "no answer")
+def _said(answer: Answer) -> Text:
+    """The state in words, with the labels that it names."""
+    if answer.state == "unknown":
+        like = "" if answer.best is None else f", looks most like {answer.best}"
+        return Text(f"unknown{like}", "bold yellow")
+    named, _ = _named(answer)
+    if answer.state == "unsure":
+        return Text(f"unsure, perhaps {_scored(named)}", "bold yellow")
+    return Text.assemble((named[0].label, "bold green"), f"  {named[0].score:.3f}")
+
+
+def _named(answer: Answer) -> tuple[Sequence[LabelScore], Sequence[LabelScore]]:
+    """The labels that the headline names, and the others worth a word.
+
+    Of an unknown query none: probabilities of known classes say nothing about it.
+    """
+    if answer.state == "unknown":
+        return (), ()
+    likely = [s for s in answer.scores[1:] if s.score >= WORTH_A_WORD]
+    n = PERHAPS if answer.state == "unsure" else 1
+    return (*answer.scores[:1], *likely[: n - 1]), likely[n - 1 :]
+
+
+def _scored(scores: Sequence[LabelScore]) -> str:
+    return ", ".join(f"{s.label} {s.score:.3f}" for s in scores)
 
 
 def _parts(parts: Sequence[Part]) -> str:

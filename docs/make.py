@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -37,19 +39,59 @@ COMMANDS = (
     ("retrain", "rollback"),
     ("retrain", "export"),
 )
+SHARED = ("Encoder", "Voting", "Store", "Service")
+"""Boxes of options that several commands take."""
+
 _MODULES = {"retrain": "head"}
 _PACKAGES = ("holotype", "ingest", "classify", "head")
 _MARK = "<!-- modules: written by docs/make.py -->"
 
 
 def commands_page() -> str:
-    """All of commands.md."""
+    """All of commands.md: what many commands share is written once, at the end."""
+    helps = {command: _help(command) for command in COMMANDS}
+    shared = {title: _longest(title, helps.values()) for title in SHARED}
     parts = [
         "# Commands\n\nEvery setting is also an environment variable, named beside its option. "
         "Written by `python docs/make.py`.\n"
     ]
-    parts.extend(f"## {' '.join(command)}\n\n```\n{_help(command)}\n```\n" for command in COMMANDS)
+    parts.extend(
+        f"## {' '.join(command)}\n\n```\n{_without_shared(text)}\n```\n{_links(text, shared)}"
+        for command, text in helps.items()
+    )
+    parts.append("## Options of several commands\n")
+    parts.extend(f"### {title}\n\n```\n{box}\n```\n" for title, box in shared.items())
     return "\n".join(parts)
+
+
+def _boxes(title: str) -> re.Pattern[str]:
+    return re.compile(rf"^╭─ {title} ─+╮\n(.*?)^╰─+╯", re.MULTILINE | re.DOTALL)
+
+
+def _longest(title: str, helps: Iterable[str]) -> str:
+    """The box of the command that takes most of these options."""
+    return max((found[0] for text in helps for found in _boxes(title).finditer(text)), key=len)
+
+
+def _without_shared(text: str) -> str:
+    for title in SHARED:
+        text = _boxes(title).sub("", text)
+    return text.strip("\n")
+
+
+def _links(text: str, shared: Mapping[str, str]) -> str:
+    """Which of the shared options a command takes, each box once with where it is written."""
+    links = []
+    for title, box in shared.items():
+        for found in _boxes(title).finditer(text):
+            taken, all_of_them = _options(found[0]), _options(box)
+            some = "" if taken == all_of_them else f" (only {', '.join(f'`{o}`' for o in taken)})"
+            links.append(f"[{title}](#{title.lower()}){some}")
+    return f"\nAlso the options of {', '.join(links)}.\n" if links else ""
+
+
+def _options(box: str) -> list[str]:
+    return re.findall(r"^│ +(--[\w-]+)", box, re.MULTILINE)
 
 
 def architecture_page() -> str:

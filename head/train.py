@@ -19,10 +19,11 @@ from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
+from head.steps import Step
 from head.trust.calibration import calibrations
 from head.trust.flats import Flats
 from head.trust.novelty import Novelty, usual_scores
-from head.trust.rehearsal import rehearse
+from head.trust.rehearsal import ROUNDS, rehearse
 from head.versions.champion import judge
 from head.versions.head import ClassMeans, Head
 from head.versions.report import training_report
@@ -79,15 +80,16 @@ def train(
     training = replace(training, groups=groups)
     choice = choose(training, options)
     search, winner, lda = choice.search, choice.winner, choice.lda
+    options.steps.begin(Step.JUDGING)
     comparison = None if champion is None else judge(training, choice, champion)
 
-    options.say("calibration and novelty, from out-of-fold predictions")
-    calibration = calibrations(training, choice, on_pass=options.on_pass)
+    calibration = calibrations(training, choice, options)
     usual = usual_scores(search)
-    options.say("rehearsal of new classes")
-    gate = rehearse(search, groups[search.plan.rows])
+    options.steps.begin(Step.REHEARSING, of=ROUNDS)
+    gate = rehearse(search, groups[search.plan.rows], on_round=options.steps.did)
     options.on_pass()
 
+    options.steps.begin(Step.FITTING)
     within = within_everything(training, search.features)
     within = None if within is None else within.shrunk_at_least(search.shrinkage)
     metric = None if within is None else Metric.of(within, search.features)

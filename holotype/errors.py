@@ -23,6 +23,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── NoActiveHead           nothing was trained yet
 │   ├── UnknownHead            no head has that version
 │   ├── HeadBusy               another retrain holds the lease
+│   ├── RetrainCancelled       somebody ended the run; the head that answered goes on
 │   └── TooFewReferences       there is nothing to train on
 └── ServiceError               a running service refused or failed (carries the status)
 """
@@ -190,6 +191,10 @@ class UnknownHead(HeadError):
 
 class HeadBusy(HeadError):
     """Another retrain is running on this gallery."""
+
+
+class RetrainCancelled(HeadError):
+    """Somebody ended the retrain; the head that answered before goes on answering."""
 
 
 class TooFewReferences(HeadError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from holotype.characters import alike, difference
 from holotype.errors import HolotypeError, UsageError
+from holotype.labels import known_label
 from holotype.references import Where
 
 if TYPE_CHECKING:
@@ -71,15 +70,7 @@ def of_class(store: AnyStore, label: str) -> Where:
     Raises:
         HolotypeError: no label is that in any spelling.
     """
-    classes = store.counts()
-    found = alike(label, classes)
-    if not found:
-        near = difflib.get_close_matches(label, classes, n=3) or list(classes)[:10]
-        hints = filter(None, (difference(label, one) for one in near))
-        raise HolotypeError(
-            f"no reference of gallery {store.gallery!r} has the label {label!r}: "
-            f"it has {'; '.join([', '.join(near) or 'none', *hints])} (`ingest classes` lists all)"
-        )
+    found = known_label(label, store.counts(), gallery=store.gallery)
     return Where.equal("label", *found)
 
 

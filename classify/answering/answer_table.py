@@ -42,7 +42,7 @@ class Answers:
 
     @property
     def labels(self) -> list[str | None]:
-        """Q labels; None where the answer is "unknown" or there is none."""
+        """Q labels; None where the answer is unknown or there is none."""
         return [None if answer is None else answer.label for answer in self]
 
     @property
@@ -73,12 +73,14 @@ class Answers:
         return {i: r.problem for i, r in enumerate(self.results) if r.problem is not None}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row a query: `query`, `label`, `score`, `mode`, `calibrated`, `abstained`, `problem`.
+        """A row a query: its name, its answer and its problem.
+
+        Columns: `query`, `state`, `label`, `score`, `mode`, `calibrated`, `why`, `problem`.
 
         Raises:
             UsageError: pandas is not installed.
         """
-        names = ("label", "score", "mode", "calibrated", "abstained")
+        names = ("state", "label", "score", "mode", "calibrated", "why")
         rows = [
             {
                 "query": result.query,

@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from classify.answering.modes import MetricName, Mode
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+State = Literal["answered", "unsure", "unknown"]
+"""Answered: the label is named. Unsure: it is named with a "perhaps", because its calibrated score
+is low. Unknown: no label is named, because the query is like nothing in the gallery. Where nothing
+was calibrated every label is answered: there is no telling."""
 
 _DESCRIBED: Final = {"use_attribute_docstrings": True}
 """For pydantic, which makes the API's document of these records: fields with their docstrings."""
@@ -76,8 +81,9 @@ class NoveltyScore:
 
     score: float
     """Higher is stranger; comparable within one head only."""
-    unusual: bool
-    """Stranger than 95 of 100 queries of known classes."""
+    stranger_than: float
+    """Share of the gallery's own references, in [0, 1), that are known to be less strange: each
+    was scored without itself. N of them support no more than N / (N + 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +93,21 @@ class Answer:
     __pydantic_config__ = _DESCRIBED
 
     mode: Mode
+    state: State
+    """Whether the label is answered, perhaps right ("unsure"), or not given ("unknown")."""
     label: str | None
-    """The answer; null where it is "unknown" or nothing can be answered."""
+    """The answer, also where it is unsure; null where it is unknown."""
     score: float | None
     """Of the most probable label; null where nothing can be answered."""
     calibrated: bool
     """Whether scores are probabilities; shares of the vote elsewhere."""
-    abstained: str | None
-    """Why the answer is "unknown", where it is."""
+    why: str | None
+    """Why it is unsure or unknown; null where it is answered."""
     runners_up: tuple[LabelScore, ...]
-    """The labels that were not answered, best first; all of them where the answer is "unknown"."""
+    """The labels that were not answered, best first; all of them where the answer is unknown."""
     label_set: tuple[str, ...] | None
-    """Labels that hold the true one as often as was asked; null where that was not asked."""
+    """Labels that hold the true one as often as was asked; null where that was not asked, or the
+    answer is unknown: no label is meant then."""
     novelty: NoveltyScore | None
     """How strange the query is; null where no head has learned what is usual."""
     parts: tuple[Part, ...]
@@ -127,7 +136,7 @@ class Answer:
 
     @property
     def best(self) -> str | None:
-        """The most probable label, also where the answer is "unknown"."""
+        """The most probable label, also where the answer is unknown."""
         return self.scores[0].label if self.scores else None
 
 

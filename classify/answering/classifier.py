@@ -229,26 +229,31 @@ class Classifier:
         notices: tuple[str, ...] = (),
     ) -> list[Answer]:
         options, head = asked.options, asked.head
-        newer = frozenset() if options.abstain_at is None else asked.newer(class_scores.labels)
-        assessments = trust.assess(class_scores, asked.vectors, head, options, newer=newer)
+        references = self._references(asked, around)
+        at_home = [id_ in references and not options.exclude_self for id_ in asked.own_ids]
+        newer = asked.newer(class_scores.labels)
+        assessments = trust.assess(
+            class_scores, asked.vectors, head, options, newer=newer, in_gallery=at_home
+        )
         took_part = (
             class_scores.mode is Mode.LINEAR or bool(parts) or class_scores.calibration is not None
         )
         learned = around is not None and around.metric is MetricName.LEARNED
         version = head.version if head is not None and (took_part or learned) else None
-        references = self._references(asked, around)
+        notices = (*notices, *trust.shortage(head, options))
         answers = []
         for query, (assessment, own_id) in enumerate(zip(assessments, asked.own_ids, strict=True)):
             scores = class_scores.top(query, options.top)
             said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
-            named = bool(scores) and assessment.abstained is None
+            named = assessment.state != "unknown"
             answers.append(
                 Answer(
                     mode=class_scores.mode,
+                    state=assessment.state,
                     label=scores[0].label if named else None,
                     score=scores[0].score if scores else None,
                     calibrated=class_scores.calibration is not None,
-                    abstained=assessment.abstained,
+                    why=assessment.why,
                     runners_up=scores[1:] if named else scores,
                     label_set=assessment.label_set,
                     novelty=assessment.novelty,

@@ -29,6 +29,10 @@ DEFAULT_RERANK = 100  # `holotype.votes.BY_METRIC` has it, too, but brings numpy
 DEFAULT_EVIDENCE = 20
 """Neighbours that an answer names."""
 
+UNKNOWN_AT: Final = 0.99
+"""Share of the gallery's own references that an unknown query is stranger than. It costs 1 of 100
+queries of known classes; `docs/LAB.md` has what it tells of strangers."""
+
 MOST_BY_HTTP: Final = 1000
 """Neighbours or labels that one request may ask for: each is a row of the answer."""
 
@@ -132,9 +136,19 @@ class QueryOptions:
     abstain_at: float | None = field(
         default=None,
         metadata=_asked(
-            'Answer "unknown" where fewer than this share would be right.',
+            'Answer "unsure" where fewer than this share would be right (default: where the '
+            "probability is below 0.5).",
             Bounds(gt=0, lt=1),
             "a share of right answers lies between 0 and 1",
+        ),
+    )
+    unknown_at: float = field(
+        default=UNKNOWN_AT,
+        metadata=_asked(
+            'Answer "unknown" where the query is stranger than this share of the references; '
+            "1: never.",
+            Bounds(ge=0.5, le=1),
+            "it lies between 0.5 and 1",
         ),
     )
     coverage: float | None = field(
@@ -260,6 +274,7 @@ class GivenOptions(TypedDict, total=False):
     top: int
     evidence: int
     abstain_at: float
+    unknown_at: float
     coverage: float
     exclude_self: bool
     k: int

@@ -77,12 +77,30 @@ def find_sources(
             yield from _expand(argument, left_out)
 
 
-def _expand(argument: str, left_out: LeftOut) -> Iterator[QueryFile]:
+def listed_sources(listed: bytes, *, left_out: LeftOut) -> Iterator[QueryFile]:
+    """Files and folders of a list: one path a line, or each ended by a zero byte.
+
+    Args:
+        listed: as `ls` or `find -print0` write it; empty lines are passed over.
+        left_out: told what folders hold besides.
+
+    Raises:
+        UsageError: it names nothing.
+    """
+    lines = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
+    paths = [os.fsdecode(line) for line in lines if line]
+    if not paths:
+        raise UsageError("nothing to classify: the list names no path")
+    for path in paths:
+        yield from _expand(path, left_out, pattern=False)
+
+
+def _expand(argument: str, left_out: LeftOut, *, pattern: bool = True) -> Iterator[QueryFile]:
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  never raises
         nothing = QueryFile(argument, _failing("there are no images in this folder"))
         yield from _files([path], left_out, otherwise=nothing)
-    elif not os.path.lexists(path) and glob.has_magic(argument):
+    elif pattern and not os.path.lexists(path) and glob.has_magic(argument):
         # Path.glob takes no absolute pattern.
         found = glob.glob(argument, recursive=True)  # noqa: PTH207
         matches = [Path(match) for match in sorted(found)]

@@ -52,10 +52,10 @@ class Metrics:
             registry=registry,
         )
         self._answers = Counter(
-            "holotype_answers", "Queries answered, by who answered.", ["mode"], registry=registry
-        )
-        self._abstentions = Counter(
-            "holotype_abstentions", "Queries answered with unknown.", ["mode"], registry=registry
+            "holotype_answers",
+            "Answers, by who gave them and by their state: answered, unsure or unknown.",
+            ["mode", "state"],
+            registry=registry,
         )
         self._broken = Counter(
             "holotype_broken_images", "Queries that could not be read.", registry=registry
@@ -112,9 +112,7 @@ class Metrics:
     def answered(self, answers: Iterable[Answer]) -> None:
         """Queries were answered."""
         for answer in answers:
-            self._answers.labels(answer.mode.value).inc()
-            if answer.label is None:
-                self._abstentions.labels(answer.mode.value).inc()
+            self._answers.labels(answer.mode.value, answer.state).inc()
 
     def broke(self) -> None:
         """A query could not be read."""

@@ -1,4 +1,4 @@
-"""Which queries are in doubt: unknown, or named differently by k-NN and by the head.
+"""Which queries are in doubt: unknown, unsure, or named differently by k-NN and by the head.
 
 They are looked at behind the back of the answers, which wait for nothing here and fail for
 nothing here: where too many wait already, or the disk is full, a query is not kept, and that
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from classify.service.metrics import Metrics
     from classify.service.review_queue import ReviewQueue
 
-ABSTAINED, DISAGREE = "abstained", "modes disagree"
+DISAGREE = "modes disagree"
 
 WAITING_REQUESTS = 256
 """Requests that wait to be looked at, at most."""
@@ -134,8 +134,9 @@ class ReviewSelection:
 
 
 def _doubt(answer: Answer, both: Answer) -> str | None:
-    if answer.label is None:
-        return ABSTAINED
+    """The state of the answer, where that is a doubt, or that the modes disagree."""
+    if answer.state != "answered":
+        return answer.state
     return DISAGREE if both.disagrees else None
 
 

@@ -34,6 +34,7 @@ from head.fit.whitening import Whitener
 if TYPE_CHECKING:
     from head.fit.logistic import SolverSpace
     from head.fit.options import TrainOptions
+    from head.steps import Steps
     from holotype.references import Vectors
 
 LDA, LOGISTIC, WHITENED, AVERAGE = "lda", "logistic", "whitened logistic", "average"
@@ -147,7 +148,7 @@ def logistic_path(
     trainees = [
         _trainee(search, fold, search.vectors[fold.trained], options) for fold in search.folds
     ]
-    return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat)
+    return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat, options.steps)
 
 
 def whitened_path(
@@ -164,7 +165,8 @@ def whitened_path(
     n = max(len(trainee.space.x) for trainee in trainees)
     most = max(MOST_PENALTY / search.n_classes, WHITENED_PENALTIES[2])
     strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES if p <= most)
-    return _path(search, WHITENED, strengths, trainees, to_beat)
+    options.steps.did(len(search.folds) * (len(WHITENED_PENALTIES) - len(strengths)))
+    return _path(search, WHITENED, strengths, trainees, to_beat, options.steps)
 
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: CrossValidation) -> Candidate:
@@ -214,6 +216,7 @@ def _trainee(
 
     codes = search.codes[fold.trained]
     space = make_space(vectors, codes, n_classes=search.n_classes, options=options)
+    options.steps.did()
     return _Trainee(space, whitener)
 
 
@@ -223,19 +226,23 @@ def _path(
     strengths: Sequence[float],
     trainees: Sequence[_Trainee],
     to_beat: Candidate | None,
+    steps: Steps,
 ) -> list[Candidate]:
     """One strength after the other, until it is clear that more does not help."""
     path: list[Candidate] = []
     layers: list[LinearLayer] | list[None] = [None] * len(trainees)
     patience = _Patience(to_beat)
     for strength in strengths:
-        layers = [
-            trainee.solve(strength, start) for trainee, start in zip(trainees, layers, strict=True)
-        ]
+        solved: list[LinearLayer] = []
+        for trainee, start in zip(trainees, layers, strict=True):
+            solved.append(trainee.solve(strength, start))
+            steps.did()
+        layers = solved
         name = f"{kind}, C = {strength:.3g}"
         path.append(assess(name, kind, search, layers, strength=strength))
         if patience.is_over_with(path[-1]):
             break
+    steps.did(len(trainees) * (len(strengths) - len(path)))  # what need not be tried
     return path
 
 

@@ -49,7 +49,6 @@ class Refit:
     def winner(self, winner: Candidate | None) -> LinearLayer:
         """The final layer of a candidate; where nothing was scored, of a logistic regression."""
         if winner is not None:
-            self.options.say(f"fit to everything: {winner.name}")
             if winner.kind == LDA and self.within is not None:
                 return discriminants(self.within)
             if winner.kind == AVERAGE and self.within is not None:

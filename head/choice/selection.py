@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from head.choice.candidates import (
     LDA,
+    STRENGTHS,
+    WHITENED_PENALTIES,
     Candidate,
     average_candidate,
     lda_candidate,
@@ -27,6 +29,7 @@ from head.choice.candidates import (
 from head.choice.cross_validation import CrossValidation, prepare
 from head.fit.features import FeatureMap
 from head.fit.options import TrainOptions
+from head.steps import Step, Steps
 
 if TYPE_CHECKING:
     from head.data.training_set import TrainingSet
@@ -60,13 +63,11 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
         options: see `TrainOptions`.
     """
     options = options or TrainOptions()
-    options.say("class means, within-class covariance, linear discriminant analysis")
-    search, lda = settle(training, seed=options.seed)
+    search, lda = settle(training, seed=options.seed, steps=options.steps)
     options.on_pass()
     if not search.folds:
-        options.say("no class can be both trained and scored: nothing is compared")
         return Choice(search)
-    options.say("logistic regression")
+    _begin_comparing(search, options.steps)
     # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
     whitened = whitened_path(search, options, to_beat=lda)
     known = filter(None, [lda, *whitened])
@@ -79,19 +80,43 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
     return Choice(search, (lda, *path, average), surest([lda, logistic, average]))
 
 
-def settle(training: TrainingSet, *, seed: int) -> tuple[CrossValidation, Candidate | None]:
+def _begin_comparing(search: CrossValidation, steps: Steps) -> None:
+    """LDA, both paths, and the average; a path is prepared and goes through its strengths."""
+    on_paths = len(STRENGTHS) + len(WHITENED_PENALTIES)
+    words = f"comparing up to {on_paths + 2} ways to train"
+    steps.begin(Step.COMPARING, of=(on_paths + 2) * len(search.folds), words=words)
+
+
+def settle(
+    training: TrainingSet, *, seed: int, steps: Steps | None = None
+) -> tuple[CrossValidation, Candidate | None]:
     """The feature map first, at the first shrinkage; then the shrinkage.
 
     Returns:
         The search, and LDA in it; None where a fold has no spread to learn.
     """
     first, *others = SHRINKAGES
-    searches = [prepare(training, features=features, seed=seed) for features in FeatureMap]
-    best = min((_shrunk(search, first) for search in searches), key=_log_loss)
+    steps = steps or Steps()
+    steps.begin(Step.SPREADING, of=2 * len(FeatureMap) + len(others))
+
+    def prepared(features: FeatureMap) -> CrossValidation:
+        found = prepare(training, features=features, seed=seed)
+        steps.did()
+        return found
+
+    def shrunk(
+        estimated: CrossValidation, shrinkage: float
+    ) -> tuple[CrossValidation, Candidate | None]:
+        found = _shrunk(estimated, shrinkage)
+        steps.did()
+        return found
+
+    searches = [prepared(features) for features in FeatureMap]
+    best = min((shrunk(search, first) for search in searches), key=_log_loss)
     if best[1] is None:
         return best
     estimated = next(search for search in searches if search.features is best[0].features)
-    return min([best, *(_shrunk(estimated, other) for other in others)], key=_log_loss)
+    return min([best, *(shrunk(estimated, other) for other in others)], key=_log_loss)
 
 
 def simplest(candidates: Sequence[Candidate]) -> Candidate:

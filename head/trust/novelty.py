@@ -24,11 +24,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
-from holotype.errors import UsageError
 from holotype.references import Floats, Vectors
 
 if TYPE_CHECKING:
@@ -41,9 +39,6 @@ OUTSIDE_WEIGHT = 0.15
 
 WEIGHT_BEFORE_IT_WAS_STORED: Final = 0.15
 """What `usual` was found with while no head said with what. History: it never changes."""
-
-FALSE_ALARMS = 0.05
-"""Share of queries of known classes that are taken for strangers, unless told otherwise."""
 
 
 @dataclass(frozen=True, eq=False)  # no slots: they would leave no room for what is kept
@@ -79,24 +74,20 @@ class Novelty:
         outside = self._plain_means.nearest(mapped) / self.spread
         return np.asarray(unexplained + self.outside_weight * outside, np.float64)
 
-    def is_unknown(
-        self, scores: Floats, *, false_alarms: float = FALSE_ALARMS
-    ) -> npt.NDArray[np.bool_]:
-        """(Q,) whether scores are higher than all but this share of known queries'.
+    def stranger_than(self, scores: Floats) -> Floats:
+        """(Q,) the share of known queries that are less strange: the highest of `LEVELS`, else 0.
 
-        Raises:
-            UsageError: the share is out of range.
+        N references that were scored support no share above N / (N + 1): of fewer than 99,
+        nothing is stranger than 99 %.
         """
-        level = 1 - false_alarms
-        if not LEVELS[0] <= level <= LEVELS[-1]:
-            raise UsageError(
-                f"false alarms can be bounded between {1 - LEVELS[-1]:.3f} and "
-                f"{1 - LEVELS[0]:.3f}, not at {false_alarms}"
-            )
         if not self.usual:
-            return np.zeros(len(scores), dtype=bool)
-        threshold = self.usual[int(np.searchsorted(LEVELS, level - 1e-9))]
-        return np.asarray(scores > threshold)
+            return np.zeros(len(scores))
+        return np.array((0.0, *LEVELS))[np.searchsorted(self.usual, scores)]
+
+    def tells(self, share: float) -> bool:
+        """Whether enough references were scored for a query to be stranger than this share."""
+        known = dict(zip(LEVELS, self.usual, strict=False))
+        return any(level >= share and usual < BEYOND for level, usual in known.items())
 
     def to_json(self) -> dict[str, Any]:
         """The numbers that no block of the head holds."""
@@ -147,6 +138,8 @@ class _Landmarks:
 
 
 TINY = float(np.finfo(np.float32).tiny)
+BEYOND: Final = float(np.finfo(np.float32).max)
+"""What no query is as strange as."""
 
 
 def usual_scores(search: CrossValidation) -> list[float]:
@@ -162,8 +155,7 @@ def usual_scores(search: CrossValidation) -> list[float]:
     n = len(ascending)
     ranks = np.ceil((n + 1) * np.array(LEVELS)).astype(int)
     # Where there are too few references for a level, nothing is strange at that level.
-    beyond = float(np.finfo(np.float32).max)
-    return [float(ascending[rank - 1]) if rank <= n else beyond for rank in ranks]
+    return [float(ascending[rank - 1]) if rank <= n else BEYOND for rank in ranks]
 
 
 def _metric_of_mapped(within: WithinClass) -> Metric:

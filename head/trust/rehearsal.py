@@ -15,7 +15,7 @@ Shapes: S references in the search, D dimensions, R rows of the rehearsal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -83,20 +83,26 @@ class _Cell:
     """(R,) whether it was a query of that class."""
 
 
-def rehearse(search: CrossValidation, groups: Codes, *, seed: int = 0) -> Gate | None:
+def rehearse(
+    search: CrossValidation,
+    groups: Codes,
+    *,
+    seed: int = 0,
+    on_round: Callable[[], None] = lambda: None,
+) -> Gate | None:
     """Learn a gate; None where no class can be left out.
 
     Args:
         search: with the statistics of its folds.
         groups: (S,) of its references.
         seed: the same seed gives the same gate.
+        on_round: called after each of the `ROUNDS`.
     """
     rng = np.random.default_rng(seed)
-    cells = [
-        cell
-        for fold, out in _rounds(search, rng)
-        for cell in _rehearsed(search, groups, fold, out, rng)
-    ]
+    cells: list[_Cell] = []
+    for fold, out in _rounds(search, rng):
+        cells.extend(_rehearsed(search, groups, fold, out, rng))
+        on_round()
     if not cells:
         return None
     by_means, by_flats = (_fit(cells, search, flats=flats) for flats in (False, True))

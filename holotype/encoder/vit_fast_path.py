@@ -59,6 +59,8 @@ class InPlaceBlocks(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, T, D) to (N, T, D)."""
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+            return self._traced(tokens)
         n, t, d = tokens.shape
         x = tokens.reshape(n * t, d).clone()  # (N T, D), summed up in place
         qkv, wide = x.new_empty(0), x.new_empty(0)  # the first block gives them their size
@@ -70,6 +72,20 @@ class InPlaceBlocks(nn.Module):
             wide = torch.addmm(block.wide_bias, block.norm2(x), block.wide.T, out=wide)
             x.add_(block.narrow_bias).addmm_(block.activate(wide), block.narrow.T)
         return x.view(n, t, d)
+
+    def _traced(self, tokens: Tensor) -> Tensor:
+        """The same as a graph, which an exporter takes: nothing is written in place there."""
+        n, t, d = tokens.shape
+        x = tokens
+        for block in cast("Iterable[_Parts]", self.parts):
+            qkv = functional.linear(block.norm1(x), block.qkv, block.qkv_bias)
+            q, k, v = qkv.view(n, t, 3, block.heads, -1).permute(2, 0, 3, 1, 4)
+            mixed = functional.scaled_dot_product_attention(q, k, v)  # (N, H, T, E)
+            mixed = mixed.transpose(1, 2).reshape(n, t, d)
+            x = x + functional.linear(mixed, block.out, block.out_bias)
+            wide = block.act(functional.linear(block.norm2(x), block.wide, block.wide_bias))
+            x = x + functional.linear(wide, block.narrow, block.narrow_bias)
+        return x
 
 
 class ClassTokenBlock(nn.Module):
@@ -87,7 +103,7 @@ class ClassTokenBlock(nn.Module):
         b_q, _, b_v = parts.qkv_bias.view(3, parts.heads, -1)  # keys' bias shifts all logits alike
         q = torch.einsum("nd,hed->nhe", normed[:, 0], w_q) + b_q
         asked = torch.einsum("nhe,hed->nhd", q * q.shape[2] ** -0.5, w_k)
-        attention = (asked @ normed.mT).softmax(dim=2)  # (N, H, T)
+        attention = (asked @ normed.transpose(1, 2)).softmax(dim=2)  # (N, H, T)
         mixed = torch.einsum("nhd,hed->nhe", attention @ normed, w_v) + b_v
         x = tokens[:, 0] + functional.linear(mixed.flatten(1), parts.out, parts.out_bias)
         wide = functional.linear(parts.norm2(x), parts.wide, parts.wide_bias)

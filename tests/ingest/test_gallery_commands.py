@@ -124,7 +124,11 @@ def test_relabel__single_references(
         (["relabel", "--from", "bee", "--to", " "], 2, "the label is empty"),
         (["relabel", "--from", "bee", "--to", ".."], 2, "the label '..' cannot be used"),
         (["relabel", "--from", "bee", "--to", "bee"], 2, "are the same label 'bee'"),
-        (["relabel", "--from", "bees", "--to", "x"], 1, "has the label 'bees': it has bee ("),
+        (
+            ["relabel", "--from", "bees", "--to", "x"],
+            1,
+            "has the label 'bees': did you mean 'bee'?",
+        ),
         (["relabel", ABSENT, "--to", "x"], 1, "none of these ids is in gallery 'default'"),
         (["remove", "--yes"], 2, "name either ids or --label LABEL"),
         (["remove", "--yes", "--label", "moth"], 1, "it has bee, wasp (`ingest classes`"),

@@ -27,13 +27,14 @@ _NEIGHBOUR = {
 }
 _ANSWER = {
     "mode": "knn",
+    "state": "answered",
     "metric": "learned",
     "label": "wasp",
     "score": 0.93,
     "calibrated": True,
-    "abstained": None,
+    "why": None,
     "label_set": None,
-    "novelty": {"score": 0.71, "unusual": False},
+    "novelty": {"score": 0.71, "stranger_than": 0.635},
     "parts": [],
     "disagrees": False,
     "runners_up": [{"label": "hoverfly", "score": 0.07}],
@@ -121,7 +122,7 @@ class ClassifyForm(_Form):  # type: ignore[misc, valid-type]
 EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "LabelScore": _SCORE,
     "Evidence": _NEIGHBOUR,
-    "NoveltyScore": {"score": 0.71, "unusual": False},
+    "NoveltyScore": {"score": 0.71, "stranger_than": 0.635},
     "Part": {"mode": "linear", "scores": [_SCORE]},
     "Answer": _ANSWER,
 }

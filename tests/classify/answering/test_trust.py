@@ -1,4 +1,4 @@
-"""Calibrated scores, "unknown", label sets, and both modes pooled."""
+"""Calibrated scores, label sets, and both modes pooled; states are in `test_states`."""
 
 from __future__ import annotations
 
@@ -17,29 +17,25 @@ from classify.answering.options import QueryOptions
 from classify.answering.pooling import gated, pooled
 from head.job import retrain
 from head.options import RetrainOptions
-from head.trust.calibration import Calibration
 from holotype.errors import NoActiveHead, UsageError
 from holotype.references import Vectors, Where
 from holotype.store.port import VectorStore
-from tests.classify.conftest import ColourGallery, Run, picture, publish_head
+from tests.classify.conftest import (
+    ColourGallery,
+    Run,
+    calibration_of_margins,
+    picture,
+    publish_head,
+)
 
 LABELS = ("blue", "green", "red")
-
-
-def _calibration(sharpness: float, *, seed: int = 1) -> Calibration:
-    """Fitted on 2,000 answers: the higher the margin, the more are right."""
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 3, 2000)
-    scores = rng.normal(size=(2000, 3))
-    scores[np.arange(2000), truth] += 2
-    return Calibration.fit(scores * sharpness, truth)
 
 
 @pytest.fixture
 def store(own_gallery: ColourGallery) -> Iterator[VectorStore]:
     """Red, green and blue, with a head whose linear scores are calibrated."""
     with own_gallery.open() as opened:
-        publish_head(opened, *LABELS, calibration={Mode.LINEAR: _calibration(1.0)})
+        publish_head(opened, *LABELS, calibration={Mode.LINEAR: calibration_of_margins(1.0)})
         yield opened
 
 
@@ -61,25 +57,23 @@ def doubtful(own_gallery: ColourGallery) -> Vectors:
     return (vector / np.linalg.norm(vector)).astype(np.float32)[None]
 
 
-def test_abstain__doubtful_is_unknown(
-    store: VectorStore, query: Vectors, doubtful: Vectors
-) -> None:
-    """A clear red is answered; half a red is "unknown", with its reason and best guesses."""
+def test_abstain__doubtful_is_unsure(store: VectorStore, query: Vectors, doubtful: Vectors) -> None:
+    """A clear red is answered; half a red is unsure, with its reason and its likeliest label."""
     clear = _ask(store, query, mode=Mode.LINEAR, abstain_at=0.95)
-    assert (clear.label, clear.abstained, clear.calibrated) == ("red", None, True)
+    assert (clear.state, clear.label, clear.why) == ("answered", "red", None)
+    assert clear.calibrated
     torn = _ask(store, doubtful, mode=Mode.LINEAR, abstain_at=0.95)
-    assert torn.label is None
-    assert torn.best in {"red", "green"}
-    assert "is below" in str(torn.abstained)
-    assert "95% are right" in str(torn.abstained)
-    assert torn.runners_up == torn.scores
+    assert (torn.state, torn.label) == ("unsure", torn.best)
+    assert torn.label in {"red", "green"}
+    assert "is below" in str(torn.why)
+    assert "95% are right" in str(torn.why)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_answer__is_read_back_from_its_json(
     store: VectorStore, doubtful: Vectors, mode: Mode
 ) -> None:
-    """Named, "unknown" or with its set, it is the same; what a later version adds is no harm."""
+    """Named, unsure or with its set, it is the same; what a later version adds is no harm."""
     asked = ({}, {"abstain_at": 0.95}, {"coverage": 0.9})
     for options in asked if mode is Mode.LINEAR else asked[:1]:
         answer = _ask(store, doubtful, mode=mode, **options)
@@ -89,7 +83,7 @@ def test_answer__is_read_back_from_its_json(
 
 def test_abstain__lower_demands_answer_more(store: VectorStore, doubtful: Vectors) -> None:
     """Who is content with 40 % right answers gets one."""
-    assert _ask(store, doubtful, mode=Mode.LINEAR, abstain_at=0.4).label in {"red", "green"}
+    assert _ask(store, doubtful, mode=Mode.LINEAR, abstain_at=0.4).state == "answered"
 
 
 def test_label_set__holds_the_doubt(store: VectorStore, query: Vectors, doubtful: Vectors) -> None:
@@ -132,23 +126,6 @@ def test_options__out_of_range(
     ran = run("query", "-", option, value)
     assert ran.code == 2
     assert complaint in ran.err
-
-
-def test_output__unknown_and_sets_for_people(
-    own_gallery: ColourGallery, store: VectorStore, run: Run
-) -> None:
-    """The table says "unknown", why, and which labels it may be."""
-    store.close()
-    grey = picture("red", 5, spread=200)
-    ran = run(
-        "query", "-", "--mode", "linear", "--abstain-at", "0.999", "--set", "0.99", stdin=grey
-    )
-    assert ran.code == 0
-    first, because, guesses, sets = ran.out.splitlines()[:4]
-    assert first.startswith("-  unknown  (linear, head ")
-    assert because.split()[0] == "because"
-    assert guesses.startswith("  best guesses")
-    assert sets.startswith("  one of")
 
 
 def test_auto__shows_both_parts(store: VectorStore, query: Vectors) -> None:
@@ -207,7 +184,7 @@ def test_pooled__calibration_is_applied_to_the_mean() -> None:
     labels = ("ant", "bee", "cat")
     linear = ClassScores.by_score(Mode.LINEAR, labels, np.array([[0.8, 0.1, 0.1]]))
     knn = ClassScores.by_score(Mode.KNN, labels, np.array([[0.6, 0.2, 0.2]]))
-    calibration = _calibration(1.0)
+    calibration = calibration_of_margins(1.0)
     both = pooled(linear, knn, newer=(), calibration=calibration)
     expected = np.array([0.7, 0.15, 0.15]) ** (1 / calibration.temperature)
     expected = calibration.supported(expected[None] / expected.sum())[0]

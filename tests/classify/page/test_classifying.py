@@ -236,31 +236,6 @@ def test_options__are_asked_again_at_once(
     visitor.expected.append(REFUSED)
 
 
-def test_unknown__with_the_reason_and_what_is_closest(
-    look: Visit, serve: Serve, store_with_heads: VectorStore
-) -> None:
-    """Where the evidence is too weak for the precision that was asked for, no label is claimed."""
-    publish_head(store_with_heads, *COLOURS, calibration=calibrated(Mode.LINEAR))
-    visitor = look(at=serve(store_with_heads))
-    page = visitor.page
-    page.get_by_label("Who answers").select_option("Linear head")
-    visitor.choose(("clear.png", picture("red", 100)), ("torn.png", torn()))
-    clear, doubtful = visitor.card("clear.png"), visitor.card("torn.png")
-    expect(doubtful.get_by_role("heading", level=2)).to_contain_text(re.compile("red|green"))
-    page.get_by_label("Say “unknown” below a precision of").select_option("95 %")
-    page.get_by_label("Also a set of labels, right in").select_option("99 %")
-    expect(doubtful.get_by_role("heading", level=2)).to_have_text("Unknown")
-    expect(doubtful).to_contain_text("is below")
-    expect(doubtful).to_contain_text(re.compile(r"The closest is (red|green), \d\d %"))
-    expect(doubtful).to_contain_text(re.compile("may be meant: (red, green|green, red)"))
-    expect(doubtful.get_by_role("button", name="Correct")).to_have_count(0)
-    expect(clear.get_by_role("heading", level=2)).to_contain_text("red")
-    expect(page.get_by_role("button", name="Unknown 1", exact=True)).to_be_visible()
-    visitor.screenshot("classify-unknown")
-    page.reload()
-    expect(page.get_by_label("Say “unknown” below a precision of")).to_have_value("0.95")
-
-
 def test_auto__shows_both_parts_and_where_they_disagree(
     look: Visit, serve: Serve, store_with_heads: VectorStore
 ) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from classify.answer_files import COLUMNS, row_of
+from classify.answering.answers import QueryResult, answer_from
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture
 from tests.classify.page.browsing import PHONE, REFUSED, Visitor
@@ -211,22 +213,32 @@ def test_conflict__in_a_selection_is_left_for_a_choice(
     assert own_store.counts()["garnet"] == 1
 
 
-def test_csv__has_the_columns_of_the_command(visitor: Visitor) -> None:
-    """A row an answer, in the order in which they were asked, also for what has no answer."""
-    page = answered(visitor, *MANY[:9], ('=odd, "name".png', b"nothing"))
+def test_csv__is_what_the_command_writes(look: Visit, serve: Serve) -> None:
+    """The same columns and cells, in the order in which was asked, also for what has no answer."""
+    files = (*MANY[:9], ('=odd, "name".png', b"nothing"))
+    service = serve()
+    visitor = look(at=service)
+    page = answered(visitor, *files)
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download (CSV)").click()
     assert re.fullmatch(r"answers-\d{4}-\d\d-\d\d\.csv", downloading.value.suggested_filename)
     with Path(downloading.value.path()).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["path"] for row in rows[:9]] == [name for name, _ in MANY[:9]]
-    assert rows[0]["label"] == rows[0]["nearest_label"] == "red"
-    assert rows[0]["state"] == "answered"
-    assert 0 < float(rows[0]["score"]) <= 1
-    assert rows[0]["nearest_reference"].startswith("drawer/red/")
-    assert rows[-1]["path"] == '\'=odd, "name".png'
-    assert rows[-1]["problem"].startswith("not a picture")
-    assert rows[-1]["label"] == rows[-1]["score"] == ""
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert tuple(reader.fieldnames or ()) == tuple(COLUMNS)
+    posted = service.http.post("/v1/classify", files=[("images", named) for named in files])
+    for row, result in zip(rows, posted.json()["results"], strict=True):
+        if result["error"] is not None:
+            assert row["path"] == '\'=odd, "name".png'
+            assert row["problem"] == result["error"]["detail"]
+            assert row["label"] == row["score"] == row["state"] == ""
+            continue
+        own = row_of(QueryResult(result["query"], answer_from(result["answer"])))
+        for name, kind in COLUMNS.items():
+            if own[name] is None:
+                assert row[name] == ""
+            else:
+                assert kind(row[name]) == pytest.approx(own[name])
 
 
 def test_reload__answers_pictures_and_what_was_added_are_still_there(

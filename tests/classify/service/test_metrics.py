@@ -48,8 +48,8 @@ def test_metrics__what_is_counted(service: Running, own_store: VectorStore) -> N
         assert value("holotype_step_seconds_count", step=step) >= 1
     assert value("holotype_batch_size_sum", step="encode") == 5
     assert value("holotype_batch_size_sum", step="search") == 2
-    assert value("holotype_answers_total", mode="knn") == 3
-    assert value("holotype_answers_total", mode="linear") == 1
+    assert value("holotype_answers_total", mode="knn", state="answered") == 3
+    assert value("holotype_answers_total", mode="linear", state="answered") == 1
     assert value("holotype_broken_images_total") == 1
     assert value("holotype_outcomes_total", outcome="added") == 1
     assert value("holotype_references") == 19
@@ -63,7 +63,9 @@ def test_metrics__two_services_do_not_mix(serve_shared: Serve, reading: Running)
     """Each has a registry of its own."""
     running = serve_shared()
     reading.http.post("/v1/classify", files=colour_images())
-    assert ("holotype_answers_total", (("mode", "knn"),)) not in samples(running)
+    assert ("holotype_answers_total", (("mode", "knn"), ("state", "answered"))) not in samples(
+        running
+    )
 
 
 def test_ready__encoder_and_store_work(reading: Running) -> None:

@@ -230,7 +230,7 @@ def test_answers__pictures_that_wait_are_bounded_in_bytes(
         done.set_result([unknown])
         return done
 
-    unknown = replace(answer_from(EXAMPLES["Answer"]), label=None, abstained="unlike anything")
+    unknown = replace(answer_from(EXAMPLES["Answer"]), state="unknown", label=None, why="strange")
     examined = review_selection.ReviewSelection(queue, second, metrics)
     search = SearchRequest(np.zeros((1, 2), np.float32), ("id",), QueryOptions(mode=Mode.KNN))
     examined.wait(PATIENCE_S)

@@ -219,7 +219,7 @@ def test_metrics__count_vectors(own_genes: Running) -> None:
     item = {"vector": X[0].tolist(), "label": labels[0]}
     own_genes.http.post(ADD, json={"references": [item]})
     page = own_genes.http.get("/metrics").text
-    assert 'holotype_answers_total{mode="knn"} 3.0' in page
+    assert 'holotype_answers_total{mode="knn",state="answered"} 3.0' in page
     assert 'holotype_outcomes_total{outcome="added"} 1.0' in page
     assert f'route="{CLASSIFY}",status="200"' in page
 

@@ -12,7 +12,6 @@ from head.fit.features import FeatureMap
 from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from head.trust.novelty import OUTSIDE_WEIGHT, Novelty, usual_scores
-from holotype.errors import UsageError
 from tests.head.conftest import Clouds
 
 SIZES = {"ant": 40, "bee": 40, "wasp": 40}
@@ -37,13 +36,14 @@ def test_novelty__strangers_score_higher_than_known_queries() -> None:
 
 
 def test_novelty__false_alarms_are_about_as_rare_as_asked() -> None:
-    """Of new queries of known classes, about one in ten is called unknown at 10 %."""
+    """Of new queries of known classes, about one in ten is stranger than 90 % of the references."""
     clouds = Clouds(32)
     novelty = novelty_of(clouds)
     known = np.concatenate([clouds.of(label, 200, first=1000) for label in SIZES])
-    alarms = novelty.is_unknown(novelty.score(known), false_alarms=0.1)
+    alarms = novelty.stranger_than(novelty.score(known)) >= 0.9
     assert alarms.mean() == pytest.approx(0.1, abs=0.06)
-    assert novelty.is_unknown(novelty.score(clouds.of("moth", 100))).mean() > 0.5
+    strangers = novelty.stranger_than(novelty.score(clouds.of("moth", 100)))
+    assert (strangers >= 0.95).mean() > 0.5
 
 
 def test_novelty__is_the_stated_sum() -> None:
@@ -74,15 +74,18 @@ def test_novelty__stored_with_what_its_thresholds_were_found_with() -> None:
 
 
 def test_novelty__few_references_call_nothing_unknown() -> None:
-    """Where no level can be vouched for, no query is called unknown at that level."""
+    """Where no level can be vouched for, nothing is stranger than that level."""
     data = Clouds(8).training_set({"ant": 4, "bee": 4})
     usual = usual_scores(prepare(data))
     assert len(usual) == len(LEVELS)
-    assert usual[-1] > 1e30
+    novelty = replace(novelty_of(Clouds(8)), usual=tuple(usual))
+    assert novelty.stranger_than(np.array([1e6]))[0] == pytest.approx(0.885)  # 8/9, rounded down
+    assert novelty.tells(0.885)
+    assert not novelty.tells(0.89)
 
 
-def test_novelty__share_out_of_range_is_refused() -> None:
-    """The message states the range."""
-    novelty = novelty_of(Clouds(8))
-    with pytest.raises(UsageError, match=r"between 0\.001 and 0\.500"):
-        novelty.is_unknown(np.zeros(1), false_alarms=0.9)
+def test_novelty__without_a_fold_nothing_is_strange() -> None:
+    """Where nothing was scored, no share can be told."""
+    novelty = replace(novelty_of(Clouds(8)), usual=())
+    assert novelty.stranger_than(np.array([1e6])).tolist() == [0.0]
+    assert not novelty.tells(0.5)

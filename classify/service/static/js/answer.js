@@ -8,6 +8,8 @@ import { showReference } from "./reference.js";
 
 const FIRST = 8; // neighbours shown before the rest is asked for
 const UNCALIBRATED = { knn: "Share of the vote" };
+const PERHAPS = 3; // labels that an unsure answer names, at most
+const WORTH_A_WORD = 0.01; // runners-up below this are left out
 const WHO = { knn: "Nearest references", linear: "Linear head", auto: "Both, pooled" };
 
 /** What the page needs of an answer; what an older service does not send is left out. */
@@ -18,13 +20,12 @@ export function readAnswer(raw) {
   return {
     mode: raw.mode,
     label,
-    unknown: label === null,
+    state: raw.state ?? (label === null ? "unknown" : "answered"),
     scores,
     closest: scores[0] ?? null,
     calibrated: raw.calibrated ?? raw.mode === "linear",
-    reason: raw.abstained ?? null,
+    why: raw.why ?? null,
     labelSet: raw.label_set ?? null,
-    unusual: raw.novelty?.unusual ?? false,
     parts: (raw.parts ?? []).map(({ mode, scores: said }) => ({ mode, best: said[0] ?? null })),
     neighbours: raw.neighbours ?? [],
     voted: raw.voted ?? raw.neighbours?.length ?? 0,
@@ -46,25 +47,30 @@ export function answerView(answer) {
   ];
 }
 
-function headline({ label, scores, closest, reason }) {
-  if (label !== null) {
-    return el("h2.label", named(label), " ", el("span.score", percent(scores[0].score)));
-  }
-  return el("div", el("h2.label.unknown", "Unknown"),
-    el("p.why", reason === null ? "" : `${reason[0].toUpperCase()}${reason.slice(1)}. `,
-      closest === null ? "There is nothing to compare it with."
-        : ["The closest is ", named(closest.label), `, ${percent(closest.score)}.`]));
+/** The first labels that are worth a word: of an unsure answer several, of another one. */
+export function perhaps({ state, scores }) {
+  const likely = scores.filter(({ score }, i) => i === 0 || score >= WORTH_A_WORD);
+  return likely.slice(0, state === "unsure" ? PERHAPS : 1);
 }
 
-function notices({ knownAs, labelSet, unusual, reason, notices: said }) {
+function headline(answer) {
+  const { state, closest, why } = answer;
+  if (state === "answered") {
+    return el("h2.label", named(closest.label), " ", el("span.score", percent(closest.score)));
+  }
+  const words = state === "unsure"
+    ? ["Unsure, perhaps ", perhaps(answer).flatMap(({ label, score }, i) => [
+      i ? ", " : "", named(label), " ", el("span.score", percent(score))])]
+    : ["Unknown", closest === null ? "" : [", looks most like ", named(closest.label)]];
+  return el("div", el("h2.label.unknown", ...words),
+    why === null ? null : el("p.why", `${why[0].toUpperCase()}${why.slice(1)}.`));
+}
+
+function notices({ knownAs, labelSet, notices: said }) {
   const lines = said.map((text) => [text]);
   const lead = labelSet === null ? [] : [el("p.notice.info", "The labels that may be meant: ",
     labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))]), ".")];
   if (knownAs !== null) lines.unshift(["This very picture is in the gallery as ", el("strong", named(knownAs)), "."]);
-  // When it is the reason for the answer, it has been said.
-  if (unusual && !reason?.startsWith("unlike")) {
-    lines.push(["It is stranger than 95 of 100 pictures of the classes in the gallery."]);
-  }
   return [...lead, ...lines.map((line) => el("p.notice", ...line))];
 }
 
@@ -106,10 +112,13 @@ function neighbour(n, about) {
       el("span.source", { title: n.source }, baseName(n.source)))));
 }
 
+/** Of an unknown picture none: they would say how it divides among classes of which it has none. */
 function probabilities(answer) {
+  if (answer.state === "unknown") return null;
   const title = answer.calibrated ? "Probability" : UNCALIBRATED[answer.mode] ?? "Score";
+  const shown = answer.scores.filter(({ score }, i) => i === 0 || score >= WORTH_A_WORD);
   return el("section", { "aria-label": title }, el("h3", title),
-    bars(answer.scores.map(({ label, score }) => ({ label, value: score, muted: answer.unknown || label !== answer.label }))));
+    bars(shown.map(({ label, score }) => ({ label, value: score, muted: label !== answer.label }))));
 }
 
 function parts(answer) {

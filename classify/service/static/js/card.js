@@ -1,13 +1,13 @@
 /** A query: its picture, its answer, and the one click that puts it into the gallery. */
 
 import { api } from "./api.js";
-import { answerView, readAnswer } from "./answer.js";
+import { answerView, perhaps, readAnswer } from "./answer.js";
 import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf, pathOf } from "./files.js";
 import { conflictView, labelField, typedLabel } from "./forms.js";
 import { picture } from "./pictures.js";
 
-const NO_ANSWER = { unknown: true, label: null, closest: null };
+const NO_ANSWER = { state: "unknown", label: null, closest: null };
 const IN_GALLERY = ["added", "already_present", "relabelled", "kept"];
 const CONFLICT = "label_conflict";
 const NOT_KEPT = "The page was loaded again, and the file of this picture was too much to keep: choose it again.";
@@ -67,8 +67,11 @@ export class Card {
   /** The answer in a sentence, for those who hear the page. */
   get verdict() {
     if (this.state === "failed") return `${this.name}: ${this.error}`;
-    const { label, scores } = this.answer;
-    return `${this.name}: ${label === null ? "unknown" : `${label}, ${percent(scores[0].score)}`}`;
+    const { state, closest } = this.answer;
+    const likely = perhaps(this.answer).map(({ label, score }) => `${label}, ${percent(score)}`).join(", ");
+    const said = { answered: likely, unsure: `unsure, perhaps ${likely}`,
+      unknown: closest === null ? "unknown" : `unknown, looks most like ${closest.label}` };
+    return `${this.name}: ${said[state]}`;
   }
 
   wait() {
@@ -197,21 +200,18 @@ export class Card {
   }
 
   #corrections() {
-    const { unknown, label, closest } = this.answer ?? NO_ANSWER;
-    const sure = unknown ? null : label;
-    this.form = el("form.correct", { onsubmit: (event) => { event.preventDefault(); this.#add(typedLabel(this.form)); } });
-    if (this.file === null) this.form.append(el("p.fine", NOT_KEPT));
-    else {
-      this.form.append(...[
-        sure === null ? null : el("button.primary", { type: "button", onclick: () => this.#add(sure) },
-          "Correct: add as ", named(sure)),
-        sure === null && closest ? el("button", { type: "button", onclick: () => this.#add(closest.label) },
-          "Add as ", named(closest.label)) : null,
+    const { state, closest } = this.answer ?? NO_ANSWER;
+    this.form = el("form.correct", { onsubmit: (event) => { event.preventDefault(); this.#add(typedLabel(this.form)); } },
+      this.file === null ? el("p.fine", NOT_KEPT) : [
+        state === "answered" ? el("button.primary", { type: "button", onclick: () => this.#add(closest.label) },
+          "Correct: add as ", named(closest.label)) : null,
+        // What looks most like a stranger is not what it is: its label is typed.
+        state === "unsure" ? perhaps(this.answer).map(({ label }) => el("button", { type: "button", onclick: () => this.#add(label) },
+          "Add as ", named(label))) : null,
         el("div.other",
           labelField({ text: `Label to add ${this.name} under`, hiddenText: true, placeholder: this.answer ? "another label" : "label" }),
           el("button", "Add")),
-        this.conflict ? this.#choice() : null].filter(Boolean));
-    }
+        this.conflict ? this.#choice() : null]);
     if (this.held) this.#showHeld();
     return this.form;
   }

@@ -1,4 +1,4 @@
-/** How to classify: who answers, when it says "unknown", and which references count. */
+/** How to classify: who answers, when it says "perhaps", and which references count. */
 
 import { el } from "./dom.js";
 import { choices, field } from "./forms.js";
@@ -15,7 +15,7 @@ export function optionsForm(gallery, session) {
     field("Who answers", el("select", { name: "mode" }, choices(modes))),
     // Both take calibrated scores, which a head brings.
     gallery.head
-      ? field("Say “unknown” below a precision of", el("select", { name: "abstain_at" }, choices([["", "never"], ...SHARES]))) : null,
+      ? field("Say “perhaps” where fewer are right than", el("select", { name: "abstain_at" }, choices([["", "50 %"], ...SHARES]))) : null,
     gallery.head
       ? field("Also a set of labels, right in", el("select", { name: "coverage" }, choices([["", "no set"], ...SHARES]))) : null,
     field("Neighbours that vote", el("input.short", {

@@ -10,7 +10,7 @@ const CONFLICT = "label_conflict";
 const PAGE = 100; // queries shown before more are asked for
 const PIECE = 32; // queries per request
 const OFFERED = 4; // labels that the selected may be added under with one click
-const WHY = { abstained: "unknown", "description lost": "what was known of it is lost", "modes disagree": "neighbours and head disagree" };
+const WHY = { abstained: "unknown or unsure", "description lost": "what was known of it is lost", "modes disagree": "neighbours and head disagree" };
 const WHO = { knn: "neighbours", linear: "head", auto: "both" };
 
 export async function showReview(root) {
@@ -20,7 +20,7 @@ export async function showReview(root) {
   const list = el("ul.review", { "aria-label": "Queries in doubt" });
   const heading = el("h1", "Review");
   const empty = el("p.empty", queue.keeps_queries
-    ? "Nothing to review: no query was unknown, or named differently by the neighbours and the head."
+    ? "Nothing to review: no query was unknown, unsure, or named differently by the neighbours and the head."
     : ["This service keeps no queries. Set ", el("code", "HOLOTYPE_KEEP_QUERIES"), " to how many it may keep."]);
   const tools = el("div.tools");
   const more = el("button.more", { type: "button", onclick: showMore });
