@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
 from head.data.held_out import HeldOut
+from head.fit.logistic import is_small
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.steps import Step
@@ -31,6 +33,7 @@ from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
+    from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
 
@@ -70,12 +73,18 @@ def train(
     Raises:
         TooFewReferences: there are fewer than two classes.
     """
-    options = options or TrainOptions()
     if len(training.labels) < 2:
         raise TooFewReferences(
             f"a head tells classes apart, and there are only {len(training.labels)}: "
             "train on references of two at least"
         )
+    small = is_small(len(training), min(training.vectors.shape), len(training.labels))
+    # Threads that wait for each other's cores take many times as long beside other work.
+    with threadpool_limits(1 if small else None, user_api="blas"):
+        return _train(training, champion, options or TrainOptions())
+
+
+def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)
@@ -90,18 +99,19 @@ def train(
     options.on_pass()
 
     options.steps.begin(Step.FITTING)
-    within = within_everything(training, search.features)
+    span = search.span
+    within = within_everything(training, search.features, span)
     within = None if within is None else within.shrunk_at_least(search.shrinkage)
-    metric = None if within is None else Metric.of(within, search.features)
+    metric = None if within is None else Metric.of(within, search.features, span)
+    means = None if within is None else ClassMeans.of(within, span)
     report = training_report(training, choice, within=within, seed=options.seed)
     report["comparison"] = None if comparison is None else comparison.to_dict()
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
     held_out = _held_out(training, choice)
     options.on_pass()
-    every = np.arange(len(search.codes))
-    flats = Flats.of_classes(search.vectors, search.codes, every) if gate and gate.flats else None
+    flats = _flats(search) if gate and gate.flats else None
     # Last: it may use up the vectors.
-    layer = Refit(training, search.features, within, options).winner(winner)
+    layer = Refit(training, search, within, options).winner(winner)
     return Head(
         record=HeadRecord(UNNAMED, "", status="ready", labels=training.labels, report=report),
         labels=training.labels,
@@ -110,14 +120,21 @@ def train(
         temperature=1.0 if winner is None else winner.temperature,
         features=search.features,
         metric=metric,
-        class_means=None if within is None else ClassMeans.of(within),
+        class_means=means,
         class_flats=flats,
         lda_temperature=1.0 if lda is None else lda.temperature,
-        novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
+        novelty=None
+        if within is None or metric is None
+        else Novelty.of(within, metric, usual, span),
         gate=gate,
         calibration=calibration,
         held_out=held_out,
     )
+
+
+def _flats(search: CrossValidation) -> Flats:
+    flats = Flats.of_classes(search.vectors, search.codes, np.arange(len(search.codes)))
+    return replace(flats, rows=np.asarray(search.span.vectors(flats.rows), np.float32))
 
 
 def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:
