@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from classify.answering import knn, linear, trust
-from classify.answering.answers import Answer, Part
+from classify.answering.answers import Answer, Evidence, Part
+from classify.answering.class_rows import class_rows
 from classify.answering.class_scores import ClassScores
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
@@ -242,6 +243,8 @@ class Classifier:
         version = head.version if head is not None and (took_part or learned) else None
         notices = (*notices, *trust.shortage(head, options))
         answers = []
+        shown = around.evidence(options.evidence, references) if around else None
+        own_rows = self._class_rows(class_scores, asked, shown) if shown else {}
         for query, (assessment, own_id) in enumerate(zip(assessments, asked.own_ids, strict=True)):
             scores = class_scores.top(query, options.top)
             said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
@@ -259,9 +262,8 @@ class Classifier:
                     novelty=assessment.novelty,
                     parts=said,
                     disagrees=len({part.label for part in said}) > 1,
-                    neighbours=around.evidence(query, options.evidence, references)
-                    if around
-                    else (),
+                    neighbours=shown[query] if shown else (),
+                    class_neighbours=own_rows.get(query, ()),
                     voted=len(around.voters[query]) if around else 0,
                     metric=around.metric if around else None,
                     head=version,
@@ -270,6 +272,25 @@ class Classifier:
                 )
             )
         return answers
+
+    def _class_rows(
+        self, class_scores: ClassScores, asked: _Asked, shown: Sequence[Sequence[Evidence]]
+    ) -> Mapping[int, tuple[Evidence, ...]]:
+        """The nearest of the first label, by query, where none is shown: a search for those."""
+        best = [class_scores.top(query, 1) for query in range(len(shown))]
+        missing = {
+            query: labels[0].label
+            for query, (labels, row) in enumerate(zip(best, shown, strict=True))
+            if labels and row and all(one.label != labels[0].label for one in row)
+        }
+        return class_rows(
+            self._store,
+            asked.vectors,
+            missing,
+            options=asked.options,
+            metric=self._metric(asked.head, asked.options.metric),
+            own_ids=asked.own_ids,
+        )
 
     def _references(self, asked: _Asked, around: Neighbourhood | None) -> dict[str, Reference]:
         """By id, what answers show: their evidence, and the queries that are references."""
