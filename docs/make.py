@@ -31,6 +31,7 @@ COMMANDS = (
     ("ingest", "watch"),
     ("classify", "query"),
     ("classify", "eval"),
+    ("classify", "bundle"),
     ("classify", "serve"),
     ("retrain",),
     ("retrain", "list"),

@@ -24,6 +24,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── UnknownHead            no head has that version
 │   ├── HeadBusy               another retrain holds the lease
 │   └── TooFewReferences       there is nothing to train on
+├── BundleError                a sealed bundle is damaged, or does not answer here as it should
 └── ServiceError               a running service refused or failed (carries the status)
 """
 
@@ -194,6 +195,10 @@ class HeadBusy(HeadError):
 
 class TooFewReferences(HeadError):
     """The gallery holds too few references or classes to train on."""
+
+
+class BundleError(HolotypeError):
+    """A sealed bundle cannot be read, or does not give the answers that it was made with."""
 
 
 class ServiceError(HolotypeError):
