@@ -159,11 +159,15 @@ def seal(
     references: Annotated[
         int, typer.Option(help="References that go along as evidence, over all classes.", min=1)
     ] = 1000,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="A smaller encoder, and the answers that change by it."),
+    ] = False,
 ) -> None:
     """Seal encoder, head and evidence into one file that answers offline: `python FILE IMAGE`."""
     from classify.bundle.command import run_bundle
 
-    code = run_bundle(file, settings, references=references)
+    code = run_bundle(file, settings, references=references, int8=int8)
     if code:
         sys.exit(code)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from classify.bundle.sample import Sample, per_class
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, newer
 from head.versions.newer_classes import NewerClasses
+from holotype.encoder.onnx_encoder import OnnxEncoder
 from holotype.encoder.onnxruntime_import import onnxruntime
 from holotype.errors import EmptyGallery, NoActiveHead
 from holotype.fingerprint import holds_vectors
@@ -37,6 +38,7 @@ from holotype.references import Where
 from holotype.store.port import WHENEVER
 
 if TYPE_CHECKING:
+    from classify.bundle.cost import Cost
     from head.versions.head import Head
     from holotype.encoder.onnx_encoder import OnnxFacts
     from holotype.encoder.timm_encoder import TimmEncoder
@@ -70,6 +72,8 @@ class Exported:
     facts: OnnxFacts
     licence: str
     """What is known of the licence of its weights, for people."""
+    cost: Cost | None = None
+    """Of an encoder in int8."""
 
 
 def export(encoder: TimmEncoder) -> Exported:
@@ -84,6 +88,35 @@ def export(encoder: TimmEncoder) -> Exported:
         path = Path(folder) / "encoder.onnx"
         facts = export_onnx(encoder, path)
         return Exported(path.read_bytes(), facts, licences.of_weights(encoder))
+
+
+def quantise(
+    store: VectorStore, encoder: TimmEncoder, exported: Exported, *, say: Callable[[str], None]
+) -> Exported:
+    """The encoder in int8, with what that costs.
+
+    Args:
+        store: the gallery.
+        encoder: its encoder, on the CPU.
+        exported: the same in float32.
+        say: told what is done now.
+
+    Raises:
+        TooFewReferences: no reference can be held out to measure on.
+        EncoderError: ONNX Runtime cannot run it in int8.
+        StoreError: the store cannot be read.
+    """
+    from classify.bundle.cost import cost, held_out
+    from classify.bundle.quantise import quantised
+
+    held = held_out(store, encoder.recipe, say=say)
+    say("quantising the encoder")
+    plain = OnnxEncoder(exported.network, exported.facts)
+    made = quantised(encoder, plain, held.seen)
+    small = OnnxEncoder(made.network, made.facts)
+    sizes = len(exported.network), len(made.network)
+    found = cost(held, plain, small, sizes=sizes)
+    return replace(exported, network=made.network, facts=made.facts, cost=found)
 
 
 def trained_head(store: VectorStore) -> Head:
@@ -108,7 +141,7 @@ def trained_head(store: VectorStore) -> Head:
 
 
 def gather(
-    store: VectorStore, head: Head, exported: Exported, *, at_most: int, notes: Mapping[str, Any]
+    store: VectorStore, head: Head, exported: Exported, *, at_most: int
 ) -> tuple[Contents, dict[str, bytes]]:
     """Everything but the golden answers, and the thumbnails of the sample by their ids.
 
@@ -117,7 +150,6 @@ def gather(
         head: its active head.
         exported: its encoder.
         at_most: references of the sample, spread over the classes.
-        notes: more of `Contents.notes`.
 
     Raises:
         StoreError: the store cannot be read.
@@ -140,7 +172,7 @@ def gather(
             "made_with": made_with(),
             "fingerprint": exported.facts.fingerprint.id,
             "licences": licences.notice(exported.licence, pictures=len(thumbnails)),
-            **notes,
+            "quantised": None if exported.cost is None else exported.cost.to_dict(),
         },
     )
     return _answered(contents), thumbnails

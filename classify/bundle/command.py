@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from holotype.settings import Settings
 
 
-def run_bundle(file: Path, settings: Settings, *, references: int) -> int:
+def run_bundle(file: Path, settings: Settings, *, references: int, int8: bool = False) -> int:
     """`classify bundle`: write the file; returns the exit code.
 
     Args:
         file: replaced whole or not at all.
         settings: of the gallery and its encoder.
         references: of the sample, at most.
+        int8: quantise the encoder, and measure what that costs.
 
     Raises:
         UsageError: the gallery holds vectors from elsewhere, or is open in a service; or ONNX is
             not installed.
         NoActiveHead, EmptyGallery: there is nothing to answer with.
         OutputError: the file cannot be written.
-        EncoderError, StoreError: see `classify.bundle.build`.
+        EncoderError, StoreError, TooFewReferences: see `classify.bundle.build`.
     """
     _require("onnxruntime", "onnx")
     from holotype.settings import Device
@@ -49,10 +50,12 @@ def run_bundle(file: Path, settings: Settings, *, references: int) -> int:
         head = build.trained_head(access.store)
         console.say("exporting the encoder")
         exported = build.export(cast("TimmEncoder", access.encoder()))
+        if int8:
+            encoder = cast("TimmEncoder", access.encoder())
+            exported = build.quantise(access.store, encoder, exported, say=console.say)
+            console.say(f"int8: {exported.cost}")
         console.say("reading references and answering golden pictures")
-        contents, thumbnails = build.gather(
-            access.store, head, exported, at_most=references, notes={}
-        )
+        contents, thumbnails = build.gather(access.store, head, exported, at_most=references)
     try:
         build.write(file, contents, thumbnails)
     except OSError as error:

@@ -31,6 +31,7 @@ from holotype.images.picture import read_pixels
 if TYPE_CHECKING:
     from classify.answering.queries import QueryFile
     from classify.bundle.sample import Sample
+    from head.versions.head import Head
     from holotype.references import Neighbour, Vectors, Where
 
 
@@ -50,13 +51,19 @@ class _Sealed:
         return self.sealed.classes
 
 
-class _Classifier(Classifier):
+class SealedClassifier(Classifier):
     """Says of neighbours what they are: a sample, and in linear mode no voters."""
 
-    def __init__(self, contents: Contents) -> None:
-        sealed = Snapshot(Classes.of(contents.counts), contents.of_today())
-        super().__init__(contents.sample, _Sealed(sealed))
-        self._sample = contents.sample
+    def __init__(self, sample: Sample, counts: Mapping[str, int], head: Head) -> None:
+        """Answer for good with one head.
+
+        Args:
+            sample: where neighbours are found.
+            counts: the gallery's references per label.
+            head: for these labels.
+        """
+        super().__init__(sample, _Sealed(Snapshot(Classes.of(counts), head)))
+        self._sample = sample
 
     def classify(
         self,
@@ -65,6 +72,7 @@ class _Classifier(Classifier):
         *,
         own_ids: Sequence[str | None] | None = None,
     ) -> list[Answer]:
+        """See `Classifier.classify`."""
         answers = super().classify(vectors, options, own_ids=own_ids)
         note = _sampled(self._sample, options.mode)
         if options.mode is Mode.LINEAR:
@@ -110,7 +118,7 @@ class Bundle:
         self.encoder = OnnxEncoder(
             contents.network, OnnxFacts.from_dict(contents.facts), threads=threads
         )
-        self.classifier: Classifier = _Classifier(contents)
+        self.classifier = SealedClassifier(contents.sample, contents.counts, contents.of_today())
 
     @property
     def gallery(self) -> str:
