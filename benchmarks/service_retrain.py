@@ -27,8 +27,9 @@ from benchmarks.service_load import random_references
 from demo.weights import BACKBONE, lite0_checkpoint
 
 if TYPE_CHECKING:
-    from classify.service.retraining import Job, Say
+    from classify.service.retraining import Check, Job
     from head.options import RetrainOptions
+    from head.steps import Tell
     from holotype.encoder.protocol import Encoder
     from holotype.settings import Settings
     from holotype.store.port import VectorStore
@@ -42,11 +43,11 @@ class InAThread:
     def __init__(self, store: VectorStore) -> None:
         self._store = store
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Train in the calling thread."""
         from head.job import retrain
 
-        return retrain(self._store, options, say=say).to_dict()
+        return retrain(self._store, options, tell=tell, check=check).to_dict()
 
     def stop(self) -> None:
         """It cannot be ended."""

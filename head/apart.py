@@ -28,6 +28,7 @@ import numpy as np
 from head.child import read_head, write_task
 from head.data.training_set import TrainingSet
 from head.fit.options import TrainOptions
+from head.steps import Standing
 from head.versions.head import Head
 from holotype.errors import DiskFull, HeadError, by_name
 from holotype.references import Vectors
@@ -139,8 +140,8 @@ def _follow(process: subprocess.Popen[bytes], options: TrainOptions) -> None:
     assert process.stdout is not None
     for line in _lines(process.stdout, options.on_pass):
         match _message(line):
-            case {"say": str(text)}:
-                options.say(text)
+            case {"step": str(words), "share": float(share)}:
+                options.steps.pass_on(Standing(words, share))
             case {"failed": str(kind), "message": str(text)}:
                 raise by_name(kind, text)
             case {"done": True}:

@@ -1,8 +1,8 @@
 """The child of `head.apart`: `python -m head.child`, started by a service, never by a person.
 
 It maps the vectors, trains, and writes the head to a file. What it says goes to its standard
-output, a JSON object a line: `{"say": TEXT}` on the way, and at the end `{"done": true}` or
-`{"failed": NAME OF THE ERROR, "message": TEXT}`. Nothing is pickled.
+output, a JSON object a line: `{"step": TEXT, "share": SHARE}` on the way (`head.steps`), and at the
+end `{"done": true}` or `{"failed": NAME OF THE ERROR, "message": TEXT}`. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from head.data.training_set import TrainingSet
 from head.fit.options import TrainOptions
+from head.steps import Steps
 from head.train import train
 from head.versions.head import Head
 from holotype.errors import HolotypeError
@@ -44,7 +45,7 @@ def main() -> None:
 
     try:
         training, champion, options = _task_of(task, vectors)
-        how = TrainOptions(**options, say=lambda text: tell(say=text))
+        how = TrainOptions(**options, steps=Steps(lambda standing: tell(**asdict(standing))))
         write_head(result, train(training, champion, how))
     except HolotypeError as error:
         tell(failed=type(error).__name__, message=str(error))

@@ -19,6 +19,12 @@ app = typer.Typer(name="retrain", add_completion=False)
 
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="As `retrain list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+AsJsonWithProgress = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="JSON on standard output; progress, a JSON line each, on standard error."
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -37,7 +43,7 @@ def retrain(
         bool, typer.Option("--force", help="Make the new head active even if it is worse.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the cross-validation's folds.")] = 0,
-    as_json: AsJson = False,
+    as_json: AsJsonWithProgress = False,
     _version: console.Version = False,
 ) -> None:
     """Train the linear head on every reference of the gallery, and make it active.

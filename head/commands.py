@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from head.following import following
 from head.opening import promote_through, retrain_through, rollback_through
 from head.options import RetrainStatus
 from head.versions import registry
@@ -22,8 +23,8 @@ COMMAND = "retrain"
 
 def run_retrain(settings: Settings, options: RetrainOptions, *, as_json: bool) -> int:
     """`retrain`; returns the exit code."""
-    with _opened(settings) as access:
-        result = retrain_through(access, options, say=console.say)
+    with following(as_json=as_json) as tell, _opened(settings) as access:
+        result = retrain_through(access, options, tell=tell)
     if as_json:
         console.out_json(result.to_dict())
     else:

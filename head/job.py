@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from head.options import RetrainOptions, RetrainResult, RetrainStatus
+from head.steps import Step, Steps
 from head.versions import registry
 from head.versions.lease import HeldLease, only_retrain
 from head.versions.retrain_need import gallery_state, need_of
@@ -22,6 +23,7 @@ from holotype.errors import HeadBusy, UnknownHead
 if TYPE_CHECKING:
     from head.data.training_set import TrainingSet
     from head.fit.options import TrainOptions
+    from head.steps import Tell
     from head.versions.head import Head
     from holotype.references import Vectors
     from holotype.store.port import VectorStore
@@ -37,7 +39,7 @@ def retrain(
     store: VectorStore,
     options: RetrainOptions | None = None,
     *,
-    say: Callable[[str], None] = lambda _: None,
+    tell: Tell = lambda _: None,
     check: Callable[[], None] = lambda: None,
     train: Train | None = None,
     allocate: Allocate | None = None,
@@ -47,7 +49,7 @@ def retrain(
     Args:
         store: the gallery.
         options: see `RetrainOptions`.
-        say: told what is being done, one line at a time.
+        tell: told how far it is, again and again (`head.steps`).
         check: called again and again until the head is trained; what it raises ends the run.
         train: the way of training; `head.train.train` unless given.
         allocate: makes an array (rows, columns) of float32 for the vectors; one in memory
@@ -57,7 +59,7 @@ def retrain(
         HeadBusy: another retrain is running on this gallery, or ran when this one stood still.
         TooFewReferences: the gallery holds fewer than two classes.
     """
-    options = options or RetrainOptions()
+    options, steps = options or RetrainOptions(), Steps(tell)
     if options.if_needed:
         need = need_of(store)
         if not need.is_met(options.min_new):
@@ -73,7 +75,9 @@ def retrain(
         # Imported late, as all that trains: a run that finds nothing to do must not pay for it.
         from head.fit.options import TrainOptions
 
-        how = TrainOptions(options.seed, options.device, in_place=True, say=say, on_pass=on_pass)
+        how = TrainOptions(
+            options.seed, options.device, in_place=True, steps=steps, on_pass=on_pass
+        )
         return _retrain(store, options, lease, how, train or _train_here, allocate)
 
 
@@ -93,10 +97,14 @@ def _retrain(
 ) -> RetrainResult:
     from head.data.training_set import export_training_set
 
+    def on_batch(share: float) -> None:
+        how.on_pass()
+        how.steps.to(share)
+
+    how.steps.begin(Step.READING)
     started, started_at = time.monotonic(), datetime.now(UTC)
     before = {record.version for record in store.heads()}
-    training, state = export_training_set(store, allocate=allocate, on_batch=how.on_pass)
-    how.say(f"exported {len(training)} references of {len(training.labels)} classes")
+    training, state = export_training_set(store, allocate=allocate, on_batch=on_batch)
     trained = train(training, _champion(store), how).to_stored()
     comparison = trained.record.report["comparison"]
     held = comparison is not None and comparison["worse"] and not options.force
@@ -114,12 +122,15 @@ def _retrain(
         status="held" if held else "ready",
         report={**known, **trained.record.report},
     )
+    how.on_pass()  # the last word of who may end it
+    how.steps.begin(Step.PUBLISHING)
     lease.renew()
     store.save_head(replace(trained, record=record))
     _only_one_finished(store, lease, {*before, record.version})
     if not held:
         registry.promote(store, record.version)
     _forget_old_versions(store)
+    how.steps.finish()
     return RetrainResult(
         status=RetrainStatus.HELD if held else RetrainStatus.ACTIVATED,
         reason=_reason(record.version, comparison if held else None),

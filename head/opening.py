@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from head.job import retrain
@@ -10,13 +9,12 @@ from head.versions import registry
 
 if TYPE_CHECKING:
     from head.options import RetrainOptions, RetrainResult
+    from head.steps import Tell
     from holotype.access import Access
     from holotype.heads import ActiveHead
 
 
-def retrain_through(
-    access: Access, options: RetrainOptions, *, say: Callable[[str], None]
-) -> RetrainResult:
+def retrain_through(access: Access, options: RetrainOptions, *, tell: Tell) -> RetrainResult:
     """Train a head on the whole gallery and make it active; see `head.job.retrain`.
 
     Raises:
@@ -26,10 +24,10 @@ def retrain_through(
         HolotypeError: what ended the job of a service.
     """
     if access.service is None:
-        return retrain(access.store, options, say=say)
+        return retrain(access.store, options, tell=tell)
     from head.remote import retrain_remotely
 
-    return retrain_remotely(access.service, options, say=say)
+    return retrain_remotely(access.service, options, tell=tell)
 
 
 def promote_through(access: Access, version: str) -> None:

@@ -214,6 +214,10 @@ class ServiceClient:
         """How far the retrain job is."""
         return dict(self._json("GET", "/v1/retrain"))
 
+    def cancel_retrain(self) -> Mapping[str, Any]:
+        """End the retrain job, if it runs; returns its state, in which it may be running still."""
+        return dict(self._json("DELETE", "/v1/retrain"))
+
     # -- keeping --------------------------------------------------------------------
 
     def verify(self, *, repair: bool = False) -> Verification:

@@ -267,6 +267,13 @@ def say(message: str) -> None:
         sys.stderr.flush()
 
 
+def say_json(data: Any) -> None:
+    """One line of JSON on standard error, for machines that follow a run. It ends no work."""
+    with suppress(OSError):
+        sys.stderr.write(printable_ascii_json(data) + "\n")
+        sys.stderr.flush()
+
+
 def out(text: str) -> None:
     """One line of data, on standard output."""
     sys.stdout.write(printable(text) + "\n")

@@ -23,6 +23,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── NoActiveHead           nothing was trained yet
 │   ├── UnknownHead            no head has that version
 │   ├── HeadBusy               another retrain holds the lease
+│   ├── RetrainCancelled       somebody ended the run; the head that answered goes on
 │   └── TooFewReferences       there is nothing to train on
 ├── BundleError                a sealed bundle is damaged, or does not answer here as it should
 └── ServiceError               a running service refused or failed (carries the status)
@@ -191,6 +192,10 @@ class UnknownHead(HeadError):
 
 class HeadBusy(HeadError):
     """Another retrain is running on this gallery."""
+
+
+class RetrainCancelled(HeadError):
+    """Somebody ended the retrain; the head that answered before goes on answering."""
 
 
 class TooFewReferences(HeadError):

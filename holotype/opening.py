@@ -25,6 +25,7 @@ from classify.answering.pictures import query_files
 from classify.opening import classify_through, classify_vectors_through
 from head.opening import retrain_through
 from head.options import RetrainOptions, RetrainResult
+from head.steps import each_step
 from holotype.access import Access
 from holotype.columns import References
 from holotype.errors import GalleryMissing, StoreMoved, UsageError
@@ -323,7 +324,7 @@ class Gallery:
             TooFewReferences: the gallery holds fewer than two classes.
         """
         options = RetrainOptions(if_needed, min_new, force, seed, device)
-        return retrain_through(self._access, options, say=_log.info)
+        return retrain_through(self._access, options, tell=each_step(_log.info))
 
     # -- inside ---------------------------------------------------------------------
 

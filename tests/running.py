@@ -16,7 +16,7 @@ from classify.service.app import create_app
 from classify.service.command import bind, url_of
 from classify.service.connections import make_server
 from classify.service.keys import Keyring
-from classify.service.retraining import Job, Say
+from classify.service.retraining import Check, Job
 from classify.service.service import Service
 from classify.service.training import TrainingProcess
 from head.job import retrain
@@ -26,6 +26,7 @@ from holotype.settings import Settings
 from tests.fakes import ColourEncoder
 
 if TYPE_CHECKING:
+    from head.steps import Tell
     from holotype.encoder.protocol import Encoder
     from holotype.store.port import VectorStore
 
@@ -38,9 +39,9 @@ class TrainingHere:
     def __init__(self, store: VectorStore) -> None:
         self._store = store
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Train in this thread."""
-        return retrain(self._store, options, say=say).to_dict()
+        return retrain(self._store, options, tell=tell, check=check).to_dict()
 
     def stop(self) -> None:
         """It cannot be ended early."""

@@ -20,6 +20,7 @@ from classify.evaluation.predictions import Predictions
 from head.choice.selection import choose
 from head.data.training_set import TrainingSet
 from head.fit.options import TrainOptions
+from head.steps import Steps, each_step
 from head.trust.calibration import Calibration, pooled_scores
 from head.trust.neighbours import left_out_votes
 from holotype.references import Codes, Floats
@@ -55,7 +56,7 @@ def cross_validate(
         groups=gallery.independent.astype(np.int64),
         marks=np.arange(len(gallery)),
     )
-    choice = choose(training, TrainOptions(say=say))
+    choice = choose(training, TrainOptions(steps=Steps(each_step(say))))
     if choice.winner is None:
         return None
     search = choice.search

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,11 +13,12 @@ from typing import Any, Literal, Protocol
 
 from classify.service.problems import problem_of
 from head.options import RetrainOptions
-from holotype.errors import HeadBusy, HolotypeError
+from head.steps import Standing, Tell, seconds_left
+from holotype.errors import HeadBusy, HolotypeError, RetrainCancelled
 
-State = Literal["idle", "running", "done", "failed"]
-Say = Callable[[str], None]
-"""Told what the job is doing, in words."""
+State = Literal["idle", "running", "done", "failed", "cancelled"]
+Check = Callable[[], None]
+"""Called again and again; what it raises ends the run."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +26,13 @@ _log = logging.getLogger(__name__)
 class Job(Protocol):
     """What is run."""
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Train, save and promote; returns the result as JSON data.
+
+        Args:
+            options: of the run.
+            tell: told how far it is.
+            check: ends the run by what it raises, until the head is trained.
 
         Raises:
             HolotypeError: nothing was trained, and the active head goes on answering.
@@ -43,6 +50,12 @@ class RetrainProgress:
 
     state: State = "idle"
     step: str | None = None
+    percent: float | None = None
+    """Of the whole, while it runs."""
+    elapsed_s: float | None = None
+    """Seconds since it began, while it runs."""
+    eta_s: float | None = None
+    """Seconds that are left; None while it is too early to say."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     finished_at: str | None = None
@@ -60,12 +73,24 @@ class Retraining:
         self._job = job
         self._guard = threading.Lock()
         self._progress = RetrainProgress()
+        self._share, self._began = 0.0, 0.0
+        self._cancelled = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrain")
 
     @property
     def progress(self) -> RetrainProgress:
         """Where the job stands."""
-        return self._progress
+        with self._guard:
+            if self._progress.state != "running":
+                return self._progress
+            elapsed = time.monotonic() - self._began
+            left = seconds_left(self._share, elapsed)
+            return replace(
+                self._progress,
+                percent=round(100 * self._share, 1),
+                elapsed_s=round(elapsed, 1),
+                eta_s=None if left is None else round(left, 1),
+            )
 
     def start(self, options: RetrainOptions) -> RetrainProgress:
         """Start the job.
@@ -77,18 +102,36 @@ class Retraining:
             if self._progress.state == "running":
                 raise HeadBusy("a retrain is running already: GET /v1/retrain shows how far it is")
             self._progress = RetrainProgress("running", step="starting", started_at=_now())
+            self._share, self._began = 0.0, time.monotonic()
+            self._cancelled = cancelled = threading.Event()
             started = self._progress
-        self._thread.submit(self._job.run, options, self._say).add_done_callback(self._finish)
+
+        def check() -> None:
+            if cancelled.is_set():
+                raise RetrainCancelled(
+                    "the retrain was cancelled: nothing was published, and what answered before "
+                    "goes on answering"
+                )
+
+        done = self._thread.submit(self._job.run, options, self._tell, check)
+        done.add_done_callback(self._finish)
         return started
+
+    def cancel(self) -> RetrainProgress:
+        """End the run, if there is one; where its head is being published, it is too late."""
+        with self._guard:
+            self._cancelled.set()
+        return self.progress
 
     def close(self) -> None:
         """End the job; the active head stays what it is."""
         self._job.stop()
         self._thread.shutdown()
 
-    def _say(self, step: str) -> None:
+    def _tell(self, standing: Standing) -> None:
         with self._guard:
-            self._progress = replace(self._progress, step=step)
+            self._share = standing.share
+            self._progress = replace(self._progress, step=standing.step)
 
     def _finish(self, done: Future[Mapping[str, Any]]) -> None:
         error = done.exception()
@@ -102,8 +145,9 @@ class Retraining:
                 _log.error("the retrain job failed", exc_info=error)
                 error = HolotypeError("the retrain job failed: the service's log has the details")
             problem = problem_of(error)
+            state: State = "cancelled" if isinstance(error, RetrainCancelled) else "failed"
             self._progress = replace(
-                ended, state="failed", error=problem.detail, error_type=problem.type
+                ended, state=state, error=problem.detail, error_type=problem.type
             )
 
 

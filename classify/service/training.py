@@ -11,8 +11,9 @@ from head.job import retrain
 from holotype.errors import StoreError
 
 if TYPE_CHECKING:
-    from classify.service.retraining import Say
+    from classify.service.retraining import Check
     from head.options import RetrainOptions
+    from head.steps import Tell
     from holotype.store.port import VectorStore
 
 
@@ -25,20 +26,24 @@ class TrainingProcess:
         self._beside = beside
         self._stopped = threading.Event()
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Train, save and promote; returns the result as JSON data.
 
         Raises:
-            HolotypeError: what the job raised, or that it was ended.
+            HolotypeError: what the job raised, or `check`, or that it was ended.
         """
         from head.apart import ChildTrainer
+
+        def go_on() -> None:
+            self._require_service()
+            check()
 
         with ChildTrainer(self._beside) as trainer:
             return retrain(
                 self._store,
                 options,
-                say=say,
-                check=self._go_on,
+                tell=tell,
+                check=go_on,
                 train=trainer.train,
                 allocate=trainer.allocate,
             ).to_dict()
@@ -47,6 +52,6 @@ class TrainingProcess:
         """End a run, and start none any more: nothing half-done becomes active."""
         self._stopped.set()
 
-    def _go_on(self) -> None:
+    def _require_service(self) -> None:
         if self._stopped.is_set():
             raise StoreError("the process that worked on the store ended before it was done")

@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING
 
 from head.choice.candidates import (
     LDA,
+    STRENGTHS,
+    WHITENED_PENALTIES,
     Candidate,
     average_candidate,
     lda_candidate,
     logistic_path,
+    solver_spaces,
     ties,
     whitened_path,
 )
 from head.choice.cross_validation import CrossValidation, prepare
 from head.fit.features import FeatureMap
 from head.fit.options import TrainOptions
+from head.steps import Step, Steps
 
 if TYPE_CHECKING:
     from head.data.training_set import TrainingSet
@@ -60,18 +64,18 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
         options: see `TrainOptions`.
     """
     options = options or TrainOptions()
-    options.say("class means, within-class covariance, linear discriminant analysis")
-    search, lda = settle(training, seed=options.seed)
+    search, lda = settle(training, seed=options.seed, steps=options.steps)
     options.on_pass()
     if not search.folds:
-        options.say("no class can be both trained and scored: nothing is compared")
         return Choice(search)
-    options.say("logistic regression")
+    _begin_comparing(search, options.steps)
+    spaces = solver_spaces(search, options)
     # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
-    whitened = whitened_path(search, options, to_beat=lda)
+    whitened = whitened_path(search, spaces, to_beat=lda, steps=options.steps)
     known = filter(None, [lda, *whitened])
     to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
-    path = [*logistic_path(search, options, to_beat=to_beat), *whitened]
+    plain = logistic_path(search, spaces, to_beat=to_beat, steps=options.steps)
+    path = [*plain, *whitened]
     logistic = simplest(path)
     if lda is None:
         return Choice(search, tuple(path), logistic)
@@ -79,19 +83,43 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
     return Choice(search, (lda, *path, average), surest([lda, logistic, average]))
 
 
-def settle(training: TrainingSet, *, seed: int) -> tuple[CrossValidation, Candidate | None]:
+def _begin_comparing(search: CrossValidation, steps: Steps) -> None:
+    """Folds are prepared, and both paths go through their strengths."""
+    on_paths = len(STRENGTHS) + len(WHITENED_PENALTIES)
+    words = f"comparing up to {on_paths + 2} ways to train"
+    steps.begin(Step.COMPARING, of=(on_paths + 1) * len(search.folds), words=words)
+
+
+def settle(
+    training: TrainingSet, *, seed: int, steps: Steps | None = None
+) -> tuple[CrossValidation, Candidate | None]:
     """The feature map first, at the first shrinkage; then the shrinkage.
 
     Returns:
         The search, and LDA in it; None where a fold has no spread to learn.
     """
     first, *others = SHRINKAGES
-    searches = [prepare(training, features=features, seed=seed) for features in FeatureMap]
-    best = min((_shrunk(search, first) for search in searches), key=_log_loss)
+    steps = steps or Steps()
+    steps.begin(Step.SPREADING, of=2 * len(FeatureMap) + len(others))
+
+    def prepared(features: FeatureMap) -> CrossValidation:
+        found = prepare(training, features=features, seed=seed)
+        steps.did()
+        return found
+
+    def shrunk(
+        estimated: CrossValidation, shrinkage: float
+    ) -> tuple[CrossValidation, Candidate | None]:
+        found = _shrunk(estimated, shrinkage)
+        steps.did()
+        return found
+
+    searches = [prepared(features) for features in FeatureMap]
+    best = min((shrunk(search, first) for search in searches), key=_log_loss)
     if best[1] is None:
         return best
     estimated = next(search for search in searches if search.features is best[0].features)
-    return min([best, *(_shrunk(estimated, other) for other in others)], key=_log_loss)
+    return min([best, *(shrunk(estimated, other) for other in others)], key=_log_loss)
 
 
 def simplest(candidates: Sequence[Candidate]) -> Candidate:

@@ -61,7 +61,7 @@ def export_training_set(
     store: VectorStore,
     *,
     allocate: Callable[[int, int], Vectors] | None = None,
-    on_batch: Callable[[], None] = lambda: None,
+    on_batch: Callable[[float], None] = lambda _: None,
 ) -> tuple[TrainingSet, GalleryState]:
     """Export the whole gallery; starts again when it moved, a few times.
 
@@ -72,7 +72,8 @@ def export_training_set(
         store: the gallery.
         allocate: makes an array (rows, columns) of float32 for the vectors; one in memory unless
             given. Called again where an export starts again or finds more than was announced.
-        on_batch: called before each batch; what it raises ends the export.
+        on_batch: called before each batch with the share that was read; what it raises ends the
+            export.
 
     Returns:
         The references, and the gallery as it was before the export.
@@ -100,15 +101,15 @@ def _export(
     store: VectorStore,
     batches: Iterable[VectorBatch],
     allocate: Callable[[int, int], Vectors],
-    on_batch: Callable[[], None],
+    on_batch: Callable[[float], None],
 ) -> tuple[TrainingSet, GalleryState]:
     state = store.state()
     _require_two_classes(store.gallery, state)
     rows = _Rows(state.total, store.fingerprint.dimension, allocate)
-    on_batch()
+    on_batch(0.0)
     for batch in batches:
         rows.add(batch)
-        on_batch()
+        on_batch(min(rows.filled / state.total, 1.0))
     found = rows.finish()
     if len(found.labels) < 2:
         raise TooFewReferences(
@@ -139,10 +140,11 @@ class _Rows:
         self._codes, self._groups, self._marks = (np.empty(total, dtype=np.int64) for _ in range(3))
         self._label_codes: dict[str, int] = {}
         self._group_codes: dict[Hashable, int] = {}
-        self._filled = 0
+        self.filled = 0
+        """How many there are by now."""
 
     def add(self, batch: VectorBatch) -> None:
-        start, end = self._filled, self._filled + len(batch)
+        start, end = self.filled, self.filled + len(batch)
         if end > len(self._vectors):  # some were added meanwhile
             self._grow(end + end // 8)
         rows = slice(start, end)
@@ -150,18 +152,18 @@ class _Rows:
         self._codes[rows] = [_code(label, self._label_codes) for label in batch.labels]
         self._groups[rows] = group_numbers(batch.groups, self._group_codes, first=start)
         self._marks[rows] = [mark_of(id_) for id_ in batch.ids]
-        self._filled = end
+        self.filled = end
 
     def _grow(self, total: int) -> None:
         vectors = self._allocate(total, self._vectors.shape[1])
-        vectors[: self._filled] = self._vectors[: self._filled]
+        vectors[: self.filled] = self._vectors[: self.filled]
         self._vectors = vectors
         self._codes, self._groups, self._marks = (
             np.resize(column, total) for column in (self._codes, self._groups, self._marks)
         )
 
     def finish(self) -> TrainingSet:
-        found = slice(self._filled)
+        found = slice(self.filled)
         labels = tuple(sorted(self._label_codes))
         place = np.empty(len(labels), dtype=np.int64)
         place[[self._label_codes[label] for label in labels]] = np.arange(len(labels))

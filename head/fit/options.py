@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-
-def _silent(_: str) -> None:
-    """Tell nobody."""
+from head.steps import Steps
 
 
 def _unwatched() -> None:
@@ -24,7 +22,7 @@ class TrainOptions:
     """`auto`, `cuda` or `cpu`, for the logistic regression."""
     in_place: bool = False
     """Vectors beyond half a GiB may be overwritten: two copies of a million would not fit."""
-    say: Callable[[str], None] = _silent
-    """Told what is done now, one line at a time."""
+    steps: Steps = field(default_factory=Steps)
+    """Told what is done now, and how far it is."""
     on_pass: Callable[[], None] = _unwatched
     """Called at least once per pass over the vectors; what it raises ends the run."""

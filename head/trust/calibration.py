@@ -16,7 +16,7 @@ Shapes: M scored references, Q queries, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.fit.temperature import fit_temperature, softmax
+from head.steps import Step
 from head.trust.abstention import Abstention
 from head.trust.conformal import LabelSets
 from head.trust.reliability import ReliabilityBin, calibration_error, reliability
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
+    from head.fit.options import TrainOptions
     from head.trust.neighbours import LeftOutVotes
 
 LINEAR, KNN, AUTO = "linear", "knn", "auto"
@@ -126,7 +128,7 @@ class Calibration:
 
 
 def calibrations(
-    training: TrainingSet, choice: Choice, *, on_pass: Callable[[], None]
+    training: TrainingSet, choice: Choice, options: TrainOptions
 ) -> dict[str, Calibration]:
     """By mode; empty where nothing could be scored, `linear` alone where there is no metric."""
     from head.trust.neighbours import left_out_votes
@@ -134,10 +136,16 @@ def calibrations(
     winner, search = choice.winner, choice.search
     if winner is None:
         return {}
+    options.steps.begin(Step.CALIBRATING, of=len(search.folds))
     held_out = winner.logits
     linear = Calibration.fit(held_out, search.scored_codes)
     votes = left_out_votes(
-        search, training, at_most=CALIBRATED_ON, voting=BY_METRIC, on_block=on_pass
+        search,
+        training,
+        at_most=CALIBRATED_ON,
+        voting=BY_METRIC,
+        on_block=options.on_pass,
+        on_fold=options.steps.did,
     )
     if votes is None:
         return {LINEAR: linear}

@@ -43,6 +43,7 @@ def left_out_votes(
     at_most: int | None = None,
     voting: Voting = BY_METRIC,
     on_block: Callable[[], None] = lambda: None,
+    on_fold: Callable[[], None] = lambda: None,
 ) -> LeftOutVotes | None:
     """Let references vote on those of other groups.
 
@@ -52,6 +53,7 @@ def left_out_votes(
         at_most: so many queries, evenly taken from each fold; None: all that are scored.
         voting: how neighbours are found and vote.
         on_block: called after every block of queries (a sign of life).
+        on_fold: called after every fold.
 
     Returns:
         None where some fold has no metric to learn.
@@ -78,6 +80,7 @@ def left_out_votes(
         ):
             sums.append(tally.sums)
             on_block()
+        on_fold()
     if not sums:
         return None
     return LeftOutVotes(np.concatenate(positions), np.concatenate(sums))

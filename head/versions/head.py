@@ -25,6 +25,7 @@ import numpy as np
 from head.data.held_out import HeldOut
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
+from head.fit.span import Span
 from head.fit.temperature import softmax
 from head.fit.whitening import Metric
 from head.trust.calibration import Calibration
@@ -52,9 +53,10 @@ class ClassMeans:
     """(C,) float32: references per class."""
 
     @classmethod
-    def of(cls, within: WithinClass) -> ClassMeans:
-        """From the statistics of everything."""
-        return cls(within.means.astype(np.float32), within.counts.astype(np.float32))
+    def of(cls, within: WithinClass, span: Span | None = None) -> ClassMeans:
+        """From the statistics of everything, in the coordinates of `span`."""
+        means = (span or Span()).vectors(within.means)
+        return cls(means.astype(np.float32), within.counts.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from head.child import NICENESS
 from head.data.training_set import export_training_set
 from head.fit.options import TrainOptions
 from head.job import retrain
+from head.steps import Standing, Steps
 from head.train import train
 from head.versions import lease, registry
 from head.versions.lease import NAME
@@ -69,10 +70,11 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[Children]:
 
 @pytest.fixture
 def child_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets the child run a program: `say(text)`, `numbers`, `child` and `os` are there."""
+    """Lets the child run a program: `say(text)`, `child` and `os` are there."""
     before = (
         "import json, os, sys, time; from head import child; "
-        "say = lambda text: print(json.dumps({'say': text}), flush=True)\n"
+        "from head.steps import Standing; "
+        "say = lambda text: print(json.dumps({'step': text, 'share': 0.5}), flush=True)\n"
     )
 
     def become(program: str) -> None:
@@ -88,10 +90,10 @@ def test_train__the_same_head_bit_for_bit(clouds: Clouds, trainer: ChildTrainer)
     """Numbers, report and steps are those of the same function in this process."""
     data = clouds.training_set(SIZES)
     champion = train(data)
-    steps: dict[str, list[str]] = {"here": [], "there": []}
+    steps: dict[str, list[Standing]] = {"here": [], "there": []}
 
-    here = train(data, champion, TrainOptions(say=steps["here"].append)).to_stored()
-    options = TrainOptions(say=steps["there"].append)
+    here = train(data, champion, TrainOptions(steps=Steps(steps["here"].append))).to_stored()
+    options = TrainOptions(steps=Steps(steps["there"].append))
     there = trainer.train(data, champion, options).to_stored()
 
     assert steps["there"] == steps["here"]
@@ -128,12 +130,12 @@ def test_retrain__killed_while_training(
 ) -> None:
     """Says what happened; no head is there, none is active, and the next run may start."""
 
-    def kill(_step: str) -> None:
+    def kill(_standing: Standing) -> None:
         for child in children:
             child.kill()
 
     with pytest.raises(HeadError, match=r"ended before it was done \(killed by SIGKILL\)"):
-        retrain(gallery, say=kill, train=trainer.train, allocate=trainer.allocate)
+        retrain(gallery, tell=kill, train=trainer.train, allocate=trainer.allocate)
 
     assert len(children) == 1
     assert gallery.heads() == []
@@ -148,12 +150,12 @@ def test_train__leaves_nothing_on_the_disk(
     child_runs(HANGING)
     seen: list[list[Path]] = []
 
-    def look(_step: str) -> None:
+    def look(_standing: Standing) -> None:
         seen.append(list(tmp_path.iterdir()))
         raise HeadError("seen enough")
 
     with ChildTrainer(tmp_path) as trainer, pytest.raises(HeadError, match="seen enough"):
-        trainer.train(clouds.training_set(SIZES), None, TrainOptions(say=look))
+        trainer.train(clouds.training_set(SIZES), None, TrainOptions(steps=Steps(look)))
     assert seen == [[]]
 
 
@@ -220,18 +222,19 @@ def test_train__gives_way_and_cannot_change_the_vectors(
     """The child runs at a lower priority, on vectors that it may only read."""
     child_runs(
         "def train(training, champion, options):\n"
-        "    options.say(json.dumps([os.nice(0), training.vectors.flags.writeable]))\n"
+        "    words = json.dumps([os.nice(0), training.vectors.flags.writeable])\n"
+        "    options.steps.pass_on(Standing(words, 0.5))\n"
         "    time.sleep(1000)\n"
         "child.train = train; child.main()"
     )
     said: list[list[Any]] = []
 
-    def note(text: str) -> NoReturn:
-        said.append(json.loads(text))
+    def note(standing: Standing) -> NoReturn:
+        said.append(json.loads(standing.step))
         raise HeadError("seen enough")
 
     with pytest.raises(HeadError, match="seen enough"):
-        trainer.train(clouds.training_set(SIZES), None, TrainOptions(say=note))
+        trainer.train(clouds.training_set(SIZES), None, TrainOptions(steps=Steps(note)))
     assert said == [[min(os.nice(0) + NICENESS, 19), False]]
 
 
@@ -279,12 +282,12 @@ def test_retrain__a_lost_lease_ends_the_child(
     child_runs(HANGING)
     monkeypatch.setattr(lease, "RENEW_EVERY_S", 0.01)
 
-    def lose(step: str) -> None:
-        if step == "hanging":
+    def lose(standing: Standing) -> None:
+        if standing.step == "hanging":
             take_over(gallery)
 
     with pytest.raises(HeadBusy, match="took over"):
-        retrain(gallery, say=lose, train=trainer.train, allocate=trainer.allocate)
+        retrain(gallery, tell=lose, train=trainer.train, allocate=trainer.allocate)
     assert len(children) == 1
     assert gallery.heads() == []
 
@@ -293,11 +296,13 @@ def test_child__ends_with_its_parent(clouds: Clouds) -> None:
     """A service that is killed leaves no process behind that trains for nobody."""
     program = (
         "import sys; from head import apart; from head.fit.options import TrainOptions; "
+        "from head.steps import Steps; "
         "from tests.head.conftest import SIZES, Clouds\n"
-        "hanging = 'import time; from head import child; "
-        "child.train = lambda *a: (a[2].say(str(1)), time.sleep(1000)); child.main()'\n"
+        "hanging = 'import time; from head import child; from head.steps import Standing; "
+        "child.train = lambda *a: (a[2].steps.pass_on(Standing(str(1), 0.5)), time.sleep(1000)); "
+        "child.main()'\n"
         "apart.COMMAND = (sys.executable, '-c', hanging)\n"
-        "options = TrainOptions(say=lambda text: print(text, flush=True))\n"
+        "options = TrainOptions(steps=Steps(lambda now: print(now.step, flush=True)))\n"
         "with apart.ChildTrainer() as trainer:\n"
         f"    trainer.train(Clouds({clouds.dimension}).training_set(SIZES), None, options)\n"
     )

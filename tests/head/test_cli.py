@@ -80,7 +80,7 @@ def test_retrain__says_what_it_made(retrain: Retrain) -> None:
     assert "answers from now on" in done.out
     assert "trained on 36 references of 3 classes" in done.out
     assert "macro F1" in done.out
-    assert "exported 36 references of 3 classes" in done.err
+    assert "reading the references" in done.err
 
 
 @pytest.mark.usefixtures("filled")

@@ -98,6 +98,9 @@ class RetrainState(Model):
         {
             "state": "done",
             "step": None,
+            "percent": None,
+            "elapsed_s": None,
+            "eta_s": None,
             "started_at": "2026-11-23T09:00:00+00:00",
             "finished_at": "2026-11-23T09:00:07+00:00",
             "result": {"version": EXAMPLE_VERSION},
@@ -106,15 +109,21 @@ class RetrainState(Model):
         }
     )
 
-    state: Literal["idle", "running", "done", "failed"]
+    state: Literal["idle", "running", "done", "failed", "cancelled"]
     step: str | None
     """What it is doing, in words, while it runs."""
+    percent: float | None
+    """Of the whole that is done, while it runs; never less than before."""
+    elapsed_s: float | None
+    """Since it began, while it runs."""
+    eta_s: float | None
+    """Seconds that are left if the rest goes as what is done; null while it is too early to say."""
     started_at: str | None
     finished_at: str | None
     result: dict[str, Any] | None
     """As `retrain --json` prints it."""
     error: str | None
-    """What happened and what to do, where it failed."""
+    """What happened and what to do, where it failed or was cancelled."""
     error_type: str | None
     """As in a problem."""
 

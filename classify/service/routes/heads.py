@@ -81,4 +81,12 @@ def router() -> APIRouter:
         """The one that runs, or the last one."""
         return RetrainState(**asdict(service.retraining.progress))
 
+    @api.delete("/v1/retrain", summary="Cancel the retrain job", dependencies=[WRITE])
+    def cancel_retrain(service: ServiceDep) -> RetrainState:
+        """Where it runs: it ends within a second, and the active head stays what it is.
+
+        `GET /v1/retrain` says `cancelled` then, or `done` where its head was being published.
+        """
+        return RetrainState(**asdict(service.retraining.cancel()))
+
     return api

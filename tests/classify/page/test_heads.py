@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import expect
 
-from classify.service.retraining import Say
+from classify.service.retraining import Check
 from head.options import RetrainOptions
+from head.steps import Standing, Tell
 from head.trust.calibration import Calibration
 from holotype.errors import TooFewReferences
 from holotype.store.port import VectorStore
@@ -36,19 +37,19 @@ class WatchedTraining(TrainingHere):
         super().__init__(store)
         self.seen = threading.Event()
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Say something, wait, train."""
-        say("waiting to be seen")
+        tell(Standing("waiting to be seen", 0.0))
         assert self.seen.wait(PATIENCE_S)
-        return super().run(options, say)
+        return super().run(options, tell, check)
 
 
 class FailingTraining(TrainingHere):
     """A job that can do nothing."""
 
-    def run(self, options: RetrainOptions, say: Say) -> Mapping[str, Any]:
+    def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Fail."""
-        del options, say
+        del options, tell, check
         raise TooFewReferences("one class only: add references of another")
 
 

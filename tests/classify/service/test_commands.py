@@ -222,7 +222,9 @@ def test_retrain__through_the_service(owner: Running, home: Path) -> None:
     (result,) = trained.lines
     assert result["status"] == "activated"
     # The job's steps are asked for now and then, so a quick one may pass unseen.
-    assert "the service: starting" in trained.err
+    events = [json.loads(line)["progress"] for line in trained.err.splitlines()]
+    assert events[0]["step"] == "starting"
+    assert events[-1]["percent"] == 100
     listed = command(home, "head", "list", "--json")
     assert [line["version"] for line in listed.lines] == [result["version"]]
     shown = command(home, "head", "show", result["version"], "--json")

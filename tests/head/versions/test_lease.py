@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from head.job import retrain
+from head.steps import Standing, Step
 from head.versions import lease, registry
 from head.versions.lease import NAME, Holder, only_retrain
 from holotype.errors import HeadBusy, StoreUnavailable
@@ -128,14 +129,14 @@ def test_retrain__ends_when_it_learns_that_another_took_over(
 ) -> None:
     """A run that stood still makes nothing active, and says who retrains now."""
 
-    def say(step: str) -> None:
-        if "exported" in step:
+    def tell(standing: Standing) -> None:
+        if standing.step == Step.SPREADING:
             take_over(gallery)
 
     with pytest.raises(
         HeadBusy, match=r"took over \(holder process 7 on farm.*made no head active"
     ):
-        retrain(gallery, say=say)
+        retrain(gallery, tell=tell)
     assert gallery.heads() == []
     assert gallery.active_head() is None
     assert gallery.acquire_lease(NAME, holder="third", seconds=1).holder != "third"
@@ -164,15 +165,15 @@ def test_retrain__another_one_ran_while_it_stood_still(
     """A lease that was lost and is free again does not make the older run the newer one."""
     other: list[str | None] = []
 
-    def say(step: str) -> None:
-        if "exported" in step and not other:
+    def tell(standing: Standing) -> None:
+        if standing.step == Step.SPREADING and not other:
             other.append(None)
             held = gallery.acquire_lease(NAME, holder="nobody", seconds=1).holder
             gallery.release_lease(NAME, holder=held)
             other[0] = retrain(gallery).version
 
     with pytest.raises(HeadBusy, match=r"another one made head .* meanwhile"):
-        retrain(gallery, say=say)
+        retrain(gallery, tell=tell)
     active = registry.active(gallery)
     assert active is not None
     assert active.version == other[0]

@@ -1,0 +1,127 @@
+"""How far a retrain is, shown on standard error while it runs.
+
+A bar on a terminal; a line for every step, and every other second, elsewhere; for machines a line
+of JSON, `{"progress": {"step", "percent", "elapsed_s", "eta_s"}}`. Whatever happens inside a step,
+nobody waits for longer than `SILENT_S` without a sign.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from head.steps import Standing, Tell, seconds_left
+from holotype import console
+
+SILENT_S = 1.5
+"""The longest time between two lines, but for what the interpreter itself takes."""
+
+AT_MOST_EVERY_S = 0.5
+"""Lines of one step: a step of a hundred parts is not a hundred lines."""
+
+Show = Callable[[Standing, float], None]
+"""Given where the job stands, and the seconds since it began."""
+
+
+class Follower:
+    """Hears of every part that is done, and shows some of them."""
+
+    def __init__(self, show: Show, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._show, self._clock = show, clock
+        self._began = self._shown_at = clock()
+        self._standing = Standing("opening the gallery", 0.0)
+        self._guard = threading.Lock()
+
+    def tell(self, standing: Standing) -> None:
+        """What the job says."""
+        with self._guard:
+            new = standing.step != self._standing.step or standing.share == 1.0
+            self._standing = standing
+            if new or self._clock() - self._shown_at >= AT_MOST_EVERY_S:
+                self._show_now()
+
+    def look(self) -> None:
+        """Show how it stands if nothing was shown for `SILENT_S`."""
+        with self._guard:
+            if self._clock() - self._shown_at >= SILENT_S:
+                self._show_now()
+
+    def keep_looking(self, ended: threading.Event) -> None:
+        """On a timer, until the job has ended."""
+        while not ended.wait(SILENT_S / 10):
+            self.look()
+
+    def _show_now(self) -> None:
+        self._shown_at = self._clock()
+        self._show(self._standing, self._shown_at - self._began)
+
+
+@contextmanager
+def following(*, as_json: bool) -> Iterator[Tell]:
+    """Show what is told until the block ends."""
+    if not as_json and sys.stderr.isatty():
+        with _bar() as tell:
+            yield tell
+        return
+    follower, ended = Follower(_event if as_json else _line), threading.Event()
+    looking = threading.Thread(target=follower.keep_looking, args=(ended,), daemon=True)
+    looking.start()
+    try:
+        yield follower.tell
+    finally:
+        ended.set()
+        looking.join()  # nothing comes after the result
+
+
+def progress_of(standing: Standing, elapsed_s: float) -> dict[str, Any]:
+    """JSON form; `eta_s` is null while it is too early to say."""
+    left = seconds_left(standing.share, elapsed_s)
+    return {
+        "step": standing.step,
+        "percent": round(100 * standing.share, 1),
+        "elapsed_s": round(elapsed_s, 1),
+        "eta_s": None if left is None else round(left, 1),
+    }
+
+
+def _event(standing: Standing, elapsed_s: float) -> None:
+    console.say_json({"progress": progress_of(standing, elapsed_s)})
+
+
+def _line(standing: Standing, elapsed_s: float) -> None:
+    left = seconds_left(standing.share, elapsed_s)
+    rest = "" if left is None else f", {left:.0f} s left"
+    console.say(f"{standing.step}: {100 * standing.share:.0f} %, {elapsed_s:.0f} s{rest}")
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    """It is drawn again ten times a second by itself, and gone when the block ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """Time since the start, and the rest."""
+
+        def render(self, task: Task) -> Text:
+            elapsed = task.elapsed or 0.0
+            left = seconds_left(task.completed, elapsed)
+            return Text(f"{elapsed:.0f} s" + ("" if left is None else f", {left:.0f} s left"))
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        Left(),
+        console=Console(stderr=True),
+        redirect_stdout=False,  # data would be drawn on standard error
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("opening the gallery", total=1.0)
+        yield lambda now: bar.update(task, description=now.step, completed=now.share)
