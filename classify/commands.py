@@ -114,7 +114,9 @@ def run_query(
             for one in shows:
                 one(result)
 
-        return print_results(chain(first, results), total=len(sources), show=show)
+        code = print_results(chain(first, results), total=len(sources), show=show)
+        access.export_encoder()  # for the next time
+        return code
 
 
 def print_results(
