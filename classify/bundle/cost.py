@@ -119,7 +119,7 @@ def held_out(
         )
     say(f"training a head without {len(asked)} references, to measure what int8 costs")
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    head = train(replace(training, groups=numbers).rows(rest), options=TrainOptions(say=say))
+    head = train(replace(training, groups=numbers).rows(rest), options=TrainOptions())
     by_mark = {
         mark_of(id_): id_ for batch in store.export(changed_until=WHENEVER) for id_ in batch.ids
     }
