@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from holotype.settings import Settings
 
 EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
+EXIT_INTERRUPTED = 130
+
+INTERRUPTED = "interrupted: everything reported as done is kept; the same command finishes the rest"
 
 _ENCODER = "Encoder"
 _STORE = "Store"
@@ -203,8 +206,12 @@ def run(app: typer.Typer) -> None:
         say(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("interrupted: everything reported as done is kept; the same command goes on from there")
-        sys.exit(130)
+        say(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            say(INTERRUPTED)
+        raise
 
 
 @contextmanager
