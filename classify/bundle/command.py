@@ -36,7 +36,8 @@ def run_bundle(file: Path, settings: Settings, *, references: int, int8: bool = 
     _require("onnxruntime", "onnx")
     from holotype.settings import Device
 
-    on_cpu = settings.model_copy(update={"device": Device.CPU})
+    # Torch's own network is exported, also where this machine has an export of it.
+    on_cpu = settings.model_copy(update={"device": Device.CPU, "onnx": False})
     with Access(on_cpu, command="classify bundle", load=quick_start.load_quickly) as access:
         if access.service is not None:
             raise UsageError(
