@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from classify.bundle.table import WORTH_A_WORD
 from holotype.errors import OutputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _HEAD: Final = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 75rem; margin: 1rem auto }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 75rem; margin: auto; padding: 1rem }}
 section {{ display: flex; gap: 1.5rem; border-top: 1px solid #8886; padding: 1rem 0 }}
 h2 {{ font-size: 1rem; margin: 0; overflow-wrap: anywhere }}
 p {{ margin: 0 }}
@@ -73,11 +74,12 @@ class EvidencePage:
         )
 
     def _said(self, answer: Answer) -> str:
-        scores = ", ".join(f"{escape(s.label)} {s.score:.3f}" for s in answer.scores)
+        likely = [s for s in answer.scores if s is answer.scores[0] or s.score >= WORTH_A_WORD]
+        scores = ", ".join(f"{escape(s.label)} {s.score:.3f}" for s in likely)
         why = f" ({escape(answer.why)})" if answer.why else ""
         rows = self._row("because of" if answer.voted else "looks like", answer.neighbours)
         rows += self._row(f"the nearest references of {answer.best}", answer.class_neighbours)
-        return f'<p class="{answer.state}">{answer.state}{why}: {scores}</p>{rows}'
+        return f'<p class="{answer.state}"><b>{answer.state}</b>{why}: {scores}</p>{rows}'
 
     def _row(self, heading: str, evidence: Sequence[Evidence]) -> str:
         items = "".join(

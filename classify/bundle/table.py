@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 WIDEST: Final = 48
 """Columns of a query's name or a label, at most; more of them are cut on the left."""
 
+WORTH_A_WORD: Final = 0.01
+"""Runners-up below this are left out; the JSON has them."""
+
 _STATES: Final = ("answered", "unsure", "unknown")
 
 
@@ -35,7 +38,8 @@ class Table:
 
     def row(self, query: str, answer: Answer) -> str:
         """The line of a query."""
-        first, second = [*answer.scores[:2], None, None][:2]
+        likely = [s for s in answer.scores if s is answer.scores[0] or s.score >= WORTH_A_WORD]
+        first, second = [*likely, None, None][:2]
         state = answer.state.ljust(len(max(_STATES, key=len)))
         cells = [_fitted(query, self._query), state]
         for score in (first, second):
