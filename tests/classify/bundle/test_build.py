@@ -24,6 +24,7 @@ from holotype.errors import BundleError, NoActiveHead, OutputError, UsageError
 from holotype.settings import Device, Settings
 from tests.classify.bundle.conftest import Made
 from tests.classify.conftest import ColourGallery
+from tests.running import running
 
 POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios"}
 
@@ -131,3 +132,12 @@ def test_reader__something_else(tmp_path: Path) -> None:
         BundleReader(tmp_path / "x.png")
     with pytest.raises(BundleError, match="there is no bundle"):
         BundleReader(tmp_path / "y.holotype")
+
+
+def test_bundle__through_a_service(gallery: ColourGallery, tmp_path: Path) -> None:
+    """A gallery that a service owns is refused with the service's address and what to do."""
+    with gallery.open() as store, running(store) as service:
+        settings = Settings.load(home=gallery.home, server=service.url)
+        with pytest.raises(UsageError, match="stop the service") as refused:
+            run_bundle(tmp_path / "x.holotype", settings, references=9)
+        assert service.url in str(refused.value)
