@@ -193,9 +193,9 @@ def our_head(data: Synthetic) -> Predict:
     for candidate in choice.candidates:
         print(f"  {candidate.name}: {candidate.scores.accuracy:.4f} out of fold", flush=True)
     search = choice.search
-    within = within_everything(training, search.features)
+    within = within_everything(training, search.features, search.span)
     within = None if within is None else within.shrunk_at_least(search.shrinkage)
-    layer = Refit(training, search.features, within, TrainOptions()).winner(choice.winner)
+    layer = Refit(training, search, within, TrainOptions()).winner(choice.winner)
     return lambda vectors: names[layer.logits(search.features.of(vectors)).argmax(axis=1)]
 
 

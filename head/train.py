@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
+from head.choice.repeats import out_of_fold
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
-from head.data.held_out import HeldOut
+from head.fit.logistic import is_small
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.steps import Step
@@ -27,11 +29,12 @@ from head.trust.rehearsal import ROUNDS, rehearse
 from head.versions.champion import judge
 from head.versions.head import ClassMeans, Head
 from head.versions.report import training_report
+from head.work import work_of
 from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
-    from head.choice.selection import Choice
+    from head.choice.cross_validation import CrossValidation
     from head.data.training_set import TrainingSet
 
 UNNAMED = "unnamed"
@@ -70,18 +73,26 @@ def train(
     Raises:
         TooFewReferences: there are fewer than two classes.
     """
-    options = options or TrainOptions()
     if len(training.labels) < 2:
         raise TooFewReferences(
             f"a head tells classes apart, and there are only {len(training.labels)}: "
             "train on references of two at least"
         )
+    small = is_small(len(training), min(training.vectors.shape), len(training.labels))
+    # Threads that wait for each other's cores take many times as long beside other work.
+    with threadpool_limits(1 if small else None, user_api="blas"):
+        return _train(training, champion, options or TrainOptions())
+
+
+def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
+    options.steps.expect(work_of(len(training), training.vectors.shape[1], len(training.labels)))
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)
     search, winner, lda = choice.search, choice.winner, choice.lda
     options.steps.begin(Step.JUDGING)
-    comparison = None if champion is None else judge(training, choice, champion)
+    predictions = out_of_fold(training, choice, options)
+    comparison = None if champion is None else judge(training, predictions, champion)
 
     calibration = calibrations(training, choice, options)
     usual = usual_scores(search)
@@ -90,18 +101,18 @@ def train(
     options.on_pass()
 
     options.steps.begin(Step.FITTING)
-    within = within_everything(training, search.features)
+    span = search.span
+    within = within_everything(training, search.features, span)
     within = None if within is None else within.shrunk_at_least(search.shrinkage)
-    metric = None if within is None else Metric.of(within, search.features)
+    metric = None if within is None else Metric.of(within, search.features, span)
+    means = None if within is None else ClassMeans.of(within, span)
     report = training_report(training, choice, within=within, seed=options.seed)
     report["comparison"] = None if comparison is None else comparison.to_dict()
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
-    held_out = _held_out(training, choice)
     options.on_pass()
-    every = np.arange(len(search.codes))
-    flats = Flats.of_classes(search.vectors, search.codes, every) if gate and gate.flats else None
+    flats = _flats(search) if gate and gate.flats else None
     # Last: it may use up the vectors.
-    layer = Refit(training, search.features, within, options).winner(winner)
+    layer = Refit(training, search, within, options).winner(winner)
     return Head(
         record=HeadRecord(UNNAMED, "", status="ready", labels=training.labels, report=report),
         labels=training.labels,
@@ -110,19 +121,18 @@ def train(
         temperature=1.0 if winner is None else winner.temperature,
         features=search.features,
         metric=metric,
-        class_means=None if within is None else ClassMeans.of(within),
+        class_means=means,
         class_flats=flats,
         lda_temperature=1.0 if lda is None else lda.temperature,
-        novelty=None if within is None or metric is None else Novelty.of(within, metric, usual),
+        novelty=None
+        if within is None or metric is None
+        else Novelty.of(within, metric, usual, span),
         gate=gate,
         calibration=calibration,
-        held_out=held_out,
+        held_out=None if predictions is None else predictions.kept(training),
     )
 
 
-def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:
-    if choice.winner is None:
-        return None
-    plan = choice.search.plan
-    predicted = choice.winner.logits.argmax(axis=1)
-    return HeldOut.of(training.marks[plan.rows[plan.scored]], predicted)
+def _flats(search: CrossValidation) -> Flats:
+    flats = Flats.of_classes(search.vectors, search.codes, np.arange(len(search.codes)))
+    return replace(flats, rows=np.asarray(search.span.vectors(flats.rows), np.float32))

@@ -49,7 +49,7 @@ def compared(
     within = within_everything(training, search.features)
     by_cosine = ByNeighbours(present, _voters(training, cosine))
     if within is None:
-        layer = Refit(training, search.features, None, TrainOptions(device="cpu")).logistic(None)
+        layer = Refit(training, search, None, TrainOptions(device="cpu")).winner(None)
         by_metric = by_cosine
     else:
         within = within.shrunk_at_least(search.shrinkage)

@@ -25,17 +25,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from head.choice.cross_validation import CrossValidation, Fold
+from head.choice.cross_validation import CrossValidation
 from head.data.scores import Scores, paired_difference, score
 from head.fit.lda import LinearLayer, discriminants
+from head.fit.logistic import Solution, SolverSpace, make_space, rotated, solve
+from head.fit.statistics import means_alone
 from head.fit.temperature import fit_temperature, log_loss
-from head.fit.whitening import Whitener
+from head.steps import Steps
 
 if TYPE_CHECKING:
-    from head.fit.logistic import SolverSpace
     from head.fit.options import TrainOptions
-    from head.steps import Steps
-    from holotype.references import Vectors
 
 LDA, LOGISTIC, WHITENED, AVERAGE = "lda", "logistic", "whitened logistic", "average"
 """Kinds, from simple to elaborate."""
@@ -141,32 +140,44 @@ def lda_candidate(search: CrossValidation) -> Candidate | None:
     return assess(LDA, LDA, search, layers)
 
 
+def solver_spaces(search: CrossValidation, options: TrainOptions) -> list[SolverSpace]:
+    """Every fold's references, ready for the solver."""
+    spaces = []
+    for fold in search.folds:
+        vectors, codes = search.vectors[fold.trained], search.codes[fold.trained]
+        within = fold.within or means_alone(vectors, codes, n_classes=search.n_classes)
+        spaces.append(make_space(rotated(vectors, within), codes, within, options))
+        options.steps.did()
+    return spaces
+
+
 def logistic_path(
-    search: CrossValidation, options: TrainOptions, *, to_beat: Candidate | None = None
+    search: CrossValidation,
+    spaces: Sequence[SolverSpace],
+    *,
+    to_beat: Candidate | None = None,
+    steps: Steps | None = None,
 ) -> list[Candidate]:
     """Every fold at each C in turn, while that may still win against `to_beat`."""
-    trainees = [
-        _trainee(search, fold, search.vectors[fold.trained], options) for fold in search.folds
-    ]
-    return _path(search, LOGISTIC, STRENGTHS, trainees, to_beat, options.steps)
+    return _path(search, LOGISTIC, STRENGTHS, spaces, to_beat, steps or Steps())
 
 
 def whitened_path(
-    search: CrossValidation, options: TrainOptions, *, to_beat: Candidate | None = None
+    search: CrossValidation,
+    spaces: Sequence[SolverSpace],
+    *,
+    to_beat: Candidate | None = None,
+    steps: Steps | None = None,
 ) -> list[Candidate]:
     """The same, every fold whitened by itself; empty where some fold has no spread."""
-    trainees = []
-    for fold in search.folds:
-        if fold.within is None:
-            return []
-        vectors = search.vectors[fold.trained]
-        whitener = Whitener.learn(fold.within, vectors)
-        trainees.append(_trainee(search, fold, whitener.of(vectors), options, whitener))
-    n = max(len(trainee.space.x) for trainee in trainees)
+    if any(fold.within is None for fold in search.folds):
+        return []
+    n = max(len(space.x) for space in spaces)
     most = max(MOST_PENALTY / search.n_classes, WHITENED_PENALTIES[2])
     strengths = tuple(1 / (p * n) for p in WHITENED_PENALTIES if p <= most)
-    options.steps.did(len(search.folds) * (len(WHITENED_PENALTIES) - len(strengths)))
-    return _path(search, WHITENED, strengths, trainees, to_beat, options.steps)
+    steps = steps or Steps()
+    steps.did(len(search.folds) * (len(WHITENED_PENALTIES) - len(strengths)))
+    return _path(search, WHITENED, strengths, spaces, to_beat, steps)
 
 
 def average_candidate(lda: Candidate, logistic: Candidate, search: CrossValidation) -> Candidate:
@@ -188,61 +199,30 @@ def average_layer(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trainee:
-    """One fold's references, ready for the solver."""
-
-    space: SolverSpace
-    whitener: Whitener | None
-
-    def solve(self, strength: float, start: LinearLayer | None) -> LinearLayer:
-        """The layer for mapped vectors, and from one."""
-        from head.fit.logistic import solve
-
-        if self.whitener is None:
-            return solve(self.space, strength, start=start).layer()
-        start = None if start is None else self.whitener.fold(start)
-        return self.whitener.unfold(solve(self.space, strength, start=start).layer())
-
-
-def _trainee(
-    search: CrossValidation,
-    fold: Fold,
-    vectors: Vectors,
-    options: TrainOptions,
-    whitener: Whitener | None = None,
-) -> _Trainee:
-    from head.fit.logistic import make_space
-
-    codes = search.codes[fold.trained]
-    space = make_space(vectors, codes, n_classes=search.n_classes, options=options)
-    options.steps.did()
-    return _Trainee(space, whitener)
-
-
 def _path(
     search: CrossValidation,
     kind: str,
     strengths: Sequence[float],
-    trainees: Sequence[_Trainee],
+    spaces: Sequence[SolverSpace],
     to_beat: Candidate | None,
     steps: Steps,
 ) -> list[Candidate]:
     """One strength after the other, until it is clear that more does not help."""
     path: list[Candidate] = []
-    layers: list[LinearLayer] | list[None] = [None] * len(trainees)
+    found: list[Solution] | list[None] = [None] * len(spaces)
     patience = _Patience(to_beat)
     for strength in strengths:
-        solved: list[LinearLayer] = []
-        for trainee, start in zip(trainees, layers, strict=True):
-            solved.append(trainee.solve(strength, start))
+        solved: list[Solution] = []
+        for space, start in zip(spaces, found, strict=True):
+            solved.append(solve(space, strength, whitened=kind == WHITENED, start=start))
             steps.did()
-        layers = solved
+        found = solved
+        layers = [one.layer(space) for one, space in zip(found, spaces, strict=True)]
         name = f"{kind}, C = {strength:.3g}"
         path.append(assess(name, kind, search, layers, strength=strength))
         if patience.is_over_with(path[-1]):
             break
-    steps.did(len(trainees) * (len(strengths) - len(path)))  # what need not be tried
+    steps.did(len(spaces) * (len(strengths) - len(path)))  # what need not be tried
     return path
 
 

@@ -1,6 +1,9 @@
 """What every candidate is compared on: the search's features, folds and fold statistics.
 
-Shapes: N references, S of them in the search, M scored, D dimensions, C classes.
+Where references are fewer than dimensions, all of it is about their coordinates in the space that
+they span (`head.fit.span`).
+
+Shapes: N references, S of them in the search, M scored, R coordinates, C classes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from head.data.training_set import TrainingSet
 from head.fit import statistics
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
-from head.fit.statistics import Moments, WithinClass
+from head.fit.span import Span
+from head.fit.statistics import WithinClass
 from holotype.references import Codes, Vectors
 
 Marks = npt.NDArray[np.bool_]
@@ -39,8 +43,10 @@ class CrossValidation:
     """The search's references and the folds that are scored."""
 
     features: FeatureMap
+    span: Span
+    """What the vectors are coordinates in."""
     vectors: Vectors
-    """(S, D) unit rows, after the map."""
+    """(S, R) coordinates of unit rows, after the map."""
     codes: Codes
     """(S,)."""
     n_classes: int
@@ -90,41 +96,62 @@ class CrossValidation:
 
 
 def prepare(
-    training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
+    training: TrainingSet,
+    *,
+    features: FeatureMap = FeatureMap.PLAIN,
+    seed: int = 0,
+    plan: SearchPlan | None = None,
 ) -> CrossValidation:
-    """Plan the search and take the statistics of every fold, in one pass."""
-    plan = plan_search(training.codes, training.groups, training.marks, seed=seed)
+    """Plan the search, unless it is planned, and take the statistics of every fold, in one pass."""
+    plan = plan or plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
-    vectors = features.of(training.vectors if everything else training.vectors[plan.rows])
+    mapped = features.of(training.vectors if everything else training.vectors[plan.rows])
+    span = Span.of(mapped)
+    vectors = span.coordinates(mapped)
     codes, n_classes = training.codes[plan.rows], len(training.labels)
     moments = statistics.gather(vectors, codes, plan.folds, n_classes=n_classes)
+
+    def without(fold: int, trained: Marks) -> WithinClass | None:
+        kept = statistics.total([m for part, m in moments.items() if part != fold])
+        return statistics.within_class(
+            kept, vectors, codes, trained, dimension=training.vectors.shape[1]
+        )
+
     return CrossValidation(
         features=features,
+        span=span,
         vectors=vectors,
         codes=codes,
         n_classes=n_classes,
         plan=plan,
         folds=tuple(
-            Fold(trained, scored, _without(fold, moments, vectors, codes, trained))
+            Fold(trained, scored, without(fold, trained))
             for fold, (trained, scored) in zip(plan.scored_folds, plan.each_fold(), strict=True)
         ),
     )
 
 
-def within_everything(training: TrainingSet, features: FeatureMap) -> WithinClass | None:
-    """Statistics of all N references; None where no class has two that differ."""
+def within_everything(
+    training: TrainingSet, features: FeatureMap, span: Span | None = None
+) -> WithinClass | None:
+    """Statistics of all N references; None where no class has two that differ.
+
+    Of their coordinates in `span`, which is that of all references.
+    """
+    vectors, span = training.vectors, span or Span()
+    if span.basis is not None:
+        vectors, features = span.coordinates(features.of(vectors)), FeatureMap.PLAIN
     everything = statistics.gather(
-        training.vectors,
+        vectors,
         training.codes,
         np.zeros(len(training), dtype=np.int64),
         n_classes=len(training.labels),
         features=features,
     )[0]
-    return statistics.within_class(everything, training.vectors, training.codes, features=features)
-
-
-def _without(
-    fold: int, moments: dict[int, Moments], vectors: Vectors, codes: Codes, trained: Marks
-) -> WithinClass | None:
-    kept = [m for part, m in moments.items() if part != fold]
-    return statistics.within_class(statistics.total(kept), vectors, codes, trained)
+    return statistics.within_class(
+        everything,
+        vectors,
+        training.codes,
+        features=features,
+        dimension=training.vectors.shape[1],
+    )

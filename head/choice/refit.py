@@ -4,7 +4,7 @@ A search's folds used a part of the references; this uses all of them. The penal
 logistic regression per reference stays what was cross-validated, so C shrinks by the same
 share: at the same C the final logits would be larger than those that the temperature was
 fitted to, and every probability too sure of itself. Vectors are mapped
-and whitened a block at a time; beyond `COPY_UP_TO` bytes that is done in place where it may be,
+and rotated a block at a time; beyond `COPY_UP_TO` bytes that is done in place where it may be,
 because two copies of a million vectors would not fit.
 
 Shapes: N references, D dimensions, C classes.
@@ -12,7 +12,6 @@ Shapes: N references, D dimensions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,13 @@ import numpy as np
 
 from head.choice.candidates import AVERAGE, DEFAULT_STRENGTH, LDA, WHITENED, average_layer
 from head.fit.lda import LinearLayer, discriminants
-from head.fit.whitening import Whitener
+from head.fit.logistic import Solution, make_space, rotated, solve
+from head.fit.statistics import means_alone
 
 if TYPE_CHECKING:
     from head.choice.candidates import Candidate
+    from head.choice.cross_validation import CrossValidation
     from head.data.training_set import TrainingSet
-    from head.fit.features import FeatureMap
     from head.fit.options import TrainOptions
     from head.fit.statistics import WithinClass
     from holotype.references import Vectors
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 COPY_UP_TO = 512 * 2**20
 
 BLOCK_ROWS = 8192
-"""Vectors mapped and whitened at a time."""
+"""Vectors mapped and rotated at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,59 +41,60 @@ class Refit:
     """What a final fit needs, whichever candidate won."""
 
     training: TrainingSet
-    features: FeatureMap
+    search: CrossValidation
     within: WithinClass | None
-    """Of all references, shrunk as was settled."""
+    """Of all references in the search's coordinates, shrunk as was settled."""
     options: TrainOptions
 
     def winner(self, winner: Candidate | None) -> LinearLayer:
         """The final layer of a candidate; where nothing was scored, of a logistic regression."""
+        return self.search.span.layer(self.layer(winner))
+
+    def layer(self, winner: Candidate | None) -> LinearLayer:
+        """The same, in the search's coordinates."""
         if winner is not None:
             if winner.kind == LDA and self.within is not None:
                 return discriminants(self.within)
             if winner.kind == AVERAGE and self.within is not None:
                 lda, best = winner.parts
-                return average_layer(lda, discriminants(self.within), best, self.logistic(best))
-        return self.logistic(winner)
+                return average_layer(lda, discriminants(self.within), best, self._logistic(best))
+        return self._logistic(winner)
 
-    def logistic(self, best: Candidate | None) -> LinearLayer:
+    def _logistic(self, best: Candidate | None) -> LinearLayer:
         """A logistic regression at the strength that won; at the default where none could.
 
         It starts from what the first fold found, most of the way there.
         """
+        training = self.training
+        within = self.within or self._means_alone()
+        space = make_space(self._placed(within), training.codes, within, self.options)
         if best is None or best.strength is None:
-            return self._solve(self._mapped(self.features.of), DEFAULT_STRENGTH)
-        strength, start = best.strength * self._share(best), best.layers[0]
-        if best.kind != WHITENED or self.within is None:
-            return self._solve(self._mapped(self.features.of), strength, start)
-        some = self.features.of(self.training.vectors[:: len(self.training) // BLOCK_ROWS + 1])
-        whitener = Whitener.learn(self.within, some)
-        placed = self._mapped(lambda block: whitener.of(self.features.of(block)))
-        return whitener.unfold(self._solve(placed, strength, whitener.fold(start)))
+            return solve(space, DEFAULT_STRENGTH).layer(space)
+        start = Solution.placed(best.layers[0], space)
+        whitened = best.kind == WHITENED and self.within is not None
+        strength = best.strength * self._share(best)
+        return solve(space, strength, whitened=whitened, start=start).layer(space)
 
     def _share(self, candidate: Candidate) -> float:
         """How many of the references a fold was trained on, in the mean."""
         trained = [np.count_nonzero(fold.trained) for fold in candidate.search.folds]
         return float(np.mean(trained)) / len(self.training)
 
-    def _mapped(self, change: Callable[[Vectors], Vectors]) -> Vectors:
-        vectors = self.training.vectors
+    def _means_alone(self) -> WithinClass:
+        training = self.training
+        vectors = self._coordinates(training.vectors)
+        return means_alone(vectors, training.codes, n_classes=len(training.labels))
+
+    def _placed(self, within: WithinClass) -> Vectors:
+        """(N, R) as the solver takes them."""
+        vectors, columns = self.training.vectors, within.means.shape[1]
         may_stay = self.options.in_place and vectors.nbytes > COPY_UP_TO
-        out = vectors if may_stay else np.empty_like(vectors)
+        shape = len(vectors), columns
+        out = vectors if may_stay and vectors.shape == shape else np.empty(shape, np.float32)
         for first in range(0, len(vectors), BLOCK_ROWS):
             rows = slice(first, first + BLOCK_ROWS)
-            out[rows] = change(vectors[rows])
+            out[rows] = rotated(self._coordinates(vectors[rows]), within)
         return out
 
-    def _solve(
-        self, vectors: Vectors, strength: float, start: LinearLayer | None = None
-    ) -> LinearLayer:
-        from head.fit.logistic import make_space, solve
-
-        space = make_space(
-            vectors,
-            self.training.codes,
-            n_classes=len(self.training.labels),
-            options=self.options,
-        )
-        return solve(space, strength, start=start).layer()
+    def _coordinates(self, vectors: Vectors) -> Vectors:
+        return self.search.span.coordinates(self.search.features.of(vectors))

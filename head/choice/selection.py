@@ -23,6 +23,7 @@ from head.choice.candidates import (
     average_candidate,
     lda_candidate,
     logistic_path,
+    solver_spaces,
     ties,
     whitened_path,
 )
@@ -68,11 +69,13 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
     if not search.folds:
         return Choice(search)
     _begin_comparing(search, options.steps)
+    spaces = solver_spaces(search, options)
     # The whitened one first: where it wins, the plain one has the sooner nothing left to win.
-    whitened = whitened_path(search, options, to_beat=lda)
+    whitened = whitened_path(search, spaces, to_beat=lda, steps=options.steps)
     known = filter(None, [lda, *whitened])
     to_beat = max(known, key=lambda candidate: candidate.scores.macro_accuracy, default=None)
-    path = [*logistic_path(search, options, to_beat=to_beat), *whitened]
+    plain = logistic_path(search, spaces, to_beat=to_beat, steps=options.steps)
+    path = [*plain, *whitened]
     logistic = simplest(path)
     if lda is None:
         return Choice(search, tuple(path), logistic)
@@ -81,10 +84,10 @@ def choose(training: TrainingSet, options: TrainOptions | None = None) -> Choice
 
 
 def _begin_comparing(search: CrossValidation, steps: Steps) -> None:
-    """LDA, both paths, and the average; a path is prepared and goes through its strengths."""
+    """Folds are prepared, and both paths go through their strengths."""
     on_paths = len(STRENGTHS) + len(WHITENED_PENALTIES)
     words = f"comparing up to {on_paths + 2} ways to train"
-    steps.begin(Step.COMPARING, of=(on_paths + 2) * len(search.folds), words=words)
+    steps.begin(Step.COMPARING, of=(on_paths + 1) * len(search.folds), words=words)
 
 
 def settle(

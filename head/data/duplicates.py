@@ -71,14 +71,14 @@ def join(groups: Codes, pairs: Codes) -> Codes:
     Returns:
         (N,) groups, numbered from 0 in the order of the groups before.
     """
-    if not pairs.size:
-        return groups
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = int(groups.max()) + 1
-    edges = coo_array((np.ones(pairs.shape[1], dtype=bool), tuple(groups[pairs])), shape=(n, n))
-    components: Codes = connected_components(edges, directed=False)[1].astype(np.int64)
+    first, second = groups[pairs]
+    lowest = np.arange(int(groups.max()) + 1)
+    while (lowest[first] != lowest[second]).any():
+        low = np.minimum(lowest[first], lowest[second])
+        for ends in (lowest[first], lowest[second]):
+            np.minimum.at(lowest, ends, low)
+        lowest = lowest[lowest]
+    components: Codes = np.unique(lowest, return_inverse=True)[1]
     return components[groups]
 
 

@@ -6,39 +6,52 @@ For a strength C the solver minimises, as scikit-learn's `LogisticRegression(C=C
 
 over weights W and a bias that is not penalised (here divided by the number of references).
 
+`whitened`, the penalty is that of weights in the space whitened by the within-class covariance S:
+directions in which references of one class differ are the dear ones.
+
 The method is L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd ed., algorithm 7.4). What
 cuts its passes over the vectors to a fifth is the Hessian that it starts from. Only vectors that
 class k could be mistaken for bend the loss in the weights of class k; they lie about its mean and
 spread as references of one class do. So its block of the Hessian is close to `p_k (1 - p_k)`
-times the within-class covariance about the mean of class k, plus the penalty: diagonal in the
-eigenbasis of that covariance once the bias is counted from the class mean. A path of growing C
-starts each strength from the solution of the one before.
+times the within-class covariance about the mean of class k, plus the penalty: diagonal along the
+eigenvectors of that covariance once the bias is counted from the class mean. So vectors are
+rotated to these, once for both penalties and every strength, and a path of growing C starts each
+strength from the solution of the one before.
 
-Torch does the arithmetic, on a GPU where there is one; memory beyond the vectors is a few
-times the weights plus one block of logits. Nothing here depends on a random number.
+NumPy does the arithmetic of small problems; torch that of others, with all cores, or on a GPU
+where there is one. The functions used here have the same names in both. Memory beyond the vectors
+is a few times the weights plus one block of logits. Nothing here depends on a random number.
 
-Shapes: N vectors, D dimensions, K classes.
+Shapes: N vectors, R coordinates, K classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions
-from holotype.references import Codes, Vectors
+from head.fit.statistics import WithinClass
+from holotype.references import Codes, Floats, Vectors
+
+Array = Any
+"""Of NumPy or torch, float32."""
 
 TOLERANCE = 1e-3
 """Solved when a quasi-Newton step promises less than this share of the loss: from there on
 predictions of fewer than 0.5 % of unseen vectors change (tests compare)."""
 
-ROTATED_UP_TO = 50_000
-"""Vectors; see `SolverSpace`."""
+SMALL = 2**28
+"""Products in the logits of all vectors up to which a problem is small: a pass takes one core a
+few hundredths of a second, a second core would mostly wait, and torch take longer to import."""
+
+SCALED_ON = 4096
+"""Vectors that the mean square length in the whitened space is taken over."""
 
 MAX_STEPS = 200
 HISTORY = 8
@@ -56,120 +69,147 @@ BIAS_CURVATURE_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SolverSpace:
-    """What is trained on, in the coordinates that the solver works in.
+class Backend:
+    """What does the arithmetic."""
 
-    Up to `ROTATED_UP_TO` vectors those are along the axes of the within-class covariance, in
-    which the first Hessian is diagonal. Beyond, a rotated copy would cost more memory than it
-    saves time, and they are the D dimensions themselves.
+    functions: Any
+    """The module: NumPy or torch."""
+    put: Callable[[npt.NDArray[Any]], Array]
+    """There."""
+    get: Callable[[Array], Floats]
+    """Back, as float64."""
+
+
+def backend(*, small: bool, device: str) -> Backend:
+    """NumPy for small problems, unless a GPU was asked for; else torch, where it computes best.
+
+    An Apple GPU is not used: a CPU is quick enough for the sizes there.
     """
+    if small and device != "cuda":
+        return Backend(np, lambda array: array, lambda array: array.astype(np.float64))
+    import torch
 
-    x: Tensor
-    """(N, D) vectors less the mean, along the axes; as they came if not rotated."""
-    y: Tensor
+    where = "cuda" if device in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
+    return Backend(
+        torch,
+        lambda array: torch.from_numpy(array).to(where),
+        lambda tensor: tensor.double().cpu().numpy(),
+    )
+
+
+def is_small(n_vectors: int, n_coordinates: int, n_classes: int) -> bool:
+    """Whether one core is enough for a problem of this size."""
+    return n_vectors * n_coordinates * n_classes <= SMALL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SolverSpace:
+    """What is trained on, along the axes of the within-class covariance."""
+
+    backend: Backend
+    x: Array
+    """(N, R) vectors less the centre, along the axes."""
+    y: Array
     """(N,) classes."""
-    shares: Tensor
+    shares: Array
     """(K,) of the references; 0 for a class without any."""
-    mean: Tensor
-    """(D,) of the vectors."""
-    variances: Tensor
-    """(D,) eigenvalues of the within-class covariance."""
-    axes: Tensor
-    """(D, D) its eigenvectors, as columns."""
-    class_means: Tensor
-    """(D, K) class means less the mean, along the axes."""
-    rotated: bool
+    variances: Array
+    """(R,) within a class."""
+    class_means: Array
+    """(R, K) less the centre, along the axes; 0 for a class without references."""
+    whitened_prices: Array
+    """(R,) what the square of a weight costs in the whitened space, in which vectors are taken to
+    be of unit mean square length."""
+    within: WithinClass
     on_pass: Callable[[], None]
     """Called after every pass over the vectors: a sign of life."""
-
-    @property
-    def offset(self) -> Tensor:
-        """What is still to be subtracted from `x`."""
-        return torch.zeros_like(self.mean) if self.rotated else self.mean
-
-    def to_vectors(self, weights: Tensor) -> Tensor:
-        """(D, K) weights on vectors as they came."""
-        return self.axes @ weights if self.rotated else weights
-
-    def from_vectors(self, weights: Tensor) -> Tensor:
-        """Inverse of `to_vectors`."""
-        return self.axes.T @ weights if self.rotated else weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
     """A solved problem."""
 
-    weights: Tensor
-    """(D, K) in the coordinates of `space`."""
-    bias: Tensor
-    """(K,), for vectors less the mean of `space`."""
-    space: SolverSpace
-    passes: int
+    weights: Array
+    """(R, K) in the coordinates of the space."""
+    bias: Array
+    """(K,), for vectors less the centre."""
+    passes: int = 0
     """Passes over the vectors that it took."""
 
-    def layer(self) -> LinearLayer:
+    @classmethod
+    def placed(cls, layer: LinearLayer, space: SolverSpace) -> Solution:
+        """The same predictions in the coordinates of a space; inverse of `layer`."""
+        weights, bias = layer.weights.T, layer.bias + layer.weights @ space.within.centre
+        put = space.backend.put
+        return cls(put(_float32(space.within.spread.axes.T @ weights)), put(_float32(bias)))
+
+    def layer(self, space: SolverSpace) -> LinearLayer:
         """The linear layer for vectors as they came."""
-        weights = self.space.to_vectors(self.weights).double().cpu()
-        bias = self.bias.double().cpu() - self.space.mean.double().cpu() @ weights
-        return LinearLayer(weights=weights.T.contiguous().numpy(), bias=bias.numpy())
+        weights = (space.within.spread.axes @ space.backend.get(self.weights)).T
+        return LinearLayer(
+            weights=weights, bias=space.backend.get(self.bias) - weights @ space.within.centre
+        )
+
+
+def rotated(vectors: Vectors, within: WithinClass) -> Vectors:
+    """(N, R) float32 less the centre, along the axes of the covariance."""
+    return np.asarray(
+        (vectors - _float32(within.centre)) @ _float32(within.spread.axes), np.float32
+    )
 
 
 def make_space(
-    vectors: Vectors,
-    codes: Codes,
-    *,
-    n_classes: int,
-    options: TrainOptions | None = None,
+    x: Vectors, codes: Codes, within: WithinClass, options: TrainOptions | None = None
 ) -> SolverSpace:
-    """Take (N, D) vectors and (N,) classes. More than `ROTATED_UP_TO` are not copied on a CPU."""
+    """Take (N, R) vectors that are `rotated` by their statistics, and (N,) classes."""
     options = options or TrainOptions()
-    where = torch.device(choose_device(options.device))
-    x, y = torch.from_numpy(vectors).to(where), torch.from_numpy(codes).to(where)
-    mean = x.mean(dim=0)
-    counts = torch.bincount(y, minlength=n_classes).to(x.dtype)
-    sums = x.new_zeros(n_classes, x.shape[1]).index_add_(0, y, x)
-    # A class without references is taken to lie in the middle.
-    means = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], mean)
-    variances, axes = _eigh(_within_class_covariance(x, y, means))
-    rotated = len(x) <= ROTATED_UP_TO
+    small = is_small(len(x), x.shape[1], len(within.counts))
+    there = backend(small=small, device=options.device)
+    shrunk = within.shrunk_variances
+    squares = (x[:: max(1, len(x) // SCALED_ON)] ** 2).mean(axis=0)
+    square_length = np.divide(squares, shrunk, out=np.zeros_like(shrunk), where=shrunk > 0).sum()
+    centred = np.where(within.counts[:, None] > 0, within.means - within.centre, 0.0)
     return SolverSpace(
-        x=(x - mean) @ axes if rotated else x,
-        y=y,
-        shares=counts / len(x),
-        mean=mean,
-        variances=variances.clamp_min(0),
-        axes=axes,
-        class_means=((means - mean) @ axes).T.contiguous(),
-        rotated=rotated,
+        backend=there,
+        x=there.put(x),
+        y=there.put(codes),
+        shares=there.put(_float32(within.counts / len(x))),
+        variances=there.put(_float32(within.spread.variances)),
+        class_means=there.put(_float32((centred @ within.spread.axes).T)),
+        whitened_prices=there.put(_float32(shrunk * square_length)),
+        within=within,
         on_pass=options.on_pass,
     )
 
 
-def _within_class_covariance(x: Tensor, y: Tensor, means: Tensor) -> Tensor:
-    scatter = x.new_zeros(x.shape[1], x.shape[1])
-    for rows in _blocks(len(x), x.shape[1]):
-        centred = x[rows] - means[y[rows]]
-        scatter.addmm_(centred.T, centred)
-    return scatter / len(x)
+def solve(
+    space: SolverSpace,
+    strength: float,
+    *,
+    whitened: bool = False,
+    start: Solution | None = None,
+    tolerance: float = TOLERANCE,
+) -> Solution:
+    """Fit.
 
-
-def _eigh(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and vectors.
-
-    Where references are fewer than dimensions most eigenvalues are rounding errors of zero. Among
-    them single precision may not converge, or give NaN and say nothing; double precision, which
-    takes twice as long, does not. The solver is right along any axes and only faster along these,
-    so the dimensions themselves serve where both fail.
+    Args:
+        space: what to train on.
+        strength: scikit-learn's C.
+        whitened: penalise the weights of whitened vectors.
+        start: what solves a similar problem (another strength, other references) in this space.
+        tolerance: see `TOLERANCE`.
     """
-    for dtype in (covariance.dtype, torch.float64):
-        try:
-            variances, axes = torch.linalg.eigh(covariance.to(dtype))
-        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # stubs lack it
-            continue
-        if bool(variances.isfinite().all() and axes.isfinite().all()):
-            return variances.to(covariance.dtype), axes.to(covariance.dtype)
-    return covariance.diagonal(), torch.eye(len(covariance)).to(covariance)
+    prices = space.whitened_prices
+    if not whitened:
+        prices = space.backend.functions.ones_like(prices)
+    objective = _Objective(space, prices / (strength * len(space.x)))
+    first = objective.zero() if start is None else _Point(start.weights, start.bias)
+    solved, passes = _lbfgs(objective, first, tolerance=tolerance)
+    return Solution(solved.weights, solved.bias, passes)
+
+
+def _float32(array: npt.NDArray[np.floating]) -> Vectors:
+    return np.ascontiguousarray(array, np.float32)
 
 
 def _blocks(n: int, width: int) -> Iterator[slice]:
@@ -178,42 +218,12 @@ def _blocks(n: int, width: int) -> Iterator[slice]:
         yield slice(first, first + size)
 
 
-def solve(
-    space: SolverSpace,
-    strength: float,
-    *,
-    start: LinearLayer | None = None,
-    tolerance: float = TOLERANCE,
-) -> Solution:
-    """Fit.
-
-    Args:
-        space: what to train on.
-        strength: scikit-learn's C.
-        start: what solves a similar problem (another strength, other references), for vectors
-            as they came.
-        tolerance: see `TOLERANCE`.
-    """
-    objective = _Objective(space, strength)
-    first = objective.zero() if start is None else _placed(start, space)
-    solved, passes = _lbfgs(objective, first, tolerance=tolerance)
-    return Solution(weights=solved.weights, bias=solved.bias, space=space, passes=passes)
-
-
-def choose_device(asked: str = "auto") -> str:
-    """`cuda` where there is one and it may be used, else `cpu`.
-
-    An Apple GPU has no eigendecomposition, and a CPU is quick enough for the sizes there.
-    """
-    return "cuda" if asked in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Point:
     """Weights (D, K) and bias (K,), or a direction among them."""
 
-    weights: Tensor
-    bias: Tensor
+    weights: Array
+    bias: Array
 
     def dot(self, other: _Point) -> float:
         """Inner product."""
@@ -221,9 +231,7 @@ class _Point:
 
     def plus(self, other: _Point, times: float) -> _Point:
         """The point `times` the other away from this one."""
-        return _Point(
-            self.weights.add(other.weights, alpha=times), self.bias.add(other.bias, alpha=times)
-        )
+        return _Point(self.weights + times * other.weights, self.bias + times * other.bias)
 
     def scaled(self, factor: float) -> _Point:
         """The direction `factor` times as long."""
@@ -251,18 +259,16 @@ class _Step:
 class _Objective:
     """Loss and gradient, a block of vectors at a time."""
 
-    def __init__(self, space: SolverSpace, strength: float) -> None:
+    def __init__(self, space: SolverSpace, penalties: Array) -> None:
         self._space = space
-        self.penalty = 1.0 / (strength * len(space.x))
-        self._curvature = torch.empty(0)
+        self._penalties = penalties[:, None]
+        self._curvature: Array = None
 
     def zero(self) -> _Point:
         """No weights; the bias that gives every class its share."""
-        space = self._space
-        return _Point(
-            weights=torch.zeros_like(space.class_means),
-            bias=space.shares.clamp_min(1.0 / len(space.x) ** 2).log(),
-        )
+        shares = self._space.shares.clip(min=1.0 / len(self._space.x) ** 2)
+        xp = self._space.backend.functions
+        return _Point(weights=xp.zeros_like(self._space.class_means), bias=xp.log(shares))
 
     def at(self, point: _Point, *, with_curvature: bool = False) -> _State:
         """Loss and gradient at a point: one pass over the vectors.
@@ -270,55 +276,46 @@ class _Objective:
         `with_curvature`: also take the mean of p (1 - p) for `precondition`.
         """
         space, weights = self._space, point.weights
-        offset = point.bias - space.offset @ weights
-        gradient, bias_gradient = torch.zeros_like(weights), torch.zeros_like(offset)
-        curvature, loss = torch.zeros_like(offset), 0.0
-        for rows in _blocks(len(space.x), weights.shape[1]):
-            x, own = space.x[rows], space.y[rows][:, None]
-            p = torch.addmm(offset, x, weights)
-            loss += _to_probabilities(p, own)
+        xp, n = space.backend.functions, len(space.x)
+        gradient, bias_gradient = xp.zeros_like(weights), xp.zeros_like(point.bias)
+        curvature, loss = xp.zeros_like(point.bias), 0.0
+        for rows in _blocks(n, weights.shape[1]):
+            x, own = space.x[rows], space.y[rows]
+            p = x @ weights
+            p += point.bias
+            loss += _to_probabilities(p, own, xp)
             if with_curvature:
-                curvature += (p * (1 - p)).sum(dim=0)
-            p.scatter_add_(1, own, p.new_full((1, 1), -1.0).expand_as(own))
-            gradient.addmm_(x.T, p)
-            bias_gradient += p.sum(dim=0)
-        gradient -= torch.outer(space.offset, bias_gradient)
-        n = len(space.x)
+                curvature += (p * (1 - p)).sum(axis=0)
+            p[xp.arange(len(own)), own] -= 1
+            gradient += x.T @ p
+            bias_gradient += p.sum(axis=0)
         if with_curvature:
             self._curvature = curvature / n
         space.on_pass()
+        penalised = self._penalties * weights
         return _State(
             point=point,
-            loss=loss / n + 0.5 * self.penalty * float((weights**2).sum()),
-            gradient=_Point(gradient / n + self.penalty * weights, bias_gradient / n),
+            loss=loss / n + 0.5 * float((weights * penalised).sum()),
+            gradient=_Point(gradient / n + penalised, bias_gradient / n),
         )
 
     def precondition(self, direction: _Point) -> _Point:
         """Solve with the first Hessian, about the class means."""
         space, curvature = self._space, self._curvature
-        along = direction.weights if space.rotated else space.axes.T @ direction.weights
-        along = along - space.class_means * direction.bias
-        along = along / (space.variances[:, None] * curvature + self.penalty)
-        bias = direction.bias / curvature.clamp_min(BIAS_CURVATURE_FLOOR)
-        bias = bias - (along * space.class_means).sum(dim=0)
-        return _Point(along if space.rotated else space.axes @ along, bias)
+        along = direction.weights - space.class_means * direction.bias
+        along = along / (space.variances[:, None] * curvature + self._penalties)
+        bias = direction.bias / curvature.clip(min=BIAS_CURVATURE_FLOOR)
+        return _Point(along, bias - (along * space.class_means).sum(axis=0))
 
 
-def _placed(layer: LinearLayer, space: SolverSpace) -> _Point:
-    """The same predictions in the coordinates of a space; inverse of `Solution.layer`."""
-    bias = layer.bias + layer.weights @ space.mean.double().cpu().numpy()
-    weights, bias = (torch.from_numpy(array).to(space.x) for array in (layer.weights.T, bias))
-    return _Point(space.from_vectors(weights), bias)
-
-
-def _to_probabilities(logits: Tensor, own: Tensor) -> float:
+def _to_probabilities(logits: Array, own: Array, xp: Any) -> float:
     """Turn (n, K) logits into probabilities in place; the summed loss."""
-    logits -= logits.amax(dim=1, keepdim=True)
-    own_logit = logits.gather(1, own)[:, 0]
-    logits.exp_()
-    sums = logits.sum(dim=1)
+    logits -= xp.amax(logits, axis=1)[:, None]
+    own_logit = logits[xp.arange(len(own)), own]
+    xp.exp(logits, out=logits)
+    sums = logits.sum(axis=1)
     logits /= sums[:, None]
-    return float((sums.log() - own_logit).double().sum())
+    return float((xp.log(sums) - own_logit).sum(dtype=xp.float64))
 
 
 def _lbfgs(objective: _Objective, first: _Point, *, tolerance: float) -> tuple[_Point, int]:

@@ -16,14 +16,16 @@ the lower bound, and how much more is settled by cross-validation.
 Classes with a single reference have a centred vector of zero: they say nothing about the
 spread and are left out of covariance and shrinkage (their mean is kept).
 
-Shapes: N references, D dimensions, C classes, P parts.
+Vectors may be given by R coordinates in the space that they span (`head.fit.span`).
+
+Shapes: N references, D dimensions, R coordinates, C classes, P parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -69,36 +71,77 @@ class Moments:
         return self.origin + self.sums / np.maximum(self.counts, 1)[:, None]
 
 
+@dataclass(frozen=True, eq=False)  # no slots: they would leave no room for what is kept
+class Spread:
+    """A covariance, decomposed once for every shrinkage: these have its eigenvectors in common."""
+
+    covariance: Floats
+    """(R, R)."""
+
+    @cached_property
+    def _decomposed(self) -> tuple[Floats, Floats]:
+        variances, axes = np.linalg.eigh(self.covariance)
+        return np.maximum(variances, 0.0), axes
+
+    @property
+    def variances(self) -> Floats:
+        """(R,) eigenvalues."""
+        return self._decomposed[0]
+
+    @property
+    def axes(self) -> Floats:
+        """(R, R) eigenvectors, as columns."""
+        return self._decomposed[1]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WithinClass:
-    """Class means and the pooled, shrunk within-class covariance."""
+    """Class means and the pooled, shrunk within-class covariance, in R coordinates."""
 
     means: Floats
-    """(C, D)."""
+    """(C, R)."""
     counts: Floats
     """(C,)."""
-    covariance: Floats
-    """(D, D) before shrinkage: mean outer product of vectors less their class mean."""
+    spread: Spread
+    """Before shrinkage: mean outer product of vectors less their class mean."""
     shrinkage: float
     """In (0, 1]: the share of the scaled identity."""
+    dimension: int
+    """D of that identity; R of them are coordinates, outside of which nothing varies."""
+
+    @property
+    def covariance(self) -> Floats:
+        """(R, R) before shrinkage."""
+        return self.spread.covariance
 
     @property
     def centre(self) -> Floats:
-        """(D,) mean of all references."""
+        """(R,) mean of all references."""
         mean: Floats = self.counts @ self.means / self.counts.sum()
         return mean
 
     @property
     def mean_variance(self) -> float:
-        """What the identity is scaled by: the mean of the covariance's eigenvalues."""
-        return float(np.trace(self.covariance)) / len(self.covariance)
+        """What the identity is scaled by: the mean of the covariance's D eigenvalues."""
+        return float(np.trace(self.covariance)) / self.dimension
+
+    @property
+    def floor(self) -> float:
+        """The variance that shrinkage gives every direction."""
+        return self.shrinkage * self.mean_variance
 
     @property
     def shrunk(self) -> Floats:
-        """(D, D) the covariance after shrinkage; positive definite."""
+        """(R, R) the covariance after shrinkage; positive definite."""
         shrunk = (1 - self.shrinkage) * self.covariance
-        shrunk.flat[:: len(shrunk) + 1] += self.shrinkage * self.mean_variance
+        shrunk.flat[:: len(shrunk) + 1] += self.floor
         return shrunk
+
+    @property
+    def shrunk_variances(self) -> Floats:
+        """(R,) its eigenvalues, along the axes of `spread`."""
+        variances: Floats = (1 - self.shrinkage) * self.spread.variances + self.floor
+        return variances
 
     def shrunk_at_least(self, shrinkage: float) -> WithinClass:
         """The same with more shrinkage, where it was less."""
@@ -122,23 +165,19 @@ class WithinClass:
             return None
         centred = vectors - self.means[codes]
         covariance = (n * self.covariance - centred.T @ centred) / left
-        rest = replace(self, counts=counts, covariance=covariance)
+        rest = replace(self, counts=counts, spread=Spread(covariance))
         # What is smaller is what rounding left of a spread that was all in the classes taken out.
         if rest.mean_variance <= float(np.finfo(np.float32).eps) * self.mean_variance:
             return None
         return rest
 
     def whitening(self) -> Floats:
-        """(D, D) W with W @ W.T the inverse of the shrunk covariance.
+        """(R, R) W with W @ W.T the inverse of the shrunk covariance.
 
-        By Cholesky's decomposition, which takes a twentieth of the time of an
-        eigendecomposition. Both differ by a rotation, which no distance or cosine sees.
+        Another W would differ by a rotation, which no distance or cosine sees.
         """
-        from scipy.linalg import solve_triangular
-
-        factor = np.linalg.cholesky(self.shrunk)
-        inverse: Floats = solve_triangular(factor, np.eye(len(factor)), lower=True)
-        return inverse.T
+        whitening: Floats = self.spread.axes / np.sqrt(self.shrunk_variances)
+        return whitening
 
 
 def gather(
@@ -181,6 +220,7 @@ def within_class(
     rows: npt.NDArray[np.bool_] | None = None,
     *,
     features: FeatureMap = FeatureMap.PLAIN,
+    dimension: int | None = None,
 ) -> WithinClass | None:
     """Means, covariance and shrinkage of the references that `moments` were taken from.
 
@@ -190,6 +230,7 @@ def within_class(
         codes: (N,).
         rows: (N,) which of the vectors the moments are of; None: all.
         features: applied to the vectors first, as the moments were.
+        dimension: of the vectors whose coordinates these are; None: of these.
 
     Returns:
         None where the vectors of no class differ: there is no spread to learn.
@@ -201,18 +242,34 @@ def within_class(
     # Singletons' outer products cancel against their means', so all classes may be taken.
     weighted = moments.sums / np.sqrt(np.maximum(moments.counts, 1))[:, None]
     covariance = (moments.scatter - weighted.T @ weighted) / n
-    mean_variance = float(np.trace(covariance)) / len(covariance)
+    dimension = dimension or len(covariance)
+    mean_variance = float(np.trace(covariance)) / dimension
     if mean_variance <= float(np.finfo(np.float32).eps) ** 2:
         return None
     used = spread[codes] if rows is None else spread[codes] & rows
     fourth = _fourth_moment(vectors, codes, used, moments.means, features)
-    shrinkage = _ledoit_wolf(covariance, fourth=fourth, n=n)
+    shrinkage = _ledoit_wolf(covariance, fourth=fourth, n=n, d=dimension)
     # A covariance of full rank may have no need of shrinkage, others must be invertible.
     return WithinClass(
         means=moments.means,
         counts=moments.counts,
-        covariance=covariance,
+        spread=Spread(covariance),
         shrinkage=min(1.0, max(shrinkage, LEAST_SHRINKAGE)),
+        dimension=dimension,
+    )
+
+
+def means_alone(vectors: Vectors, codes: Codes, *, n_classes: int) -> WithinClass:
+    """Of (N, R) vectors of (N,) classes that do not spread."""
+    counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
+    sums = np.zeros((n_classes, vectors.shape[1]))
+    np.add.at(sums, codes, vectors)
+    return WithinClass(
+        means=sums / np.maximum(counts, 1)[:, None],
+        counts=counts,
+        spread=Spread(np.zeros((vectors.shape[1],) * 2)),
+        shrinkage=1.0,
+        dimension=vectors.shape[1],
     )
 
 
@@ -252,13 +309,12 @@ def _fourth_moment(
     return fourth
 
 
-def _ledoit_wolf(covariance: Floats, *, fourth: float, n: float) -> float:
+def _ledoit_wolf(covariance: Floats, *, fourth: float, n: float, d: int) -> float:
     """Shrinkage intensity from the covariance and the fourth moment.
 
     beta is the mean squared error of the covariance, delta its squared distance from the
     scaled identity, both per dimension (Ledoit and Wolf 2004, equations 14 and following).
     """
-    d = len(covariance)
     squares = float((covariance**2).sum())
     mean = float(np.trace(covariance)) / d
     beta = (fourth / n - squares) / (d * n)

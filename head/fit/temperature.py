@@ -18,6 +18,9 @@ LOG_RANGE = (-7.0, 7.0)
 PRECISION = 1e-3
 """Of the logarithm of the temperature."""
 
+FAR_BEHIND = -1e30
+"""Stands for minus infinity: of no probability, and finite."""
+
 
 def softmax(scores: npt.NDArray[np.floating]) -> Floats:
     """(Q, C) probabilities; a row sums to 1."""
@@ -34,25 +37,36 @@ def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:
             be answered.
         codes: (M,) true classes.
 
-    One wrong answer is added to the M, spread over all of them. The loss has one minimum in
-    1 / temperature.
+    One wrong answer is added to the M, spread over all of them. The loss is convex in
+    1 / temperature, so its slope there has one zero, which is bisected.
     """
-    from scipy.optimize import minimize_scalar
-
     rivals = logits.copy()
     np.put_along_axis(rivals, codes[:, None], -np.inf, axis=1)
-    nearest = rivals.argmax(axis=1)
     rivalled = np.isfinite(rivals.max(axis=1))
+    seen = _ahead(logits, codes)
+    wrong = _ahead(logits[rivalled], rivals[rivalled].argmax(axis=1))
+    low, high = LOG_RANGE
+    while high - low > PRECISION:
+        middle = (low + high) / 2
+        steepness = float(np.exp(-middle))
+        slope = _slopes(seen, steepness).mean()
+        if len(wrong):
+            slope += _slopes(wrong, steepness).mean() / len(codes)
+        low, high = (middle, high) if slope > 0 else (low, middle)
+    return float(np.exp((low + high) / 2))
 
-    def loss(logarithm: float) -> float:
-        temperature = float(np.exp(logarithm))
-        seen = log_loss(logits, codes, temperature)
-        if not rivalled.any():
-            return seen
-        return seen + log_loss(logits[rivalled], nearest[rivalled], temperature) / len(codes)
 
-    found = minimize_scalar(loss, bounds=LOG_RANGE, method="bounded", options={"xatol": PRECISION})
-    return float(np.exp(found.x))
+def _ahead(logits: npt.NDArray[np.floating], codes: Codes) -> Floats:
+    """(M, C) how far each label is ahead of the true one; finite."""
+    own = np.take_along_axis(logits, codes[:, None], axis=1)
+    return np.maximum((logits - own).astype(np.float64), FAR_BEHIND)
+
+
+def _slopes(ahead: Floats, steepness: float) -> Floats:
+    """(M,) of the log losses in 1 / temperature: what the probabilities expect to be ahead."""
+    probabilities = softmax(ahead * steepness)
+    slopes: Floats = np.einsum("mc,mc->m", probabilities, ahead)
+    return slopes
 
 
 def log_loss(logits: npt.NDArray[np.floating], codes: Codes, temperature: float = 1.0) -> float:

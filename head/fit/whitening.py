@@ -1,4 +1,4 @@
-"""Whitening by the within-class covariance: as the metric that queries use, and for training.
+"""Whitening by the within-class covariance: the metric that queries use.
 
 Directions along which references of one class differ (pose, focus, lighting) are shrunk,
 those that tell classes apart are kept: within-class covariance normalisation (Hatch,
@@ -14,12 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from head.fit.features import LENGTH_FLOOR, FeatureMap
-from head.fit.lda import LinearLayer
+from head.fit.span import Span
 from head.fit.statistics import WithinClass
-from holotype.references import Floats, Vectors
-
-SCALED_ON = 4096
-"""Vectors that a whitener's mean square length is taken over."""
+from holotype.references import Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +30,16 @@ class Metric:
     features: FeatureMap = FeatureMap.PLAIN
 
     @classmethod
-    def of(cls, within: WithinClass, features: FeatureMap) -> Metric:
-        """The metric that the covariance of vectors after `features` gives."""
+    def of(cls, within: WithinClass, features: FeatureMap, span: Span | None = None) -> Metric:
+        """The metric that the covariance of vectors after `features` gives.
+
+        `span`: what the statistics are coordinates in, for a metric of the vectors.
+        """
+        span = span or Span()
+        matrix = span.matrix(within.whitening(), outside=within.floor**-0.5)
         return cls(
-            matrix=within.whitening().astype(np.float32),
-            centre=within.centre.astype(np.float32),
+            matrix=matrix.astype(np.float32),
+            centre=span.vectors(within.centre).astype(np.float32),
             features=features,
         )
 
@@ -59,35 +61,3 @@ class Metric:
     def place_mapped(self, mapped: Vectors) -> Vectors:
         """The same for vectors after the feature map, such as class means."""
         return np.asarray((mapped - self.centre) @ self.matrix, np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Whitener:
-    """Subtract a centre, multiply by a matrix: vectors of unit mean square length."""
-
-    matrix: Floats
-    """(D, D)."""
-    centre: Floats
-    """(D,)."""
-
-    @classmethod
-    def learn(cls, within: WithinClass, vectors: Vectors) -> Whitener:
-        """From the covariance, with its scale from some of these (N, D) mapped vectors."""
-        matrix, centre = within.whitening(), within.centre
-        some = (vectors[:: max(1, len(vectors) // SCALED_ON)] - centre) @ matrix
-        return cls(matrix / np.sqrt((some**2).sum(axis=1).mean()), centre)
-
-    def of(self, vectors: Vectors) -> Vectors:
-        """(N, D) float32, not of unit length."""
-        matrix, centre = self.matrix.astype(np.float32), self.centre.astype(np.float32)
-        return np.asarray((vectors - centre) @ matrix, np.float32)
-
-    def unfold(self, layer: LinearLayer) -> LinearLayer:
-        """The layer on vectors before whitening that does what `layer` does after it."""
-        weights = layer.weights @ self.matrix.T
-        return LinearLayer(weights=weights, bias=layer.bias - weights @ self.centre)
-
-    def fold(self, layer: LinearLayer) -> LinearLayer:
-        """Inverse of `unfold`: the layer that does after whitening what `layer` does before it."""
-        weights = np.linalg.solve(self.matrix, layer.weights.T).T.astype(np.float64, copy=False)
-        return LinearLayer(weights=weights, bias=layer.bias + layer.weights @ self.centre)

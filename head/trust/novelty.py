@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from head.fit.span import Span
 from head.fit.whitening import Metric
 from head.trust.conformal import LEVELS
 from holotype.references import Floats, Vectors
@@ -56,12 +57,18 @@ class Novelty:
     """Of the second view, in the score that `usual` is about."""
 
     @classmethod
-    def of(cls, within: WithinClass, metric: Metric, usual: Sequence[float] = ()) -> Novelty:
-        """From the statistics that the metric was made of."""
-        present = within.counts > 0
+    def of(
+        cls,
+        within: WithinClass,
+        metric: Metric,
+        usual: Sequence[float] = (),
+        span: Span | None = None,
+    ) -> Novelty:
+        """From the statistics that the metric was made of, in the coordinates of `span`."""
+        present, span = within.counts > 0, span or Span()
         return cls(
             metric=metric,
-            means=within.means[present].astype(np.float32),
+            means=span.vectors(within.means[present]).astype(np.float32),
             spread=float(np.trace(within.covariance)),
             usual=tuple(usual),
         )

@@ -13,12 +13,12 @@ from head.choice.candidates import (
     Candidate,
     lda_candidate,
     logistic_path,
+    solver_spaces,
     whitened_path,
 )
 from head.choice.cross_validation import CrossValidation, prepare
-from head.fit.lda import LinearLayer
+from head.fit.logistic import SolverSpace
 from head.fit.options import TrainOptions
-from head.fit.whitening import Whitener
 from tests.head.conftest import Clouds
 
 
@@ -30,6 +30,11 @@ def search() -> CrossValidation:
     vectors = np.hstack([0.1 * data.vectors, noise / np.linalg.norm(noise, axis=1, keepdims=True)])
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return prepare(replace(data, vectors=unit.astype(np.float32)))
+
+
+def spaces(search: CrossValidation) -> list[SolverSpace]:
+    """Of its folds."""
+    return solver_spaces(search, TrainOptions())
 
 
 def names(path: list[Candidate]) -> list[str]:
@@ -47,8 +52,8 @@ def test_path__ends_where_the_best_is_out_of_reach(search: CrossValidation) -> N
     """A path that gains ever less than what is missing ends sooner, and begins the same."""
     lda = lda_candidate(search)
     assert lda is not None
-    whole = logistic_path(search, TrainOptions())
-    ended = logistic_path(search, TrainOptions(), to_beat=perfect(lda))
+    whole = logistic_path(search, spaces(search))
+    ended = logistic_path(search, spaces(search), to_beat=perfect(lda))
     assert PATIENCE < len(ended) < len(whole)
     assert names(ended) == names(whole)[: len(ended)]
     assert [c.scores for c in ended] == [c.scores for c in whole][: len(ended)]
@@ -63,22 +68,5 @@ def test_path__goes_on_where_it_ties(
     assert lda is not None
     poor = replace(lda, correct=np.zeros_like(lda.correct))
     poor = replace(poor, scores=replace(poor.scores, macro_accuracy=0.0))
-    assert names(follow(search, TrainOptions(), to_beat=poor)) == names(
-        follow(search, TrainOptions())
-    )
-
-
-def test_whitener__folds_what_it_unfolds(search: CrossValidation) -> None:
-    """A layer taken into the whitened space gives there the logits that it gave outside."""
-    within = search.folds[0].within
-    assert within is not None
-    whitener = Whitener.learn(within, search.vectors)
-    random = np.random.default_rng(0)
-    layer = LinearLayer(random.normal(size=(10, 32)), random.normal(size=10))
-    folded = whitener.fold(layer)
-    np.testing.assert_allclose(
-        folded.logits(whitener.of(search.vectors)), layer.logits(search.vectors), atol=1e-4
-    )
-    again = whitener.unfold(folded)
-    np.testing.assert_allclose(again.weights, layer.weights, atol=1e-9)
-    np.testing.assert_allclose(again.bias, layer.bias, atol=1e-9)
+    ready = spaces(search)
+    assert names(follow(search, ready, to_beat=poor)) == names(follow(search, ready))

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from head.choice import refit
-from head.choice.candidates import Candidate, logistic_path, whitened_path
+from head.choice.candidates import Candidate, logistic_path, solver_spaces, whitened_path
 from head.choice.cross_validation import prepare, within_everything
 from head.choice.refit import Refit
 from head.fit.features import FeatureMap
@@ -26,10 +26,10 @@ def test_refit__penalty_per_reference_is_the_cross_validated_one() -> None:
     """
     data = Clouds(24).training_set({"ant": 40, "bee": 40, "wasp": 40})
     search = prepare(data)
-    judged = logistic_path(search, TrainOptions())[0]
+    judged = logistic_path(search, solver_spaces(search, TrainOptions()))[0]
     assert judged.strength == 1.0
 
-    layer = Refit(data, search.features, None, TrainOptions()).logistic(judged)
+    layer = Refit(data, search, None, TrainOptions()).winner(judged)
 
     theirs = LogisticRegression(C=0.8, tol=1e-8, max_iter=5000).fit(data.vectors, data.codes)
     weights = layer.weights - layer.weights.mean(axis=0)
@@ -43,11 +43,11 @@ def test_refit__start_changes_nothing(follow: Callable[..., list[Candidate]]) ->
     """From what a fold found or from nothing: the same probabilities come out."""
     data = Clouds(24, spread=0.45).training_set({"ant": 40, "bee": 40, "wasp": 40})
     search = prepare(data)
-    judged = follow(search, TrainOptions())[1]
+    judged = follow(search, solver_spaces(search, TrainOptions()))[1]
     nothing = LinearLayer(np.zeros((3, 24)), np.zeros(3))
-    fit = Refit(data, search.features, within_everything(data, search.features), TrainOptions())
+    fit = Refit(data, search, within_everything(data, search.features), TrainOptions())
     found, afresh = (
-        fit.logistic(start).logits(search.features.of(data.vectors))
+        fit.winner(start).logits(search.features.of(data.vectors))
         for start in (judged, replace(judged, layers=(nothing,) * len(judged.layers)))
     )
     differences = found - found.mean(axis=1, keepdims=True)
@@ -63,7 +63,8 @@ def test_refit__large_vectors_are_overwritten_only_where_that_is_allowed(
 ) -> None:
     """A caller's array is its own, however large; a job that exported it may give it up."""
     monkeypatch.setattr(refit, "COPY_UP_TO", 0)
-    data = Clouds(8).training_set({"ant": 4, "bee": 4})
+    data = Clouds(8).training_set({"ant": 5, "bee": 4})
     before = data.vectors.copy()
-    Refit(data, FeatureMap.ROOT, None, TrainOptions(in_place=in_place)).logistic(None)
+    search = prepare(data, features=FeatureMap.ROOT)
+    Refit(data, search, None, TrainOptions(in_place=in_place)).winner(None)
     assert np.array_equal(data.vectors, before) is not in_place

@@ -126,5 +126,6 @@ export const api = {
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
   retrain: (options) => call("POST", "v1/retrain", { json: options }),
+  cancelRetrain: () => call("DELETE", "v1/retrain"),
   retrainState: () => call("GET", "v1/retrain"),
 };
