@@ -68,7 +68,7 @@ class OnnxFacts:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
         recipe = asdict(self.recipe)
-        del recipe["max_pixels"]  # a setting, no fact
+        del recipe["max_pixels"], recipe["thumbnail_side"]  # settings, no facts
         return {
             "fingerprint": self.fingerprint.to_dict(),
             "recipe": recipe,
