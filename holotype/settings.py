@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     compile: bool = False
     """Compile the network for whole batches: a minute at the start, for long runs on a GPU. No
     part of the fingerprint: vectors differ by rounding alone."""
+    onnx: bool = True
+    """Run the encoder from its export where this machine has no GPU, and make that export
+    (`holotype.encoder.exports`). Needs the extra `onnx`."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Decoding threads; None: the number of cores."""
 
@@ -221,6 +224,7 @@ class GivenSettings(TypedDict, total=False):
     precision: str
     batch_size: int
     compile: bool
+    onnx: bool
     workers: int
     max_megapixels: int
     home: str | Path

@@ -119,6 +119,8 @@ class OnnxEncoder:
         """
         if zlib.crc32(network) != facts.crc32:
             raise EncoderError("an exported encoder is damaged: its checksum is another one")
+        if facts.recipe.describe() != facts.fingerprint.preprocessing:
+            raise EncoderError("an exported encoder was made for pictures that are read otherwise")
         self._facts = facts
         self._recipe = replace(facts.recipe, max_pixels=max_pixels)
         self._session = open_session(network, threads=threads)

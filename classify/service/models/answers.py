@@ -39,6 +39,7 @@ _ANSWER = {
     "disagrees": False,
     "runners_up": [{"label": "hoverfly", "score": 0.07}],
     "neighbours": [_NEIGHBOUR],
+    "class_neighbours": [],
     "voted": 100,
     "head": "20260301-020000-3f2a",
     "known_as": None,

@@ -6,6 +6,7 @@
 import { askForKey, hasKey, withKey } from "./key.js";
 
 const BUSY = "urn:holotype:problem:queue-full";
+const TOO_MANY = 429; // what a proxy says
 const BUSY_TRIES = 60;
 
 export class ApiError extends Error {
@@ -66,7 +67,7 @@ async function patiently(action, signal) {
     try {
       return await action();
     } catch (error) {
-      if (error.type !== BUSY || tries >= BUSY_TRIES) throw error;
+      if ((error.type !== BUSY && error.status !== TOO_MANY) || tries >= BUSY_TRIES) throw error;
       await pause(error.waitS * 1000, signal);
     }
   }
@@ -104,6 +105,7 @@ export const api = {
   gallery: () => call("GET", "v1/gallery"),
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
+  exported: () => call("GET", "v1/export", { as: "blob" }),
   renameClass: (label, to) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to } }),
   removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
@@ -123,5 +125,6 @@ export const api = {
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
   retrain: (options) => call("POST", "v1/retrain", { json: options }),
+  cancelRetrain: () => call("DELETE", "v1/retrain"),
   retrainState: () => call("GET", "v1/retrain"),
 };
