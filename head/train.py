@@ -29,6 +29,7 @@ from head.trust.rehearsal import ROUNDS, rehearse
 from head.versions.champion import judge
 from head.versions.head import ClassMeans, Head
 from head.versions.report import training_report
+from head.work import work_of
 from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
@@ -84,6 +85,7 @@ def train(
 
 
 def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
+    options.steps.expect(work_of(len(training), training.vectors.shape[1], len(training.labels)))
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)

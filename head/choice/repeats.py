@@ -4,7 +4,7 @@ The folds of a search differ with its seed and with every reference that comes o
 hundred references move a point or two with them. So the winner's recipe is fitted again, without
 any search, over several divisions that last (`head.data.folds.lasting_folds`): two heads of nearly
 the same references are scored by nearly the same models, and the luck that is left is averaged.
-A fixed recipe costs a fraction of the search; beyond `FITTED_AT_MOST` references the search's own
+A fixed recipe costs a fraction of the search; beyond a few thousand references the search's own
 answers do, whose luck is small there.
 
 Shapes: N references, M of them scored, R divisions, C classes.
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from head.choice.cross_validation import divided
 from head.choice.refit import Refit
-from head.data.folds import N_FOLDS, NEVER_SCORED, lasting_folds
+from head.data.folds import N_FOLDS, NEVER_SCORED, divisions_of, lasting_folds
 from head.data.held_out import HeldOut
 from head.data.plan import SearchPlan
 from head.fit.features import FeatureMap
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-
-MOST_DIVISIONS = 5
-"""A tenth gained nothing more: the luck of the references is left (`docs/LAB.md`)."""
-
-FITTED_AT_MOST = 3_000
-"""References times divisions: bounds the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +56,7 @@ def out_of_fold(
 ) -> OutOfFold | None:
     """Ask the winner of a search about every reference that can be scored.
 
-    The seed plays no part up to `FITTED_AT_MOST` references.
+    The seed plays no part where `divisions_of` gives any.
 
     Returns:
         None where no class can be both trained and scored.
@@ -71,7 +65,7 @@ def out_of_fold(
     search, winner = choice.search, choice.winner
     if winner is None:
         return None
-    divisions = min(MOST_DIVISIONS, FITTED_AT_MOST // len(training))
+    divisions = divisions_of(len(training))
     options.steps.begin(Step.JUDGING, of=divisions * N_FOLDS)
     if not divisions:
         return OutOfFold(search.plan.rows[search.plan.scored], winner.logits[None])
@@ -101,7 +95,7 @@ def _logits(
     layers = []
     for fold in ready.folds:
         some = placed.rows(np.flatnonzero(fold.trained))
-        layers.append(Refit(some, ready, fold.within, options).winner(winner))
+        layers.append(Refit(some, ready, fold.within, options).layer(winner))
         options.steps.did()
         options.on_pass()
     logits = np.zeros((len(training), search.n_classes), np.float32)
