@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,10 @@ from classify.bundle import sources
 from classify.bundle.archive import BundleReader, BundleWriter
 from classify.bundle.command import run_bundle
 from classify.bundle.sample import per_class
+from holotype.encoder import load_encoder
+from holotype.encoder.exports import export_apart, export_path
 from holotype.errors import BundleError, NoActiveHead, OutputError, UsageError
-from holotype.settings import Settings
+from holotype.settings import Device, Settings
 from tests.classify.bundle.conftest import Made
 from tests.classify.conftest import ColourGallery
 from tests.running import running
@@ -86,6 +91,17 @@ def test_bundle__where_nothing_can_be_written(made: Made, tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="cannot write bundle"):
         made.bundle(tmp_path / "nowhere" / "x.holotype")
     assert not list(tmp_path.iterdir())
+
+
+def test_bundle__where_the_encoder_was_exported(made: Made, tmp_path: Path) -> None:
+    """Torch's network is sealed, whatever this machine answers with."""
+    settings = made.settings.model_copy(update={"onnx": True, "device": Device.CPU})
+    fingerprint = load_encoder(settings).fingerprint
+    own = Made(settings.model_copy(update={"home": tmp_path / "home"}), made.folder, made.queries)
+    shutil.copytree(settings.home, own.settings.home)
+    assert os.waitpid(export_apart(own.settings, fingerprint) or 0, 0)[1] == 0
+    assert export_path(own.settings.home, fingerprint).exists()
+    assert zipfile.is_zipfile(own.bundle(tmp_path / "x.holotype"))
 
 
 def test_reader__refuses_pickles(tmp_path: Path) -> None:
