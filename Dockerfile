@@ -59,4 +59,4 @@ ENV HF_HOME=/models \
 USER 10001
 VOLUME ["/models", "/data"]
 EXPOSE 8000
-CMD ["classify", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["classify", "serve", "--host", "0.0.0.0", "--port", "8000", "--create"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
 from holotype.fingerprint import Fingerprint
-from holotype.gallery_encoder import Load, load_for, remember, require_same_encoder
+from holotype.gallery_encoder import Load, export_for, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -132,7 +132,12 @@ class Access:
         return (self.service or self.store).fingerprint
 
     def space(
-        self, name: str | None, dimension: int | None = None, *, first: int | None = None
+        self,
+        name: str | None,
+        dimension: int | None = None,
+        *,
+        first: int | None = None,
+        exported: Fingerprint | None = None,
     ) -> Fingerprint:
         """The space of vectors that come from elsewhere: as it was named, or the gallery's.
 
@@ -140,6 +145,7 @@ class Access:
             name: what the caller calls it; None: whatever the gallery holds.
             dimension: numbers of a vector; None: as many as the gallery's have.
             first: numbers of the first vector, for a gallery that is not there yet.
+            exported: what an export says of its vectors: nothing else may be meant.
 
         Raises:
             FingerprintMismatch: the gallery holds something else.
@@ -148,6 +154,8 @@ class Access:
         try:
             stored = self.fingerprint
         except GalleryMissing:
+            if exported is not None:
+                return exported
             dimension = dimension or first
             if name is None or dimension is None:
                 raise GalleryMissing(
@@ -156,7 +164,7 @@ class Access:
                 ) from None
             return Fingerprint.of_space(name, dimension)
         wanted = stored if name is None else Fingerprint.of_space(name, stored.dimension)
-        wanted = replace(wanted, dimension=dimension or wanted.dimension)
+        wanted = exported or replace(wanted, dimension=dimension or wanted.dimension)
         if wanted != stored:
             raise FingerprintMismatch(self.gallery.gallery, stored, wanted)
         return stored
@@ -177,7 +185,8 @@ class Access:
             fingerprint = space or self.encoder().fingerprint
         with self._opening:
             store = self._store or self._open_store(fingerprint)
-        remember(self.settings, fingerprint)
+        if space is None:  # otherwise nothing was loaded
+            remember(self.settings, fingerprint)
         return store
 
     def encoder(self) -> Encoder:
@@ -196,6 +205,14 @@ class Access:
                     self.settings, self._stored_fingerprint(), self._load or load_encoder
                 )
             return self._encoder
+
+    def export_encoder(self) -> None:
+        """Have the encoder exported, if it was needed: in the background, so that it starts fast.
+
+        See `holotype.encoder.exports`.
+        """
+        if self._encoder is not None:
+            export_for(self.settings, self._encoder)
 
     def require_same_encoder(self) -> None:
         """Refuse settings that contradict the gallery's encoder, here or in the service.

@@ -1,8 +1,9 @@
 """Labelled vectors as an Arrow stream: written by a service, read by whoever asks it.
 
 One record batch after the other, so that neither side holds more than one: columns `id`,
-`vector` (D float32, unit length), `label` and `group` (null where there is none). The schema's
-metadata says which gallery and which space they are of, as `GET /v1/gallery` does.
+`vector` (D float32, unit length), `label` and `group` (null where there is none), or all columns of
+`holotype.exports`. The schema's metadata says which gallery and which space they are of, as
+`GET /v1/gallery` does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
+from holotype.exports import whole_batch, whole_rows, whole_schema
 from holotype.references import VectorBatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from holotype.columns import References
+    from holotype.exports import Whole
     from holotype.fingerprint import Fingerprint
 
 STREAM_TYPE: Final = "application/vnd.apache.arrow.stream"
@@ -44,6 +47,39 @@ def write_stream(
     with pa.ipc.new_stream(file, schema) as stream:
         for batch in batches:
             stream.write_batch(record_batch(batch))
+
+
+def write_whole_stream(
+    batches: Whole, file: BinaryIO, *, gallery: str, fingerprint: Fingerprint
+) -> None:
+    """Write whole references with their thumbnails, some at a time.
+
+    Args:
+        batches: from `holotype.exports.whole_references`.
+        file: to write to.
+        gallery: its name.
+        fingerprint: of its space.
+    """
+    import pyarrow as pa
+
+    schema = whole_schema(fingerprint, gallery=gallery, thumbnails=True)
+    with pa.ipc.new_stream(file, schema) as stream:
+        for items in batches:
+            if items:
+                stream.write_batch(whole_batch(items, thumbnails=True))
+
+
+def read_whole_stream(file: BinaryIO) -> Whole:
+    """What `write_whole_stream` wrote, as it comes.
+
+    Raises:
+        ValueError: this is no such stream.
+    """
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(file) as stream:
+        for batch in stream:
+            yield whole_rows(batch)
 
 
 def read_stream(file: BinaryIO) -> Iterator[VectorBatch]:

@@ -23,6 +23,7 @@ from holotype.transport import ANSWER_S, PATIENCE_S, Transport, file_of, not_a_s
 from holotype.uploads import BYTES_PER_NUMBER, json_requests
 
 if TYPE_CHECKING:
+    from holotype.exports import Whole
     from holotype.intake.vectors import VectorRecord
 
 IDS_PER_CALL = 5_000
@@ -254,6 +255,21 @@ class ServiceClient:
             except (ValueError, KeyError, OSError) as error:
                 raise not_a_service(response) from error
 
+    def export_whole(self, *, where: Where = EVERYTHING, moment: bool = True) -> Whole:
+        """`GET /v1/export` with everything that a reference is, thumbnails too.
+
+        Raises:
+            UsageError, StoreMoved: as for `export_vectors`.
+        """
+        from holotype.arrow import read_whole_stream
+
+        params = {"where": where.expressions(), "moment": moment, "whole": True}
+        with self._transport.stream("GET", "/v1/export", params=params) as response:
+            try:
+                yield from read_whole_stream(file_of(response))
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise not_a_service(response) from error
+
     # -- pictures -------------------------------------------------------------------
 
     def classify(
@@ -343,13 +359,14 @@ def _size(record: VectorRecord) -> int:
 
 
 def _said(record: VectorRecord) -> dict[str, Any]:
-    return {
+    said = {
         "id": record.id,
         "label": record.label,
         "group": record.group,
         "source": record.source,
         "meta": dict(record.meta),
     }
+    return said if record.kept is None else {**said, "kept": record.kept.to_json()}
 
 
 def _files(images: Sequence[Outgoing]) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -142,7 +142,7 @@ class Gallery:
 
         Args:
             paths: image files, folders whose folders are the classes, or one manifest (.csv,
-                .tsv, .jsonl, .parquet).
+                .tsv, .jsonl, .parquet, or .json of COCO).
             label: of all pictures; needed for single files.
             group: what belongs together: a name, `folder`, or `re:EXPRESSION`.
             meta: of all pictures.
@@ -171,7 +171,7 @@ class Gallery:
         )
         if isinstance(source, Manifest):
             for notice in source.notices:
-                _log.warning("%s: %s", manifest, notice)
+                _log.warning("%s: %s", source.file, notice)
         said = Outcomes()
         with self._adding, open_hashes(hash_file(settings)) as hashes:
             add(

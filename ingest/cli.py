@@ -61,7 +61,8 @@ def add(
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="CSV, JSONL or Parquet with columns path, label, maybe group; others are metadata."
+            help="CSV, JSONL or Parquet with columns path or file_name, label, maybe group; others "
+            "are metadata. Or a COCO file (.json)."
         ),
     ] = None,
     vectors: Annotated[
@@ -74,6 +75,12 @@ def add(
     space: Annotated[
         str | None,
         typer.Option(help="What the space of --vectors is called (default: the gallery's)."),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The paths of --manifest are relative to DIR (default: its folder)."
+        ),
     ] = None,
     group: _Group = None,
     set_: _Set = None,
@@ -99,10 +106,10 @@ def add(
         as_json=as_json,
     )
     if vectors is not None:
-        if paths or label or manifest or group:
+        if paths or label or manifest or group or root:
             raise UsageError(
                 "a file of vectors names labels and groups itself: leave out PATH, --label, "
-                "--manifest and --group"
+                "--manifest, --root and --group"
             )
         rows = read_vectors(vectors, assignments=set_ or [])
         _exit(run_add_vectors(rows, settings, options, space=space))
@@ -117,6 +124,7 @@ def add(
         assignments=set_ or [],
         splits_are_classes=splits_are_classes,
         max_meta_keys=settings.max_meta_keys,
+        root=root,
     )
     _exit(run_add(found, settings, options))
 
@@ -256,6 +264,22 @@ def backup(
     from ingest.maintenance_commands import run_backup
 
     run_backup(settings, file, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def export(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or empty.")],
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only key=value or key!=value; repeatable.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Write references, vectors and thumbnails as files, which `add --vectors` takes back."""
+    from ingest.export_command import run_export
+
+    run_export(settings, folder, where=where or [], as_json=as_json)
 
 
 @app.command()

@@ -58,6 +58,7 @@ def read_source(
     assignments: Sequence[str],
     splits_are_classes: bool = False,
     max_meta_keys: int = MAX_META_KEYS,
+    root: Path | None = None,
 ) -> Source:
     """The pictures that the command line names.
 
@@ -72,10 +73,11 @@ def read_source(
         meta=read_assignments(assignments),
         splits_are_classes=splits_are_classes,
         max_meta_keys=max_meta_keys,
+        root=root,
     )
     if isinstance(found, Manifest):
         for notice in found.notices:
-            console.say(f"notice: {manifest}: {notice}")
+            console.say(f"notice: {found.file}: {notice}")
     return found
 
 
@@ -131,8 +133,17 @@ def run_add_vectors(
     """`ingest add --vectors`: the same for vectors that come from elsewhere."""
 
     def begin(access: Access, _: ExitStack) -> Stream:
-        wanted = access.space(space, first=found.dimension)
-        add = vector_adder(access, wanted, options.on_conflict, dry_run=options.dry_run)
+        exported = found.fingerprint
+        if exported is not None and space not in {None, exported.space}:
+            raise UsageError(f"{found.file} holds {exported.describe()}: leave out --space")
+        wanted = access.space(space, first=found.dimension, exported=exported)
+        add = vector_adder(
+            access,
+            wanted,
+            options.on_conflict,
+            dry_run=options.dry_run,
+            exported=exported is not None,
+        )
         return (add(rows) for rows in found.incoming(wanted))
 
     return _run(found, settings, options, begin, unit="vectors")
@@ -183,6 +194,7 @@ def _run(
             advance=bar.advance,
             summary=summary,
         )
+        access.export_encoder()
     if options.as_json:
         console.out_json({"summary": summary.to_dict()})
     return summary.exit_code

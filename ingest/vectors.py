@@ -11,6 +11,7 @@ from holotype.errors import GalleryMissing
 from holotype.intake import steps
 from holotype.intake.batch import Intake
 from holotype.intake.in_flight import InFlight
+from holotype.intake.kept import Kept
 from holotype.intake.vectors import VectorRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from ingest.dry_run import DryBackend
@@ -27,7 +28,12 @@ AddVectors = Callable[[Sequence["Incoming"]], list[FileOutcome]]
 
 
 def vector_adder(
-    access: Access, space: Fingerprint, on_conflict: OnConflict, *, dry_run: bool = False
+    access: Access,
+    space: Fingerprint,
+    on_conflict: OnConflict,
+    *,
+    dry_run: bool = False,
+    exported: bool = False,
 ) -> AddVectors:
     """How vectors are added to this gallery, which is made where it is missing.
 
@@ -36,6 +42,7 @@ def vector_adder(
         space: of the vectors, from `Access.space`.
         on_conflict: what to do with a reference that is present under another label.
         dry_run: change nothing.
+        exported: they are references that come back as they were.
 
     Raises:
         StoreError: the gallery cannot be made.
@@ -47,20 +54,22 @@ def vector_adder(
         dry = DryBackend(gallery, lambda: None, workers=1)
         return partial(_would_add, dry, on_conflict)
     if access.service is not None:
-        return partial(_add_through, access.service, on_conflict)
+        return partial(_add_through, access.service, on_conflict, exported)
     return partial(Intake(access.made_store(space), None).add_vectors, on_conflict=on_conflict)
 
 
 def _add_through(
-    service: ServiceClient, on_conflict: OnConflict, items: Sequence[Incoming]
+    service: ServiceClient, on_conflict: OnConflict, exported: bool, items: Sequence[Incoming]
 ) -> list[FileOutcome]:
-    records = [_record(item.embedded) for item in items if item.embedded is not None]
+    records = [_record(item.embedded, exported) for item in items if item.embedded is not None]
     answered = iter(service.add_vectors(records, on_conflict=on_conflict))
     return [item.report() if item.embedded is None else next(answered) for item in items]
 
 
-def _record(embedded: EmbeddedReference) -> VectorRecord:
+def _record(embedded: EmbeddedReference, exported: bool) -> VectorRecord:
     reference = embedded.reference
+    size = reference.width, reference.height
+    kept = Kept(reference.sha256, *size, reference.added_at, embedded.thumbnail)
     return VectorRecord(
         vector=embedded.vector,
         label=reference.label,
@@ -68,6 +77,7 @@ def _record(embedded: EmbeddedReference) -> VectorRecord:
         group=reference.group,
         meta=reference.meta,
         source=reference.source,
+        kept=kept if exported else None,
     )
 
 

@@ -19,10 +19,10 @@ from classify.answering.answers import Evidence
 from classify.answering.knn import Ranked, by_cosine, by_metric
 
 if TYPE_CHECKING:
+    from classify.answering.classifier import Searched
     from classify.answering.options import QueryOptions
     from head.fit.whitening import Metric
     from holotype.references import Vectors
-    from holotype.store.port import VectorStore
 
 ROW: Final = 4
 """References in it, at most, and at most as many as `evidence` asks for."""
@@ -32,7 +32,7 @@ RANKED: Final = 20
 
 
 def class_rows(
-    store: VectorStore,
+    store: Searched,
     vectors: Vectors,
     labels: Mapping[int, str],
     *,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast, overload
 
 from classify.answering import knn, linear, trust
 from classify.answering.answers import Answer, Evidence, Part
@@ -19,13 +19,36 @@ from classify.answering.options import QueryOptions
 from classify.answering.scoring import Scoring
 from classify.answering.snapshot import Snapshot, SnapshotCache
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
-from holotype.references import Reference, Vectors, Where
+from holotype.references import EVERYTHING, Neighbour, Reference, Vectors, Where
 from holotype.votes import Weighting
 
 if TYPE_CHECKING:
     from head.fit.whitening import Metric
     from head.versions.head import Head
     from holotype.store.port import VectorStore
+
+
+class Searched(Protocol):
+    """Where neighbours are found. See `holotype.store.port.VectorStore`."""
+
+    @property
+    def gallery(self) -> str: ...  # noqa: D102  as in VectorStore
+    def get(self, ids: Sequence[str]) -> list[Reference]: ...  # noqa: D102
+    def neighbours(  # noqa: D102
+        self,
+        vectors: Vectors,
+        *,
+        k: int,
+        where: Where = EVERYTHING,
+        with_vectors: bool = False,
+    ) -> list[list[Neighbour]]: ...
+
+
+class Snapshots(Protocol):
+    """What is answered. See `classify.answering.snapshot.SnapshotCache`."""
+
+    def snapshot(self) -> Snapshot: ...  # noqa: D102  as in SnapshotCache
+    def classes(self, where: Where) -> Classes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +89,20 @@ class Classifier:
     store is honoured at once, what others changed soon. Neighbours are searched for at every call.
     """
 
-    def __init__(self, store: VectorStore) -> None:
+    @overload
+    def __init__(self, store: VectorStore) -> None: ...
+    @overload
+    def __init__(self, store: Searched, snapshots: Snapshots) -> None: ...
+
+    def __init__(self, store: Searched, snapshots: Snapshots | None = None) -> None:
+        """Classify against a store.
+
+        Args:
+            store: where neighbours are found.
+            snapshots: its classes and head; None: as the store, a whole one, has them.
+        """
         self._store = store
-        self._snapshots = SnapshotCache(store)
+        self._snapshots = snapshots or SnapshotCache(cast("VectorStore", store))
 
     def snapshot(self) -> Snapshot:
         """The classes and the head that answers are given from now.

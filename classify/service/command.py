@@ -43,16 +43,21 @@ def serve(
         bool,
         typer.Option("--insecure", help="Serve on a public address without keys."),
     ] = False,
+    create: Annotated[
+        bool,
+        typer.Option("--create", help="Make the gallery, empty, where it does not exist."),
+    ] = False,
 ) -> None:
     """Serve the gallery over HTTP, with a page at /. Keys: HOLOTYPE_API_KEYS."""
-    run(settings, insecure=insecure)
+    run(settings, insecure=insecure, create=create)
 
 
-def run(settings: Settings, *, insecure: bool = False) -> None:
+def run(settings: Settings, *, insecure: bool = False, create: bool = False) -> None:
     """Serve until a signal ends it; what was accepted is finished first.
 
     Raises:
         UsageError: the address is public and there is no key, or it cannot be listened on.
+        GalleryMissing: it does not exist, and was not to be made.
         StoreLocked: another process owns the embedded store.
         HolotypeError: the encoder or the store cannot be had.
     """
@@ -62,7 +67,7 @@ def run(settings: Settings, *, insecure: bool = False) -> None:
     keyring = Keyring.parse("" if secret is None else secret.get_secret_value())
     require_safe(settings.host, keyring, insecure=insecure)
     with bind(settings.host, settings.port) as listener:
-        _serve(settings, keyring, listener)
+        _serve(settings, keyring, listener, create=create)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -100,7 +105,7 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> None:
+def _serve(settings: Settings, keyring: Keyring, listener: socket.socket, *, create: bool) -> None:
     from logging.config import dictConfig
 
     from classify.service.linear_algebra import hold_to_one_thread
@@ -118,6 +123,8 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
 
     url = url_of(listener)
     stored = stored_fingerprint(settings)
+    if stored is None and not create:
+        _say_missing(settings)
     # Before the store is taken: until this process answers, others can work on the gallery.
     encoder = None  # vectors that come from elsewhere have none
     if stored is None or stored.space is None:
@@ -144,6 +151,17 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket) -> Non
         console.say(f"serving gallery {store.gallery!r} at {url} (Ctrl-C ends it)")
         server.run(sockets=[listener])
     console.say("stopped serving: what was accepted is done")
+
+
+def _say_missing(settings: Settings) -> None:
+    """A name that was mistyped must not become a gallery."""
+    from holotype.errors import GalleryMissing
+    from holotype.store.factory import open_store
+
+    try:
+        open_store(settings, fingerprint=None, command="classify serve").close()
+    except GalleryMissing as error:
+        raise GalleryMissing(f"{error} (`classify serve --create` makes it, empty)") from error
 
 
 def _end_by_signal(server: uvicorn.Server) -> None:

@@ -12,6 +12,7 @@ from classify.service.problems import OtherSpace, TooManyVectors
 from classify.service.uploads import bound_keys
 from holotype.characters import uniform
 from holotype.errors import UsageError
+from holotype.intake.kept import Kept
 from holotype.intake.vectors import (
     checked_vectors,
     incoming_vectors,
@@ -65,7 +66,13 @@ def read_references(body: AddVectorsBody, store: VectorStore, settings: Settings
         try:
             records.append(
                 vector_record(
-                    vector, item.label, source=source, id=item.id, group=item.group, meta=item.meta
+                    vector,
+                    item.label,
+                    source=source,
+                    id=item.id,
+                    group=item.group,
+                    meta=item.meta,
+                    kept=None if item.kept is None else Kept.from_json(item.kept.model_dump()),
                 )
             )
         except UsageError as error:

@@ -1,10 +1,10 @@
-"""A manifest as a source: CSV, JSONL or Parquet with the columns path, label and group.
+"""A manifest as a source: CSV, JSONL or Parquet with the columns path, label and group; or COCO.
 
-`path` is relative to the manifest's folder, `group` is optional, and every other column is
-metadata (`holotype.intake.tables`). A value that is missing or empty is left out; numbers and
-truth values become text, whole numbers without `.0`. A path finds its file also where the disk
-spells it otherwise, or where it was written on Windows. A row that cannot be used is reported
-with its number and never ends the run.
+`path` is relative to the manifest's folder, or to another that is named; `group` is optional, and
+every other column is metadata (`holotype.intake.tables`). A value that is missing or empty is left
+out; numbers and truth values become text, whole numbers without `.0`. A path finds its file also
+where the disk spells it otherwise, or where it was written on Windows. A row that cannot be used is
+reported with its number and never ends the run.
 """
 
 from __future__ import annotations
@@ -42,23 +42,29 @@ class Manifest:
     """Nothing: every row is a picture, or is refused."""
     max_meta_keys: int = MAX_META_KEYS
     """Columns that are metadata; each would be an index."""
+    root: Path | None = None
+    """The folder that its paths are relative to; None: its own."""
+    said: tuple[str, ...] = ()
+    """What a person should know of how it was found."""
     notices: tuple[str, ...] = field(init=False, default=())
-    """What a person should know about its columns."""
+    """What a person should know about it and its columns."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
             raise UsageError(f"no such manifest: {self.file}")
+        if self.root is not None and not self.root.is_dir():
+            raise UsageError(f"no such folder: {self.root}")
         told: list[Columns] = []
         # Its columns are checked before anything is done.
         first = next(read_table(self.file, told.append), None)
         if first is not None and not isinstance(first[1], BadRow):
             self._check_meta(first[1])
         notices = tuple(notice for columns in told for notice in columns.notices())
-        object.__setattr__(self, "notices", notices)
+        object.__setattr__(self, "notices", (*self.said, *notices))
 
     def __iter__(self) -> Iterator[Incoming]:
         """Every row as a picture; a row that cannot be used comes out as failed."""
-        files = Finder(self.file.parent)
+        files = Finder(self._folder)
         for place, row in read_table(self.file):
             yield self._incoming(place, row, files)
 
@@ -66,14 +72,18 @@ class Manifest:
         """How many rows there are."""
         return sum(1 for _ in read_table(self.file))
 
+    @property
+    def _folder(self) -> Path:
+        return self.file.parent if self.root is None else self.root
+
     def _incoming(self, place: str, row: Row | BadRow, files: Finder) -> Incoming:
         try:
             if isinstance(row, BadRow):
                 raise row
             return self._of(row, files)
         except (BadRow, UsageError) as error:
-            text = "" if isinstance(row, BadRow) else str(row.get("path") or "")
-            source = readable(self.file.parent / text) if text else readable(self.file)
+            text = row.path if isinstance(row, BadRow) else str(row.get("path") or "")
+            source = readable(self._folder / text) if text else readable(self.file)
             return Incoming.refused(source, f"{place} of {self.file.name}: {error}")
 
     def _check_meta(self, row: Row) -> None:
@@ -90,7 +100,7 @@ class Manifest:
         for column in REQUIRED:
             if not texts.get(column):
                 raise BadRow(f"it has no {column}")
-        path = _file(texts.pop("path"), files, self.file.parent)
+        path = _file(texts.pop("path"), files, self._folder)
         for column, text in texts.items():
             _check_utf8(column, text)
         own = {key: value for key, value in texts.items() if key not in OWN}
@@ -98,7 +108,7 @@ class Manifest:
         return Incoming(
             source=readable(path),
             label=clean_label(texts["label"]),
-            group=clean_group(group) if group else self.group(path, self.file.parent),
+            group=clean_group(group) if group else self.group(path, self._folder),
             meta={**self.meta, **clean_meta(own)},
             file=str(path),
         )

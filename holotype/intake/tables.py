@@ -1,8 +1,9 @@
-"""Tables of rows in a file: CSV, JSONL and Parquet, as people's programs write them.
+"""Tables of rows in a file: CSV, JSONL, Parquet and COCO, as people's programs write them.
 
 Columns come out under one name each, whatever they are called in the file: `path`, `label` and
 `group` without regard to case and spaces, every other one as the metadata key that it is.
-Columns without a name are left out: spreadsheets add empty ones, and pandas its index.
+Columns without a name are left out: spreadsheets add empty ones, and pandas its index. Where
+there is no `path`, `file_name` is it, as in the metadata of an image folder of Hugging Face.
 
 CSV may be separated by commas, semicolons or tabs. Text is UTF-8, or UTF-16 with the mark that
 Excel puts in front of it. No other encoding is guessed at: a wrong guess would be stored, and
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from holotype.characters import uniform
 from holotype.errors import UsageError
+from holotype.exports import fingerprint_in, listed
 from holotype.references import BUILT_IN_KEYS, meta_key
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 REQUIRED = ("path", "label")
 OWN = (*REQUIRED, "group")
+FILE_NAME = "file_name"
+"""What image folders of Hugging Face call `path`."""
 
 SAVE_ANEW = "save the manifest as UTF-8 (in Excel: 'CSV UTF-8')"
 
@@ -52,6 +56,11 @@ Row = Mapping[str, Any]
 class BadRow(Exception):
     """Why one row cannot be used."""
 
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        self.path = path
+        """Of its picture, where that is known."""
+        super().__init__(reason)
+
 
 Numbered = tuple[str, Row | BadRow]
 """Where a row is (`line 7`, as an editor counts; `row 7` of a Parquet file), and the row."""
@@ -67,6 +76,8 @@ class Columns:
     """`path`, `label`, `group` or a metadata key; None for a column that is left out."""
     whole: frozenset[int] = frozenset()
     """Columns whose values are all whole numbers that are written as `2020.0` in text."""
+    more: tuple[str, ...] = ()
+    """What else a person should know."""
 
     @classmethod
     def of(cls, written: Sequence[str]) -> Columns:
@@ -76,6 +87,8 @@ class Columns:
             UsageError: two are the same column, or a name cannot be a metadata key.
         """
         names = tuple(_name(column) for column in written)
+        if "path" not in names:
+            names = tuple("path" if name == FILE_NAME else name for name in names)
         twice = [name for name, count in Counter(names).items() if name and count > 1]
         if twice:
             raise UsageError(f"has the column {' and the column '.join(map(repr, twice))} twice")
@@ -83,6 +96,7 @@ class Columns:
 
     def notices(self) -> Iterator[str]:
         """What a person should know about them."""
+        yield from self.more
         nameless = self.names.count(None)
         if nameless:
             yield f"{nameless} column{'s' * (nameless > 1)} without a name left out"
@@ -128,7 +142,7 @@ def read_table(file: Path, tell: Tell = lambda _: None) -> Iterator[Numbered]:
     """
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
-        raise UsageError(f"{file}: a manifest is a .csv, .tsv, .jsonl or .parquet file")
+        raise UsageError(f"{file}: a manifest is a .csv, .tsv, .jsonl, .parquet or .json file")
     return reader(file, tell)
 
 
@@ -242,7 +256,7 @@ def _delimiter(first: str) -> str:
     def found(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([first], delimiter=delimiter), [])
         names = {uniform(cell).replace(" ", "").casefold() for cell in cells}
-        return len(names & set(REQUIRED)), len(cells)
+        return len(names & {*REQUIRED, FILE_NAME}), len(cells)
 
     return max(_DELIMITERS, key=found)
 
@@ -290,6 +304,9 @@ def _parquet(file: Path, tell: Tell) -> Iterator[Numbered]:
 
     try:
         with pq.ParquetFile(file) as table:
+            if fingerprint_in(table.schema_arrow) is not None:
+                yield from _exported(table)
+                return
             columns = _columns(file, table.schema_arrow.names)
             tell(columns)
             batches = table.iter_batches(batch_size=_PARQUET_ROWS)
@@ -300,6 +317,37 @@ def _parquet(file: Path, tell: Tell) -> Iterator[Numbered]:
         raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
 
 
+def _exported(table: Any) -> Iterator[Numbered]:
+    """The pictures of `ingest export`, to be embedded anew: by another encoder, say."""
+    batches = table.iter_batches(_PARQUET_ROWS, columns=["source", "label", "group", "meta"])
+    rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", listed(row)
+
+
+def _coco(file: Path, tell: Tell) -> Iterator[Numbered]:
+    from holotype.intake.coco import CocoFile
+
+    found = CocoFile.read(file)
+    boxes = ("it has boxes or masks: pictures are taken whole",) if found.has_boxes else ()
+    columns: Columns | None = None
+    for image in found:
+        place = f"image {image.id}"
+        if image.problem:
+            yield place, BadRow(image.problem, path=image.name)
+            continue
+        row = {FILE_NAME: image.name, "label": image.label, **(image.fields or {})}
+        try:
+            own = Columns.of(tuple(row))
+        except UsageError as error:
+            yield place, BadRow(str(error), path=image.name)
+            continue
+        if columns is None:
+            columns = replace(own, more=boxes)
+            tell(columns)
+        yield place, own.of_mapping(row)
+
+
 _READERS: Mapping[str, Callable[[Path, Tell], Iterator[Numbered]]] = MappingProxyType(
-    {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, ".json": _coco}
 )

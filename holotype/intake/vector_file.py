@@ -3,6 +3,9 @@
 Columns are `vector` (D numbers), `label`, and maybe `id`, `group` and `meta` (an object of texts,
 or JSON); every other one is metadata, under its name. A row that cannot be used is reported with
 its number, counted from 1, and never ends the run.
+
+What `ingest export` wrote (`holotype.exports`) has more columns of its own, and thumbnails beside
+it: its references come back as they were, into a gallery of the same embedding space only.
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from holotype.errors import UsageError
+from holotype.exports import OWN, fingerprint_in, thumbnail_file
 from holotype.fingerprint import Fingerprint
 from holotype.images.finding import LeftOut
 from holotype.intake.batch import VECTORS_AT_A_TIME
 from holotype.intake.incoming import Incoming
-from holotype.intake.vectors import checked_vectors, incoming_vectors, vector_record
-from holotype.intake.words import readable
+from holotype.intake.kept import Kept
+from holotype.intake.vectors import checked_vectors, id_of_name, incoming_vectors, vector_record
+from holotype.intake.words import readable, text_of
 from holotype.references import meta_key
 
 _REQUIRED = ("vector", "label")
@@ -48,6 +53,8 @@ class VectorFile:
     """Numbers of the first vector."""
     left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
     """Nothing: every row is a reference, or is refused."""
+    fingerprint: Fingerprint | None = field(init=False, default=None)
+    """The space that an export says it is of; None of any other file."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
@@ -56,6 +63,8 @@ class VectorFile:
         if first is None:
             raise UsageError(f"nothing to add: {self.file} holds no vectors")
         object.__setattr__(self, "dimension", np.size(first["vector"][0]))
+        if self.file.suffix.lower() == ".parquet":
+            object.__setattr__(self, "fingerprint", exported_space(self.file))
 
     def count(self) -> int:
         """How many rows there are."""
@@ -85,18 +94,31 @@ class VectorFile:
         if problem is not None:
             return Incoming.refused(source, f"it {problem}")
         try:
-            own = {name: value for name, value in values.items() if name not in _OWN}
+            exported = self.fingerprint is not None
+            kept = Kept.of(values, self._thumbnail(values)) if exported else None
+            known = OWN if exported else _OWN
+            own = {name: value for name, value in values.items() if name not in known}
             record = vector_record(
                 vector,
                 values["label"],
                 id=values.get("id"),
                 group=values.get("group"),
                 meta={**self.meta, **_unfolded(values.get("meta")), **own},
-                source=source,
+                source=source if kept is None else text_of("source", values["source"]),
+                kept=kept,
             )
         except UsageError as error:
             return Incoming.refused(source, str(error))
         return incoming_vectors([record], space)[0]
+
+    def _thumbnail(self, values: Mapping[str, Any]) -> bytes | None:
+        id_ = text_of("id", values["id"])
+        try:
+            return thumbnail_file(self.file, id_of_name(id_)).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"its thumbnail cannot be read: {error.strerror}") from error
 
     def _pages(self) -> Iterator[Columns]:
         """The columns of some rows at a time, by the names of `_OWN` or metadata keys."""
@@ -107,13 +129,30 @@ class VectorFile:
         return reader(self.file)
 
 
+def exported_space(file: Path) -> Fingerprint | None:
+    """The embedding space that a Parquet file of `ingest export` is of; None of any other.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return fingerprint_in(pq.read_schema(file))
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{file} cannot be read as Parquet: {error}") from error
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
 def _names(file: Path, written: Iterable[str]) -> dict[str, str]:
     """What each column is, by its name in the file.
 
     Raises:
         UsageError: one is missing, or cannot be a metadata key.
     """
-    names = {name: name if name in _OWN else meta_key(name) for name in written}
+    names = {name: name if name in {*_OWN, *OWN} else meta_key(name) for name in written}
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
         raise UsageError(

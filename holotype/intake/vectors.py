@@ -26,6 +26,7 @@ import numpy.typing as npt
 from holotype.errors import InvalidReference, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.intake.incoming import Incoming
+from holotype.intake.kept import Kept
 from holotype.intake.words import clean_group, clean_id, clean_label, clean_meta, text_of
 from holotype.references import EmbeddedReference, Reference, Vectors, reference_id
 
@@ -49,6 +50,8 @@ class VectorRecord:
     meta: Mapping[str, str] = field(default_factory=dict)
     source: str = "vector"
     """Where it came from, for people."""
+    kept: Kept | None = None
+    """What its reference was elsewhere, which it is here again."""
 
 
 def unit_vectors(X: npt.ArrayLike, dimension: int, *, ids: Sequence[str] | None = None) -> Vectors:
@@ -158,6 +161,7 @@ def vector_record(
     group: object = None,
     meta: Mapping[str, object] | None = None,
     source: str = "vector",
+    kept: Kept | None = None,
 ) -> VectorRecord:
     """One record, its texts made uniform.
 
@@ -168,6 +172,7 @@ def vector_record(
         group: None or empty: it is independent of all others.
         meta: metadata; values that are None or empty are left out.
         source: where it came from, for people.
+        kept: of an export.
 
     Raises:
         UsageError: a text cannot be used.
@@ -180,6 +185,7 @@ def vector_record(
         group=clean_group(grouped) if grouped else None,
         meta=clean_meta({key: text_of(key, value) for key, value in (meta or {}).items()}),
         source=source,
+        kept=kept,
     )
 
 
@@ -220,15 +226,16 @@ def id_of_name(name: str) -> str:
 
 
 def _incoming(record: VectorRecord, space: str, now: str) -> Incoming:
-    sha256 = vector_sha256(record.vector, space)
+    kept = record.kept or Kept(vector_sha256(record.vector, space), 0, 0, now)
+    sha256 = kept.sha256
     reference = Reference(
         id=reference_id(sha256) if record.id is None else id_of_name(record.id),
         label=record.label,
         sha256=sha256,
         source=record.source,
-        width=0,
-        height=0,
-        added_at=now,
+        width=kept.width,
+        height=kept.height,
+        added_at=kept.added_at,
         group=record.group,
         meta=record.meta,
     )
@@ -239,7 +246,7 @@ def _incoming(record: VectorRecord, space: str, now: str) -> Incoming:
         meta=record.meta,
         sha256=sha256,
         id=reference.id,
-        embedded=EmbeddedReference(reference, record.vector),
+        embedded=EmbeddedReference(reference, record.vector, kept.thumbnail),
     )
 
 

@@ -105,6 +105,8 @@ class Export(Filter):
     moment: bool = True
     """All of one moment: 503 where they come or go meanwhile. Else each as it is when it is read,
     where a gallery never stands still."""
+    whole: bool = False
+    """Also source, sha256, width, height, added_at, meta and thumbnail: all that a reference is."""
 
 
 class ReferencePage(Model):

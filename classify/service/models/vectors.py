@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import FailFast, Field
 
 from classify.service.models.answers import QueryBody
-from classify.service.models.common import Body, Group, Label, example
+from classify.service.models.common import EXAMPLE_SHA256, Body, Group, Label, example
 from holotype.intake.words import MAX_LABEL
 from holotype.outcomes import OnConflict
 
@@ -28,6 +28,29 @@ class ClassifyVectorsBody(QueryBody):  # type: ignore[misc, valid-type]
     """One or many, made by whatever made the gallery's; brought to unit length here."""
 
 
+class KeptModel(Body):
+    """What an export says of a reference besides, so that it comes back as it was."""
+
+    model_config = example(
+        {
+            "sha256": EXAMPLE_SHA256,
+            "width": 1200,
+            "height": 900,
+            "added_at": "2026-11-23T09:00:00+00:00",
+        }
+    )
+
+    sha256: Annotated[str, Field(max_length=64)]
+    """Of the file's bytes, hexadecimal."""
+    width: int
+    height: int
+    """Pixels; both 0 where there is no picture."""
+    added_at: Annotated[str, Field(max_length=64)]
+    """ISO 8601, UTC."""
+    thumbnail: str | None = None
+    """A small JPEG in base64."""
+
+
 class VectorItem(Body):
     """A labelled vector."""
 
@@ -42,6 +65,8 @@ class VectorItem(Body):
     source: Annotated[str, Field(max_length=4096)] | None = None
     """Where it came from, for people; its row in the request where it is left out."""
     meta: dict[str, str] = Field(default_factory=dict)
+    kept: KeptModel | None = None
+    """Of a reference that was exported (`/v1/export?whole=true`)."""
 
 
 class AddVectorsBody(Body):

@@ -13,7 +13,8 @@ from classify.service.downloads import TAR, download
 from classify.service.models.maintenance import VerificationModel, VerifyBody
 from classify.service.models.references import Export
 from classify.service.problems import responses
-from holotype.arrow import STREAM_TYPE, write_stream
+from holotype.arrow import STREAM_TYPE, write_stream, write_whole_stream
+from holotype.exports import whole_references
 from holotype.references import Where
 from holotype.store.port import WHENEVER
 
@@ -53,7 +54,7 @@ def router() -> APIRouter:
         responses=responses(422, 503, 507, media_type=STREAM_TYPE),
     )
     def export(service: ServiceDep, asked: Annotated[Export, Query()]) -> StreamingResponse:
-        """Columns `id`, `vector`, `label` and `group`, in id order.
+        """Columns `id`, `vector`, `label` and `group`, in id order; with `whole` all there are.
 
         Read it with `pyarrow.ipc.open_stream`, a batch at a time. `where` is `key=value` or
         `key!=value`, repeatable.
@@ -61,8 +62,13 @@ def router() -> APIRouter:
         store = service.store
         where = Where.parse(asked.where).among(store.known_counts())
         until = None if asked.moment else WHENEVER
-        batches = store.export(where=where, changed_until=until)
-        write = partial(write_stream, batches, gallery=store.gallery, fingerprint=store.fingerprint)
+        gallery, fingerprint = store.gallery, store.fingerprint
+        if asked.whole:
+            whole = whole_references(store, where=where, moment=asked.moment)
+            write = partial(write_whole_stream, whole, gallery=gallery, fingerprint=fingerprint)
+        else:
+            batches = store.export(where=where, changed_until=until)
+            write = partial(write_stream, batches, gallery=gallery, fingerprint=fingerprint)
         return download(write, what="export", beside=service.settings.home, media_type=STREAM_TYPE)
 
     return api

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from holotype.errors import HolotypeError
-from holotype.store.edge.space import gallery_missing, index_references, read_fingerprint
+from holotype.store.edge.space import index_references, no_gallery, read_fingerprint
 from holotype.store.lock import OwnerLock
 from holotype.store.optimize import COMMAND, IndexReport
 
@@ -29,7 +29,7 @@ def build_index(home: Path, gallery: str) -> IndexReport:
     folder = home / gallery
     fingerprint = read_fingerprint(folder)
     if fingerprint is None:
-        raise gallery_missing(gallery)
+        raise no_gallery(folder)
     lock = OwnerLock.acquire(folder, command=COMMAND)
     started = time.monotonic()
     try:

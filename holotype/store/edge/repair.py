@@ -27,8 +27,8 @@ from holotype.store.edge.shard import Shard, ShardLayout
 from holotype.store.edge.space import (
     create_heads,
     create_references,
-    gallery_missing,
     heads_layout,
+    no_gallery,
     place_of,
     read_fingerprint,
     references_layout,
@@ -71,7 +71,7 @@ def verify_gallery(
     folder = home / gallery
     fingerprint = read_fingerprint(folder)
     if fingerprint is None:
-        raise gallery_missing(gallery)
+        raise no_gallery(folder)
     lock = OwnerLock.acquire(folder, command=command)
     try:
         place = place_of(folder, fingerprint)

@@ -16,6 +16,7 @@ anything; the next creation starts over.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from holotype.fingerprint import Fingerprint
 from holotype.store.edge.shard import ALWAYS_KB, HEADS, NEVER_KB, REFERENCES, Shard, ShardLayout
 from holotype.store.files import read_json, sync_folder, write_json
 from holotype.store.head_payload import KIND, VERSION
+from holotype.store.missing import gallery_missing
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
 
 FORMAT = 1
@@ -88,11 +90,12 @@ def read_fingerprint(folder: Path) -> Fingerprint | None:
     return fingerprint
 
 
-def gallery_missing(gallery: str) -> GalleryMissing:
-    """The error for a gallery that is not there."""
-    return GalleryMissing(
-        f"gallery {gallery!r} does not exist yet: add references with `ingest add`"
-    )
+def no_gallery(folder: Path) -> GalleryMissing:
+    """The error for a gallery that is not in `folder`, with those that lie beside it."""
+    others: list[str] = []
+    with suppress(OSError):
+        others = [one.parent.name for one in folder.parent.glob(f"*/{GALLERY_FILE}")]
+    return gallery_missing(folder.name, [name for name in others if name != folder.name])
 
 
 def create_space(folder: Path, fingerprint: Fingerprint) -> Space:

@@ -17,7 +17,7 @@ from holotype.store.edge.points import EdgePoints
 from holotype.store.edge.space import (
     Space,
     create_space,
-    gallery_missing,
+    no_gallery,
     open_space,
     read_fingerprint,
 )
@@ -130,7 +130,7 @@ class EdgeStore(Store, EdgeLeases):
         if create and fingerprint is not None:
             folder.mkdir(parents=True, exist_ok=True)
         elif read_fingerprint(folder) is None:
-            raise gallery_missing(folder.name)
+            raise no_gallery(folder)
         room.keep_reserve()
         lock = OwnerLock.acquire(folder, command=command, url=url)
         try:
@@ -173,7 +173,7 @@ def _open_or_create(
     stored = read_fingerprint(folder)
     if stored is None:
         if fingerprint is None or not create:
-            raise gallery_missing(folder.name)
+            raise no_gallery(folder)
         room.require()
         return create_space(folder, fingerprint)
     if fingerprint is not None and fingerprint != stored:

@@ -18,6 +18,7 @@ conditional alias, so one whose look falls before the other's write is told on i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,9 +26,10 @@ from typing import Any
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
-from holotype.errors import FingerprintMismatch, GalleryMissing, StoreError
+from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
 from holotype.store.head_payload import KIND, VERSION
+from holotype.store.missing import gallery_missing
 from holotype.store.payload import CHANGED_AT, KEYWORD_KEYS
 from holotype.store.server.collection import KEYWORD, Allowance, Collection
 from holotype.store.server.errors import AlreadyThere, shown_url
@@ -85,10 +87,7 @@ class Galleries:
         stored = self.find()
         if stored is None:
             if fingerprint is None or not create:
-                raise GalleryMissing(
-                    f"gallery {self.calls.gallery!r} does not exist yet: add references with "
-                    "`ingest add`"
-                )
+                raise gallery_missing(self.calls.gallery, self._others())
             self._create(fingerprint)
             stored = self.find() or fingerprint
         if fingerprint is not None and stored != fingerprint:
@@ -134,6 +133,15 @@ class Galleries:
                 "a Holotype gallery: name another gallery (HOLOTYPE_GALLERY)"
             )
         return _fingerprint_from(ours, gallery)
+
+    def _others(self) -> list[str]:
+        """Galleries that the server has; none where it does not say."""
+        with suppress(StoreError):
+            found = self.calls("listing galleries", self.client.get_aliases).aliases
+            return [
+                a.alias_name for a in found if a.collection_name.startswith(f"{a.alias_name}--")
+            ]
+        return []
 
     def drop(self, fingerprint: Fingerprint) -> None:
         """Remove both collections of a space, with all that is in them, and their alias."""

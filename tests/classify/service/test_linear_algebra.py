@@ -22,7 +22,7 @@ def instead_of_loading(settings):
     raise EncoderError("seen enough")
 
 holotype.encoder.quick_start.load_quickly = instead_of_loading
-sys.argv = ["classify", "serve", "--port", "0"]
+sys.argv = ["classify", "serve", "--port", "0", "--create"]
 from classify.cli import main
 main()
 """

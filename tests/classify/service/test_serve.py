@@ -55,7 +55,7 @@ def serve_command(*options: str) -> list[str]:
 def serving(home: Path, checkpoint: Path) -> Iterator[Serving]:
     """Start it with EfficientNet-Lite0, wait until it says where it serves; end it after."""
     process = subprocess.Popen(
-        serve_command("--device", "cpu"),
+        serve_command("--device", "cpu", "--create"),
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ

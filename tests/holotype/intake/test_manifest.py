@@ -153,7 +153,7 @@ def test_manifest__an_absolute_path_stays(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("gone.csv", None, "no such manifest: .*gone.csv"),
-        ("m.xlsx", b"x", "a manifest is a .csv, .tsv, .jsonl or .parquet file"),
+        ("m.xlsx", b"x", "a manifest is a .csv, .tsv, .jsonl, .parquet or .json file"),
         ("m.parquet", b"no parquet", "cannot be read as Parquet"),
         ("m.csv", b"", "lacks the column 'path' and the column 'label'; it has none"),
     ],

@@ -113,6 +113,7 @@ export const api = {
   reference: (id) => call("GET", `v1/references/${id}`),
   relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
   remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),
   add: upload("v1/references"),
@@ -125,5 +126,6 @@ export const api = {
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
   retrain: (options) => call("POST", "v1/retrain", { json: options }),
+  cancelRetrain: () => call("DELETE", "v1/retrain"),
   retrainState: () => call("GET", "v1/retrain"),
 };
