@@ -22,7 +22,7 @@ from holotype.errors import OutputError, UsageError
 from holotype.intake.words import readable
 
 if TYPE_CHECKING:
-    from classify.answering.answers import Answer, QueryResult
+    from classify.answering.answers import QueryResult
 
 COLUMNS: Final[Mapping[str, type]] = {
     "path": str,
@@ -48,11 +48,6 @@ _ROWS_AT_A_TIME = 1024
 """Rows of a Parquet file that are written together."""
 
 
-def state_of(answer: Answer) -> str:
-    """`answered` or `unknown`."""
-    return "unknown" if answer.label is None else "answered"
-
-
 def row_of(result: QueryResult) -> Row:
     """A result as the columns of a file."""
     row: Row = dict.fromkeys(COLUMNS)
@@ -62,7 +57,7 @@ def row_of(result: QueryResult) -> Row:
         return row
     row |= {
         "label": answer.label,
-        "state": state_of(answer),
+        "state": answer.state,
         "score": answer.score,
         "novelty": answer.novelty.score if answer.novelty else None,
         "head": answer.head,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from classify import flags
+from classify.answering.modes import Mode
 from classify.answering.options import DEFAULT_EVIDENCE, QueryOptions
 from classify.service.command import serve
 from holotype import console
@@ -33,6 +34,7 @@ def classify(_version: console.Version = False) -> None:
 @flags.takes_query_options()
 @takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
 def query(
+    context: typer.Context,
     settings: Settings,
     options: QueryOptions,
     images: Annotated[
@@ -69,6 +71,13 @@ def query(
     null: Annotated[
         bool, typer.Option("--null", "-0", help="End these paths with zero bytes, for xargs -0.")
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask what `classify bundle` wrote instead of a gallery (default mode: linear).",
+        ),
+    ] = None,
 ) -> None:
     """Classify images by their neighbours in the gallery, or by the trained head."""
     from classify.commands import Output, run_query
@@ -78,7 +87,10 @@ def query(
     if output.is_kept:
         shown = max(shown, 1)  # the nearest reference is a column
     options = replace(options, evidence=shown)
-    code = run_query(images or [], settings, options, output, from_list=from_list)
+    mode = context.get_parameter_source("mode")
+    if bundle is not None and mode is not None and mode.name == "DEFAULT":
+        options = replace(options, mode=Mode.LINEAR)
+    code = run_query(images or [], settings, options, output, from_list=from_list, bundle=bundle)
     if code:
         sys.exit(code)
 
@@ -135,6 +147,27 @@ def evaluate(
         as_json=as_json,
     )
     code = run_eval(request, settings, options)
+    if code:
+        sys.exit(code)
+
+
+@app.command("bundle")
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS)
+def seal(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Such as pollen.holotype.")],
+    settings: Settings,
+    references: Annotated[
+        int, typer.Option(help="References that go along as evidence, over all classes.", min=1)
+    ] = 1000,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="A smaller encoder, and the answers that change by it."),
+    ] = False,
+) -> None:
+    """Seal encoder, head and evidence into one file that answers offline: `python FILE IMAGE`."""
+    from classify.bundle.command import run_bundle
+
+    code = run_bundle(file, settings, references=references, int8=int8)
     if code:
         sys.exit(code)
 

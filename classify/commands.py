@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from classify.answer_files import Show, answers_to_csv, answers_to_parquet
 from classify.answering.queries import STANDARD_INPUT, QueryFile, find_sources, listed_sources
@@ -71,8 +71,22 @@ def run_query(
     output: Output,
     *,
     from_list: str | None = None,
+    bundle: Path | None = None,
 ) -> int:
-    """`classify query`: show, write and sort each result as it is known; returns the exit code."""
+    """`classify query`: show, write and sort each result as it is known; returns the exit code.
+
+    Args:
+        images: files, folders, patterns.
+        settings: of the gallery.
+        options: apply to all queries.
+        output: where answers go.
+        from_list: a file of more paths.
+        bundle: a sealed one, which answers instead of the gallery.
+
+    Raises:
+        UsageError: what was asked for does not fit together.
+        HolotypeError: nothing can be answered.
+    """
     output.check()
     left_out = LeftOut()
     sources = _sources(images, from_list, left_out)
@@ -80,12 +94,19 @@ def run_query(
         raise UsageError("--sort-into takes files, and standard input ('-') is none")
     if left_out.kinds:
         console.say(f"notice: {left_out}")
-    with (
-        ExitStack() as during,
-        Access(settings, command="classify query", load=quick_start.load_quickly) as access,
-    ):
-        on_screen = _shown(output, access)
-        results = iter(classify_through(access, sources, options))
+    with ExitStack() as during:
+        if bundle is None:
+            access = during.enter_context(
+                Access(settings, command="classify query", load=quick_start.load_quickly)
+            )
+            on_screen = _shown(output, lambda: access.gallery)
+            results = iter(classify_through(access, sources, options))
+        else:
+            from classify.bundle.command import open_installed
+
+            sealed = open_installed(bundle)
+            on_screen = _shown(output, lambda: sealed)
+            results = sealed.classify(sources, options)
         first = list(islice(results, 1))  # what cannot be answered at all begins no file
         shows = [on_screen, *_kept(output, during)]
 
@@ -93,7 +114,10 @@ def run_query(
             for one in shows:
                 one(result)
 
-        return print_results(chain(first, results), total=len(sources), show=show)
+        code = print_results(chain(first, results), total=len(sources), show=show)
+        if bundle is None:
+            access.export_encoder()  # for the next time
+        return code
 
 
 def print_results(
@@ -139,12 +163,20 @@ def _sources(images: Sequence[str], from_list: str | None, left_out: LeftOut) ->
     return [*given, *listed_sources(listed, left_out=left_out)]
 
 
-def _shown(output: Output, access: Access) -> Show:
+class _Labelled(Protocol):
+    """A gallery, or a bundle of one."""
+
+    @property
+    def gallery(self) -> str: ...
+    def counts(self) -> Mapping[str, int]: ...
+
+
+def _shown(output: Output, labelled: Callable[[], _Labelled]) -> Show:
     """What goes to standard output."""
     if output.as_json:
         return _json_line
     if output.paths_only is not None:
-        return _path_line(output.paths_only, access, end=b"\0" if output.null else b"\n")
+        return _path_line(output.paths_only, labelled(), end=b"\0" if output.null else b"\n")
     return _silently if output.is_kept else _for_people()
 
 
@@ -165,10 +197,10 @@ def _kept(output: Output, during: ExitStack) -> Iterable[Show]:
         yield sorter.show
 
 
-def _path_line(wanted: str, access: Access, *, end: bytes) -> Show:
+def _path_line(wanted: str, labelled: _Labelled, *, end: bytes) -> Show:
     chosen = [Path(wanted)] if wanted in {UNSURE, UNKNOWN} else []
     if not chosen:
-        labels = known_label(wanted, access.gallery.counts(), gallery=access.gallery.gallery)
+        labels = known_label(wanted, labelled.counts(), gallery=labelled.gallery)
         chosen = [Path(folder_name(label)) for label in labels]
 
     def show(result: QueryResult) -> None:

@@ -52,10 +52,12 @@ def _lines(query: str, answer: Answer) -> Iterator[Text]:
         yield _line("one of", ", ".join(answer.label_set))
     if answer.disagrees:
         yield _line("disagree", _parts(answer.parts), style="yellow")
-    yield from _evidence_lines(answer.neighbours, answer.best)
-    hidden = answer.voted - len(answer.neighbours)
-    if answer.neighbours and hidden > 0:
-        yield _line("", f"and {hidden} more that voted", style="dim")
+    if answer.neighbours:
+        yield _line("looks like" if answer.state == "unknown" else "because of", _share(answer))
+        yield from _references(answer.neighbours, answer.best)
+    if answer.class_neighbours:
+        yield _line("beside it", f"the nearest references of {answer.best}")
+        yield from _references(answer.class_neighbours, answer.best)
 
 
 def _line(heading: str, words: str, *, style: str = "") -> Text:
@@ -97,18 +99,23 @@ def _parts(parts: Sequence[Part]) -> str:
     )
 
 
-def _evidence_lines(neighbours: Sequence[Evidence], answered: str | None) -> Iterator[Text]:
-    width = max((cell_len(n.label) for n in neighbours), default=0)
-    for i, neighbour in enumerate(neighbours):
+def _share(answer: Answer) -> str:
+    """What the neighbours shown have to do with the answer; how near they are is in the JSON."""
+    shown = len(answer.neighbours)
+    agreeing = sum(one.label == answer.best for one in answer.neighbours)
+    of_all = f"{agreeing} of the {shown} nearest references {'is' if agreeing == 1 else 'are'}"
+    voted = f"; {answer.voted} voted" if answer.voted > shown else ""
+    return f"{of_all} {answer.best}{voted}"
+
+
+def _references(neighbours: Sequence[Evidence], answered: str | None) -> Iterator[Text]:
+    width = max(cell_len(n.label) for n in neighbours)
+    for neighbour in neighbours:
         label = neighbour.label
-        padding = " " * (width - cell_len(label))
         yield Text.assemble(
-            INDENT,
-            ("because of".ljust(HEADING) if i == 0 else " " * HEADING, "dim"),
-            f"{neighbour.similarity:.3f}  ",
-            "" if neighbour.learned_similarity is None else f"{neighbour.learned_similarity:.3f}  ",
+            INDENT + " " * HEADING,
             (label, "green" if label == answered else "red"),
-            f"{padding}  ",
+            " " * (width - cell_len(label) + 2),
             (neighbour.source, "dim"),
         )
 

@@ -24,7 +24,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from classify.answer_files import state_of
 from holotype.errors import OutputError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 def folder_of(answer: Answer) -> Path:
     """Where an answer's picture belongs, relative to the folder that is sorted into."""
-    state, label = state_of(answer), answer.label
+    state, label = answer.state, answer.label
     if label is None or state == "unknown":
         return Path(UNKNOWN)
     return Path(UNSURE, folder_name(label)) if state == "unsure" else Path(folder_name(label))

@@ -32,6 +32,7 @@ COMMANDS = (
     ("ingest", "watch"),
     ("classify", "query"),
     ("classify", "eval"),
+    ("classify", "bundle"),
     ("classify", "serve"),
     ("retrain",),
     ("retrain", "list"),

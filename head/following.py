@@ -17,8 +17,9 @@ from typing import Any
 from head.steps import Standing, Tell, seconds_left
 from holotype import console
 
-SILENT_S = 1.5
-"""The longest time between two lines, but for what the interpreter itself takes."""
+SILENT_S = 1.0
+"""The longest time between two lines. 2 s are promised, and beside ten other runs for each core
+the thread that looks was late by most of a second."""
 
 AT_MOST_EVERY_S = 0.5
 """Lines of one step: a step of a hundred parts is not a hundred lines."""

@@ -44,7 +44,7 @@ EXPECTED: Final[Mapping[Step, float]] = {
     Step.FITTING: 2,
     Step.PUBLISHING: 2,
 }
-"""Per cent of the time, in the mean of galleries of 60 to 5,000 references (`docs/LAB.md`)."""
+"""Per cent of the time, until the size of the gallery is known (`head.work`)."""
 
 TOO_EARLY = 0.05
 """Share of the whole before which nothing is said about the rest: it would be a guess."""

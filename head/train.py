@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
+from head.choice.repeats import out_of_fold
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
-from head.data.held_out import HeldOut
 from head.fit.logistic import is_small
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
@@ -29,12 +29,12 @@ from head.trust.rehearsal import ROUNDS, rehearse
 from head.versions.champion import judge
 from head.versions.head import ClassMeans, Head
 from head.versions.report import training_report
+from head.work import work_of
 from holotype.errors import TooFewReferences
 from holotype.heads import HeadRecord
 
 if TYPE_CHECKING:
     from head.choice.cross_validation import CrossValidation
-    from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
 
 UNNAMED = "unnamed"
@@ -85,12 +85,14 @@ def train(
 
 
 def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) -> Head:
+    options.steps.expect(work_of(len(training), training.vectors.shape[1], len(training.labels)))
     groups = join_near_duplicates(training.vectors, training.codes, training.groups)
     training = replace(training, groups=groups)
     choice = choose(training, options)
     search, winner, lda = choice.search, choice.winner, choice.lda
     options.steps.begin(Step.JUDGING)
-    comparison = None if champion is None else judge(training, choice, champion)
+    predictions = out_of_fold(training, choice, options)
+    comparison = None if champion is None else judge(training, predictions, champion)
 
     calibration = calibrations(training, choice, options)
     usual = usual_scores(search)
@@ -107,7 +109,6 @@ def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) 
     report = training_report(training, choice, within=within, seed=options.seed)
     report["comparison"] = None if comparison is None else comparison.to_dict()
     report["calibration"] = {mode: dict(one.figures) for mode, one in calibration.items()}
-    held_out = _held_out(training, choice)
     options.on_pass()
     flats = _flats(search) if gate and gate.flats else None
     # Last: it may use up the vectors.
@@ -128,18 +129,10 @@ def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) 
         else Novelty.of(within, metric, usual, span),
         gate=gate,
         calibration=calibration,
-        held_out=held_out,
+        held_out=None if predictions is None else predictions.kept(training),
     )
 
 
 def _flats(search: CrossValidation) -> Flats:
     flats = Flats.of_classes(search.vectors, search.codes, np.arange(len(search.codes)))
     return replace(flats, rows=np.asarray(search.span.vectors(flats.rows), np.float32))
-
-
-def _held_out(training: TrainingSet, choice: Choice) -> HeldOut | None:
-    if choice.winner is None:
-        return None
-    plan = choice.search.plan
-    predicted = choice.winner.logits.argmax(axis=1)
-    return HeldOut.of(training.marks[plan.rows[plan.scored]], predicted)

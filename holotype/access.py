@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 from holotype.encoder import load_encoder
 from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
 from holotype.fingerprint import Fingerprint
-from holotype.gallery_encoder import Load, load_for, remember, require_same_encoder
+from holotype.gallery_encoder import Load, export_for, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.references import EVERYTHING, Where
 from holotype.store.factory import open_store
@@ -205,6 +205,14 @@ class Access:
                     self.settings, self._stored_fingerprint(), self._load or load_encoder
                 )
             return self._encoder
+
+    def export_encoder(self) -> None:
+        """Have the encoder exported, if it was needed: in the background, so that it starts fast.
+
+        See `holotype.encoder.exports`.
+        """
+        if self._encoder is not None:
+            export_for(self.settings, self._encoder)
 
     def require_same_encoder(self) -> None:
         """Refuse settings that contradict the gallery's encoder, here or in the service.

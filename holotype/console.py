@@ -21,7 +21,7 @@ import sys
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from holotype.settings import Settings
 
 EXIT_DONE, EXIT_NOTHING_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2, 3
+EXIT_INTERRUPTED = 130
+
+INTERRUPTED = "interrupted: everything reported as done is kept; the same command finishes the rest"
 
 _ENCODER = "Encoder"
 _STORE = "Store"
@@ -190,12 +193,12 @@ class LogLine(logging.Formatter):
 def run(app: typer.Typer) -> None:
     """Run a command line; errors become one message and an exit code.
 
-    `--debug` anywhere on the line shows the traceback instead.
+    `--debug` anywhere on the line shows the traceback instead, and what was decided on the way.
     """
     arguments = [_expanded(a) for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        with _standard_output():
+        with _standard_output(), _decisions() if debug else nullcontext():
             app(args=arguments)
     except HolotypeError as error:
         if debug:
@@ -203,8 +206,27 @@ def run(app: typer.Typer) -> None:
         say(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("interrupted: everything reported as done is kept; the same command goes on from there")
-        sys.exit(130)
+        say(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            say(INTERRUPTED)
+        raise
+
+
+@contextmanager
+def _decisions() -> Iterator[None]:
+    """Show what the library's log says of them."""
+    handler, log = logging.StreamHandler(), logging.getLogger("holotype")
+    handler.setFormatter(LogLine("debug: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def _expanded(argument: str) -> str:

@@ -25,6 +25,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── HeadBusy               another retrain holds the lease
 │   ├── RetrainCancelled       somebody ended the run; the head that answered goes on
 │   └── TooFewReferences       there is nothing to train on
+├── BundleError                a sealed bundle is damaged, or does not answer here as it should
 └── ServiceError               a running service refused or failed (carries the status)
 """
 
@@ -199,6 +200,10 @@ class RetrainCancelled(HeadError):
 
 class TooFewReferences(HeadError):
     """The gallery holds too few references or classes to train on."""
+
+
+class BundleError(HolotypeError):
+    """A sealed bundle cannot be read, or does not give the answers that it was made with."""
 
 
 class ServiceError(HolotypeError):

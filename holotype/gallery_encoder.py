@@ -4,10 +4,16 @@ The fingerprint of a gallery says which network made its vectors, at which size 
 which file the weights were is a matter of this machine. It is remembered beside their sha256, in
 `HOME/<gallery>/encoder.json`, whenever an encoder fits its gallery, with either engine:
 
-    {"weights_sha256": ..., "backbone": as it was given, "checkpoint": a path or null}
+    {"weights_sha256": ..., "backbone": as it was given,
+     "checkpoint": a path or null, "file": its size and time of change, or null}
 
 That is a hint and no more: one of other weights, or that cannot be read, is as good as none, and
 what is found at the path is compared with the fingerprint like everything that is loaded.
+
+Where the encoder was exported, the export is loaded instead (`holotype.encoder.exports`). Its
+fingerprint was taken when torch had the weights: they are not read again. So it stands for what is
+given only if nothing is given, or what is remembered to have had these weights: the same name, the
+same file, unchanged.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holotype.encoder.exports import export_apart, open_export
 from holotype.encoder.names import LOCAL, architecture_of
 from holotype.errors import (
     EncoderMismatch,
@@ -92,6 +99,10 @@ def load_for(settings: Settings, stored: Fingerprint | None, load: Load) -> Enco
     require_same_encoder(settings, stored, gallery=settings.gallery)
     hint = _recall(settings, stored)
     wanted = _filled(settings, stored, hint)
+    if _has_these_weights(settings, wanted, hint):
+        exported = open_export(wanted, stored)
+        if exported is not None:
+            return exported
     remembered = None if wanted.checkpoint == settings.checkpoint else wanted.checkpoint
     made = (
         f"gallery {settings.gallery!r} was made with {hint.backbone} "
@@ -114,6 +125,18 @@ def load_for(settings: Settings, stored: Fingerprint | None, load: Load) -> Enco
     return encoder
 
 
+def export_for(settings: Settings, encoder: Encoder) -> None:
+    """Have the encoder of a gallery exported, in the background, if it runs on a processor.
+
+    Args:
+        settings: as they were given.
+        encoder: was loaded with them, and fits the gallery.
+    """
+    if encoder.device == "cpu":
+        made = encoder.fingerprint
+        export_apart(_filled(settings, made, _recall(settings, made)), made)
+
+
 def remember(settings: Settings, stored: Fingerprint) -> None:
     """Keep where the weights of a gallery came from; where that cannot be written, nothing is.
 
@@ -130,6 +153,7 @@ def remember(settings: Settings, stored: Fingerprint) -> None:
         "weights_sha256": stored.weights_sha256,
         "backbone": backbone,
         "checkpoint": None if checkpoint is None else str(checkpoint.absolute()),
+        "file": _state(checkpoint),
     }
     path = _hint_file(settings)
     with suppress(OSError):
@@ -147,14 +171,23 @@ class _Hint:
     backbone: str
     """As a loader takes it."""
     checkpoint: Path | None = None
+    file: str | None = None
+    """Size and time of change of the checkpoint when it had the gallery's weights."""
+    known: bool = False
+    """Whether this was seen to have the gallery's weights."""
 
 
 def _recall(settings: Settings, stored: Fingerprint) -> _Hint:
     with suppress(OSError, ValueError, KeyError):
         record = read_json(_hint_file(settings)) or {}
         if record["weights_sha256"] == stored.weights_sha256:
-            file = record["checkpoint"]
-            return _Hint(str(record["backbone"]), None if file is None else Path(str(file)))
+            path = record["checkpoint"]
+            return _Hint(
+                str(record["backbone"]),
+                None if path is None else Path(str(path)),
+                record.get("file"),
+                known=True,
+            )
     default = str(type(settings).model_fields["backbone"].default)  # with its tag
     return _Hint(default if architecture_of(default) == stored.backbone else stored.backbone)
 
@@ -174,6 +207,26 @@ def _filled(settings: Settings, stored: Fingerprint, hint: _Hint) -> Settings:
     if "backbone" not in given or named:
         known["checkpoint"] = file
     return settings.model_copy(update={k: v for k, v in known.items() if k not in given})
+
+
+def _has_these_weights(settings: Settings, wanted: Settings, hint: _Hint) -> bool:
+    """Whether nothing was given that may have other weights than the gallery's."""
+    if settings.model_fields_set.isdisjoint({"backbone", "checkpoint"}):
+        return True
+    asked = None if wanted.checkpoint is None else wanted.checkpoint.absolute()
+    return (
+        hint.known
+        and (wanted.backbone, asked) == (hint.backbone, hint.checkpoint)
+        and (asked is None or _state(asked) == hint.file is not None)
+    )
+
+
+def _state(file: Path | None) -> str | None:
+    with suppress(OSError):
+        if file is not None:
+            found = file.stat()
+            return f"{found.st_size} {found.st_mtime_ns}"
+    return None
 
 
 def _is_there(file: Path | None) -> bool:

@@ -195,6 +195,11 @@ class Where:
         """The same, without the references whose `key` is `value`."""
         return Where((*self.conditions, Condition(key, "!=", value)))
 
+    def only(self, key: str, value: str) -> Where:
+        """The same with `key` being `value`, whatever it said of that key."""
+        others = (one for one in self.conditions if one.key != key)
+        return Where((*others, Condition(key, "=", value)))
+
     def expressions(self) -> list[str]:
         """Inverse of `parse`."""
         return [f"{c.key}{c.op}{c.value}" for c in self.conditions]

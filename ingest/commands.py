@@ -201,6 +201,7 @@ def _run(
             advance=bar.advance,
             summary=summary,
         )
+        access.export_encoder()
     if options.as_json:
         console.out_json({"summary": summary.to_dict()})
     return summary.exit_code

@@ -27,6 +27,7 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOLOTYPE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HOLOTYPE_ONNX", "off")  # no process that outlives its test
     monkeypatch.setenv("COLUMNS", "100")
 
 

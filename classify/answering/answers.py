@@ -116,6 +116,9 @@ class Answer:
     """Whether the parts would have answered different labels."""
     neighbours: tuple[Evidence, ...]
     """Those that voted, nearest first; their thumbnails are at `/v1/references/{id}/thumbnail`."""
+    class_neighbours: tuple[Evidence, ...]
+    """The nearest references of the most probable label where none of `neighbours` carries it,
+    with a weight of 0; empty elsewhere."""
     voted: int
     """How many neighbours voted, named above or not."""
     metric: MetricName | None

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast, overload
 
 from classify.answering import knn, linear, trust
-from classify.answering.answers import Answer, Part
+from classify.answering.answers import Answer, Evidence, Part
+from classify.answering.class_rows import class_rows
 from classify.answering.class_scores import ClassScores
 from classify.answering.knn import Classes, Neighbourhood
 from classify.answering.modes import MetricName, Mode
@@ -18,13 +19,36 @@ from classify.answering.options import QueryOptions
 from classify.answering.scoring import Scoring
 from classify.answering.snapshot import Snapshot, SnapshotCache
 from holotype.errors import EmptyGallery, NoActiveHead, StoreError
-from holotype.references import Reference, Vectors, Where
+from holotype.references import EVERYTHING, Neighbour, Reference, Vectors, Where
 from holotype.votes import Weighting
 
 if TYPE_CHECKING:
     from head.fit.whitening import Metric
     from head.versions.head import Head
     from holotype.store.port import VectorStore
+
+
+class Searched(Protocol):
+    """Where neighbours are found. See `holotype.store.port.VectorStore`."""
+
+    @property
+    def gallery(self) -> str: ...  # noqa: D102  as in VectorStore
+    def get(self, ids: Sequence[str]) -> list[Reference]: ...  # noqa: D102
+    def neighbours(  # noqa: D102
+        self,
+        vectors: Vectors,
+        *,
+        k: int,
+        where: Where = EVERYTHING,
+        with_vectors: bool = False,
+    ) -> list[list[Neighbour]]: ...
+
+
+class Snapshots(Protocol):
+    """What is answered. See `classify.answering.snapshot.SnapshotCache`."""
+
+    def snapshot(self) -> Snapshot: ...  # noqa: D102  as in SnapshotCache
+    def classes(self, where: Where) -> Classes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +89,20 @@ class Classifier:
     store is honoured at once, what others changed soon. Neighbours are searched for at every call.
     """
 
-    def __init__(self, store: VectorStore) -> None:
+    @overload
+    def __init__(self, store: VectorStore) -> None: ...
+    @overload
+    def __init__(self, store: Searched, snapshots: Snapshots) -> None: ...
+
+    def __init__(self, store: Searched, snapshots: Snapshots | None = None) -> None:
+        """Classify against a store.
+
+        Args:
+            store: where neighbours are found.
+            snapshots: its classes and head; None: as the store, a whole one, has them.
+        """
         self._store = store
-        self._snapshots = SnapshotCache(store)
+        self._snapshots = snapshots or SnapshotCache(cast("VectorStore", store))
 
     def snapshot(self) -> Snapshot:
         """The classes and the head that answers are given from now.
@@ -242,6 +277,8 @@ class Classifier:
         version = head.version if head is not None and (took_part or learned) else None
         notices = (*notices, *trust.shortage(head, options))
         answers = []
+        shown = around.evidence(options.evidence, references) if around else None
+        own_rows = self._class_rows(class_scores, asked, shown) if shown else {}
         for query, (assessment, own_id) in enumerate(zip(assessments, asked.own_ids, strict=True)):
             scores = class_scores.top(query, options.top)
             said = tuple(Part(part.mode, part.top(query, options.top)) for part in parts)
@@ -259,9 +296,8 @@ class Classifier:
                     novelty=assessment.novelty,
                     parts=said,
                     disagrees=len({part.label for part in said}) > 1,
-                    neighbours=around.evidence(query, options.evidence, references)
-                    if around
-                    else (),
+                    neighbours=shown[query] if shown else (),
+                    class_neighbours=own_rows.get(query, ()),
                     voted=len(around.voters[query]) if around else 0,
                     metric=around.metric if around else None,
                     head=version,
@@ -270,6 +306,25 @@ class Classifier:
                 )
             )
         return answers
+
+    def _class_rows(
+        self, class_scores: ClassScores, asked: _Asked, shown: Sequence[Sequence[Evidence]]
+    ) -> Mapping[int, tuple[Evidence, ...]]:
+        """The nearest of the first label, by query, where none is shown: a search for those."""
+        best = [class_scores.top(query, 1) for query in range(len(shown))]
+        missing = {
+            query: labels[0].label
+            for query, (labels, row) in enumerate(zip(best, shown, strict=True))
+            if labels and row and all(one.label != labels[0].label for one in row)
+        }
+        return class_rows(
+            self._store,
+            asked.vectors,
+            missing,
+            options=asked.options,
+            metric=self._metric(asked.head, asked.options.metric),
+            own_ids=asked.own_ids,
+        )
 
     def _references(self, asked: _Asked, around: Neighbourhood | None) -> dict[str, Reference]:
         """By id, what answers show: their evidence, and the queries that are references."""

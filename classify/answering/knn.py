@@ -71,6 +71,33 @@ class Ranked:
         places = None if self.places is None else self.places[:k]
         return Ranked(self.neighbours[:k], self.closeness[:k], places)
 
+    def evidence(
+        self, references: Mapping[str, Reference], weights: Floats, *, learned: bool
+    ) -> tuple[Evidence, ...]:
+        """Them as an answer shows them; one that is not among the references (by id) is left out.
+
+        Args:
+            references: by id.
+            weights: (K or more,) what each voted with.
+            learned: whether they are near in the learned space.
+        """
+        return tuple(
+            Evidence(
+                id=neighbour.id,
+                label=neighbour.label,
+                similarity=neighbour.similarity,
+                learned_similarity=float(closeness) if learned else None,
+                weight=float(weight),
+                source=reference.source,
+                group=reference.group,
+                meta=dict(reference.meta),
+            )
+            for neighbour, closeness, weight in zip(
+                self.neighbours, self.closeness, weights, strict=False
+            )
+            if (reference := references.get(neighbour.id)) is not None
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbourhood:
@@ -88,34 +115,18 @@ class Neighbourhood:
         nearest = chain.from_iterable(ranked.neighbours[:n] for ranked in self.voters)
         return list(dict.fromkeys(neighbour.id for neighbour in nearest))
 
-    def evidence(
-        self, query: int, n: int, references: Mapping[str, Reference]
-    ) -> tuple[Evidence, ...]:
-        """The nearest `n` that voted on a query, under the labels that they voted for.
+    def evidence(self, n: int, references: Mapping[str, Reference]) -> list[tuple[Evidence, ...]]:
+        """The nearest `n` that voted on each query, under the labels that they voted for.
 
         Args:
-            query: its row.
             n: how many.
             references: by id; one that was removed since the search is not named.
         """
-        ranked, learned = self.voters[query], self.metric is MetricName.LEARNED
-        nearest = zip(
-            ranked.neighbours[:n], ranked.closeness, self.tally.weights[query], strict=False
-        )
-        return tuple(
-            Evidence(
-                id=neighbour.id,
-                label=neighbour.label,
-                similarity=neighbour.similarity,
-                learned_similarity=float(closeness) if learned else None,
-                weight=float(weight),
-                source=reference.source,
-                group=reference.group,
-                meta=dict(reference.meta),
-            )
-            for neighbour, closeness, weight in nearest
-            if (reference := references.get(neighbour.id)) is not None
-        )
+        learned = self.metric is MetricName.LEARNED
+        return [
+            ranked.nearest(n).evidence(references, weights, learned=learned)
+            for ranked, weights in zip(self.voters, self.tally.weights, strict=True)
+        ]
 
 
 def by_cosine(neighbours: Sequence[Sequence[Neighbour]], *, with_places: bool) -> list[Ranked]:

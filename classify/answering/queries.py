@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from classify.answering.answers import QueryResult
 from holotype.errors import BrokenImage, UsageError
-from holotype.images.files import read_file
+from holotype.images.files import read_file, reason_of
 from holotype.images.finding import LeftOut, Unreadable, find_runs
 from holotype.images.picture import Picture, read_picture
 from holotype.references import reference_id
@@ -44,6 +44,8 @@ class QueryFile:
     name: str
     read: Callable[[], bytes]
     """Raises BrokenImage where there is nothing to read."""
+    problem: str | None = None
+    """Why there is nothing to read, where that was seen without reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +100,16 @@ def listed_sources(listed: bytes, *, left_out: LeftOut) -> Iterator[QueryFile]:
 def _expand(argument: str, left_out: LeftOut, *, pattern: bool = True) -> Iterator[QueryFile]:
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  never raises
-        nothing = QueryFile(argument, _failing("there are no images in this folder"))
+        nothing = _nothing(argument, "there are no images in this folder")
         yield from _files([path], left_out, otherwise=nothing)
     elif pattern and not os.path.lexists(path) and glob.has_magic(argument):
         # Path.glob takes no absolute pattern.
         found = glob.glob(argument, recursive=True)  # noqa: PTH207
         matches = [Path(match) for match in sorted(found)]
-        nothing = QueryFile(argument, _failing("no file matches this pattern"))
+        nothing = _nothing(argument, "no file matches this pattern")
         yield from _files(matches, left_out, otherwise=nothing)
     else:
-        yield QueryFile(argument, partial(read_file, path))
+        yield _file(argument)
 
 
 def _files(
@@ -117,7 +119,7 @@ def _files(
     for run in find_runs(paths, left_out):
         empty = False
         if isinstance(run, Unreadable):
-            yield QueryFile(str(run.path), _failing(run.reason))
+            yield _nothing(str(run.path), run.reason)
             continue
         for path in map(Path, run):
             yield QueryFile(str(path), partial(read_file, path))
@@ -125,11 +127,20 @@ def _files(
         yield otherwise
 
 
-def _failing(reason: str) -> Callable[[], bytes]:
+def _file(argument: str) -> QueryFile:
+    path = Path(argument)
+    try:
+        path.stat()
+    except OSError as error:
+        return _nothing(argument, reason_of(path, error))
+    return QueryFile(argument, partial(read_file, path))
+
+
+def _nothing(name: str, reason: str) -> QueryFile:
     def read() -> bytes:
         raise BrokenImage(reason)
 
-    return read
+    return QueryFile(name, read, problem=reason)
 
 
 def read_queries(
@@ -198,17 +209,18 @@ def classify_images(
     options: QueryOptions,
     batch_size: int,
     workers: int,
+    thumbnails: bool = False,
 ) -> Iterator[QueryResult]:
     """Classify images; one result per source, in order.
 
     An image that cannot be read is a result with its problem; it stops nothing.
     """
     for batch in embed_images(sources, encoder=encoder, batch_size=batch_size, workers=workers):
-        yield from _results(batch, classifier, options)
+        yield from _results(batch, classifier, options, thumbnails=thumbnails)
 
 
 def _results(
-    batch: EmbeddedBatch, classifier: Classifier, options: QueryOptions
+    batch: EmbeddedBatch, classifier: Classifier, options: QueryOptions, *, thumbnails: bool
 ) -> Iterator[QueryResult]:
     answers = iter(
         classifier.classify(batch.vectors, options, own_ids=batch.own_ids)
@@ -219,4 +231,5 @@ def _results(
         if query.picture is None:
             yield QueryResult(query.name, problem=query.problem)
         else:
-            yield QueryResult(query.name, next(answers))
+            thumbnail = query.picture.thumbnail if thumbnails else None
+            yield QueryResult(query.name, next(answers), thumbnail=thumbnail)

@@ -96,10 +96,14 @@ class CrossValidation:
 
 
 def prepare(
-    training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
+    training: TrainingSet,
+    *,
+    features: FeatureMap = FeatureMap.PLAIN,
+    seed: int = 0,
+    plan: SearchPlan | None = None,
 ) -> CrossValidation:
-    """Plan the search and take the statistics of every fold, in one pass."""
-    plan = plan_search(training.codes, training.groups, training.marks, seed=seed)
+    """Plan the search, unless it is planned, and take the statistics of every fold, in one pass."""
+    plan = plan or plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
     mapped = features.of(training.vectors if everything else training.vectors[plan.rows])
     span = Span.of(mapped)

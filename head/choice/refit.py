@@ -48,9 +48,10 @@ class Refit:
 
     def winner(self, winner: Candidate | None) -> LinearLayer:
         """The final layer of a candidate; where nothing was scored, of a logistic regression."""
-        return self.search.span.layer(self._winner(winner))
+        return self.search.span.layer(self.layer(winner))
 
-    def _winner(self, winner: Candidate | None) -> LinearLayer:
+    def layer(self, winner: Candidate | None) -> LinearLayer:
+        """The same, in the search's coordinates."""
         if winner is not None:
             if winner.kind == LDA and self.within is not None:
                 return discriminants(self.within)

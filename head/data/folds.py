@@ -14,6 +14,7 @@ Shapes: N references.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from holotype.references import Codes
 
@@ -52,6 +53,47 @@ def stratified_folds(
         # Small classes would otherwise all lie in the first folds.
         start = (start + len(members)) % n_folds
     return fold_of_group[group_of]
+
+
+def lasting_folds(codes: Codes, groups: Codes, marks: Codes, *, division: int) -> Codes:
+    """Folds that stay: the fold of a group is a hash of its smallest mark, whoever else is there.
+
+    Two heads that were trained at different times on nearly the same references can so be asked
+    about a reference by models that were trained without nearly the same others. The folds are
+    less even than `stratified_folds`; a class whose groups would all lie in one has its group of
+    the smallest hash moved to the next.
+
+    Args:
+        codes: (N,) class of each reference.
+        groups: (N,) group of each reference, with the class of most of them.
+        marks: (N,) what names each reference.
+        division: another number is another division.
+
+    Returns:
+        (N,) fold numbers 0 .. N_FOLDS - 1, or `NEVER_SCORED`.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    n_groups = int(group_of.max()) + 1
+    smallest = np.full(n_groups, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, group_of, marks)
+    hashed = _hashed(smallest, division)
+    fold_of_group = (hashed % np.uint64(N_FOLDS)).astype(np.int64)
+    for members in _by_class(_main_class(codes, group_of, n_groups)):
+        if len(members) < 2:
+            fold_of_group[members] = NEVER_SCORED
+        elif len(np.unique(fold_of_group[members])) == 1:
+            moved = members[hashed[members].argmin()]
+            fold_of_group[moved] = (fold_of_group[moved] + 1) % N_FOLDS
+    return fold_of_group[group_of]
+
+
+def _hashed(marks: Codes, division: int) -> npt.NDArray[np.uint64]:
+    """64 well-mixed bits of each mark (the finaliser of SplitMix64, Steele et al., 2014)."""
+    mixed = marks.astype(np.uint64) + np.uint64((division + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    hashed: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return hashed
 
 
 def _main_class(codes: Codes, group_of: Codes, n_groups: int) -> Codes:

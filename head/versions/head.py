@@ -6,7 +6,7 @@ A head is stored as blocks of D + 1 columns beside the gallery (see `holotype.he
 - `means`   C rows: the class mean, the number of references it was taken from;
 - `metric`  D rows: the whitening matrix, with the centre in the last column;
 - `flats`   rows of what each class spans, the class's number in the last column;
-- `held_out`  packed rows: see `head.data.held_out`.
+- `out_of_fold`  packed rows: see `head.data.held_out`; `held_out` in heads of before.
 
 Small numbers (temperatures, thresholds) stand in the record's report under `parameters`.
 Only `linear` must be there. No torch, no scikit-learn.
@@ -39,8 +39,11 @@ from holotype.references import Floats, Vectors
 if TYPE_CHECKING:
     from head.fit.statistics import WithinClass
 
-LINEAR, MEANS, METRIC, FLATS, HELD_OUT = "linear", "means", "metric", "flats", "held_out"
+LINEAR, MEANS, METRIC, FLATS, OUT_OF_FOLD = "linear", "means", "metric", "flats", "out_of_fold"
 """Names of blocks."""
+
+FORMER_HELD_OUT = "held_out"
+"""What heads of before have in place of `OUT_OF_FOLD`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +187,8 @@ class Head:
             flats = self.class_flats
             numbers = np.repeat(np.arange(len(flats.sizes)), flats.sizes)
             blocks[FLATS] = np.column_stack([flats.rows, numbers]).astype(np.float32)
-        if self.held_out is not None:
-            blocks[HELD_OUT] = self.held_out.to_block(self.dimension + 1)
+        if self.held_out is not None and self.held_out.codes is not None:
+            blocks[OUT_OF_FOLD] = self.held_out.to_block(self.dimension + 1)
         report = {**self.record.report, "parameters": self._parameters()}
         return StoredHead(record=replace(self.record, report=report), blocks=blocks)
 
@@ -228,7 +231,7 @@ class Head:
             class_means=class_means,
             class_flats=_class_flats(blocks.get(FLATS)),
             lda_temperature=float(parameters.get("lda_temperature", 1.0)),
-            held_out=None if HELD_OUT not in blocks else HeldOut.from_block(blocks[HELD_OUT]),
+            held_out=_held_out(blocks),
             gate=None if parameters.get("gate") is None else Gate.from_json(parameters["gate"]),
             novelty=_novelty(parameters.get("novelty"), metric, class_means),
             calibration={
@@ -244,6 +247,13 @@ def _metric(block: Vectors | None, features: FeatureMap) -> Metric | None:
 
 def _class_means(block: Vectors | None) -> ClassMeans | None:
     return None if block is None else ClassMeans(means=block[:, :-1], counts=block[:, -1])
+
+
+def _held_out(blocks: Mapping[str, Vectors]) -> HeldOut | None:
+    if OUT_OF_FOLD in blocks:
+        return HeldOut.from_block(blocks[OUT_OF_FOLD])
+    former = blocks.get(FORMER_HELD_OUT)
+    return None if former is None else HeldOut.from_former_block(former)
 
 
 def _class_flats(block: Vectors | None) -> Flats | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,9 @@ from holotype.encoder.names import ELSEWHERE, LOCAL, architecture_of, as_timm_ca
 from holotype.encoder.timm_import import timm
 from holotype.encoder.weights import StateDict, read_checkpoint, without_prefix
 from holotype.errors import UnknownBackbone, UsageError, WeightsUnavailable
+
+_TENSORS = re.compile(r'"([^"\s]+)"|size mismatch for ([^\s:]+)')
+"""Names in what torch says of a state dict that does not fit."""
 
 Create = Callable[[str, dict[str, Any] | None], nn.Module]
 """Makes a network of timm with pretrained weights and without classifier, of its name as timm knows
@@ -161,7 +165,7 @@ def _from_file(name: str, path: Path, create: Create) -> nn.Module:
             network_config(network).pop("state_dict", None)
             return network
     raise WeightsUnavailable(
-        f"checkpoint {path} does not fit backbone {name}: {_short(misfit)}. "
+        f"checkpoint {path} does not fit backbone {name}: {_misfits(misfit)}. "
         "Name the backbone that the file was made for with --backbone"
     ) from misfit
 
@@ -179,6 +183,15 @@ def _classifiers(name: str) -> tuple[str, ...]:
     config = timm.get_pretrained_cfg(name)
     named = getattr(config, "classifier", None) or ()
     return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _misfits(error: BaseException | None) -> str:
+    """The first tensor that does not fit, and how many more: `--debug` lists them."""
+    names = [quoted or named for quoted, named in _TENSORS.findall(str(error))]
+    if not names:
+        return _short(error)
+    tensors = f"{len(names):,} tensors, such as" if names[1:] else "tensor"
+    return f'{tensors} "{names[0]}", missing, left over or of another shape'
 
 
 def _short(error: BaseException | None) -> str:

@@ -38,8 +38,14 @@ from holotype.store.files import sync_folder, write_json
 AGREEMENT = 0.9999
 """Least cosine to torch's vector of every trial picture."""
 
+MOST_BYTES = 2**31 - 2**20
+"""Of the weights: an ONNX file ends at 2 GiB."""
+
 OPSET = 17
 """The first with layer normalisation in one operation."""
+
+TRACING_FAILURES = (RuntimeError, AssertionError, TypeError, ValueError, LookupError)
+"""What the exporter raises besides its own error, of a network that it cannot express."""
 
 TRIALS = 8
 
@@ -60,6 +66,8 @@ def export_onnx(encoder: TimmEncoder, path: Path) -> OnnxFacts:
         raise EncoderError(
             f"an encoder on {encoder.device} cannot be exported: load it with --device cpu"
         )
+    if network_bytes(encoder) > MOST_BYTES:
+        raise EncoderError(f"{encoder.fingerprint.backbone} is too large for an ONNX file (2 GiB)")
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         plain, optimised = Path(folder) / "plain.onnx", Path(folder) / path.name
         write_network(encoder, plain)
@@ -71,6 +79,11 @@ def export_onnx(encoder: TimmEncoder, path: Path) -> OnnxFacts:
         sync_folder(path.parent)
         write_json(facts_path(path), facts.to_dict())
     return facts
+
+
+def network_bytes(encoder: TimmEncoder) -> int:
+    """What the weights take, in memory and in a file."""
+    return sum(tensor.nbytes for tensor in encoder.network.state_dict().values())
 
 
 def write_network(encoder: TimmEncoder, path: Path) -> None:
@@ -93,7 +106,7 @@ def write_network(encoder: TimmEncoder, path: Path) -> None:
                 output_names=[VECTORS],
                 dynamic_axes={PIXELS: {0: "n"}, VECTORS: {0: "n"}},
             )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, AssertionError, TypeError) as error:
+    except (torch.onnx.errors.OnnxExporterError, *TRACING_FAILURES) as error:
         reason = str(error).strip().rpartition("\n")[2]
         raise EncoderError(
             f"{encoder.fingerprint.backbone} cannot be exported to ONNX ({reason})"

@@ -12,6 +12,9 @@ import pytest
 
 from demo.weights import BACKBONE
 from holotype.encoder import load_encoder
+from holotype.encoder.exports import export_path
+from holotype.encoder.onnx_export import export_onnx
+from holotype.encoder.timm_encoder import TimmEncoder
 from holotype.intake.folders import Folders
 from holotype.settings import Settings
 from ingest.adding import add
@@ -24,7 +27,7 @@ NOT_NEEDED = {"torch._dynamo", "sympy", "sklearn", "scipy", "pandas", "pyarrow",
 
 @pytest.fixture
 def environment(tmp_path: Path, lite0_checkpoint: Path) -> dict[str, str]:
-    """Settings of a gallery with two pictures of each colour, embedded with real weights."""
+    """Of a gallery with two pictures of each colour, embedded with real weights, and exported."""
     for colour in COLOURS:
         for seed in range(2):
             path = tmp_path / "references" / colour / f"{seed}.png"
@@ -33,8 +36,13 @@ def environment(tmp_path: Path, lite0_checkpoint: Path) -> dict[str, str]:
     settings = Settings.load(
         home=tmp_path / "home", backbone=BACKBONE, checkpoint=lite0_checkpoint, image_size=64
     )
-    with open_backend(settings, command="a test", load=load_encoder) as backend:
+    encoder = load_encoder(settings)
+    with open_backend(settings, command="a test", load=lambda _: encoder) as backend:
         add(Folders([tmp_path / "references"]), backend)
+    assert isinstance(encoder, TimmEncoder)
+    export = export_path(settings.home, encoder.fingerprint)
+    export.parent.mkdir()
+    export_onnx(encoder, export)
     return os.environ | {
         "HOLOTYPE_HOME": str(settings.home),
         "HOLOTYPE_BACKBONE": BACKBONE,
@@ -43,12 +51,17 @@ def environment(tmp_path: Path, lite0_checkpoint: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("runner", ["torch", "onnxruntime"])
 def test_cold_query__answers_without_what_it_does_not_need(
-    environment: dict[str, str], tmp_path: Path
+    environment: dict[str, str], tmp_path: Path, runner: str
 ) -> None:
     """Answer, problem and exit code are all there; nothing slow was imported for nothing."""
     (tmp_path / "query.png").write_bytes(picture("green", 7))
     (tmp_path / "broken.png").write_bytes(b"no picture")
+    not_needed = NOT_NEEDED
+    if runner == "onnxruntime":
+        environment |= {"HOLOTYPE_ONNX": "on", "HOLOTYPE_DEVICE": "cpu"}
+        not_needed = NOT_NEEDED | {"torch", "timm", "torchvision", "huggingface_hub", "onnx"}
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "classify", "query", "--json",
          str(tmp_path / "query.png"), str(tmp_path / "broken.png")],
@@ -60,5 +73,5 @@ def test_cold_query__answers_without_what_it_does_not_need(
     assert "1 of 2 images could not be classified" in done.stderr
     assert done.returncode == 3
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    assert "timm" in imported
-    assert imported.isdisjoint(NOT_NEEDED), imported & NOT_NEEDED
+    assert runner in imported
+    assert imported.isdisjoint(not_needed), imported & not_needed

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from classify.answering.answers import QueryResult
-from classify.sorting import Sorter, folder_name
+from classify.sorting import Sorter, folder_name, folder_of
 from tests.classify.answers import answer
 from tests.classify.conftest import COLOURS, ColourGallery, Run, picture
 from tests.running import running
@@ -127,3 +128,11 @@ def test_query__standard_input_cannot_be_sorted(
     assert ran.code == 2
     assert "standard input ('-') is none" in ran.err
     assert not (tmp_path / "sorted").exists()
+
+
+def test_sorter__unsure_has_folders_of_its_own() -> None:
+    """What is only perhaps a wasp does not lie among the wasps."""
+    perhaps = replace(answer("wasp"), state="unsure")
+    assert folder_of(perhaps) == Path("_unsure/wasp")
+    assert folder_of(answer("wasp")) == Path("wasp")
+    assert folder_of(answer(None, "wasp")) == Path("_unknown")

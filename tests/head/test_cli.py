@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +98,60 @@ def test_retrain__json_is_one_line(retrain: Retrain) -> None:
     assert again.code == 0
     assert again.json["status"] == "not_needed"
     assert again.json["version"] == done.json["version"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrain__progress_for_machines_is_on_standard_error(retrain: Retrain) -> None:
+    """Events as JSON lines beside the result, up to a hundred per cent."""
+    done = retrain("--json")
+    events = [json.loads(line)["progress"] for line in done.err.splitlines()]
+    assert [event["percent"] for event in events] == sorted(event["percent"] for event in events)
+    assert events[0]["step"] == "reading the references"
+    assert (events[-1]["step"], events[-1]["percent"]) == ("publishing", 100)
+    assert list(events[-1]) == ["step", "percent", "elapsed_s", "eta_s"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrain__on_a_terminal_there_is_a_bar() -> None:
+    """Drawn on standard error, step by step, and gone when the result is there."""
+    reading, writing = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "head"], stdout=subprocess.PIPE, stderr=writing
+    ) as drawn:
+        os.close(writing)
+        said = _until_closed(reading)
+        assert drawn.stdout is not None
+        assert "answers from now on" in drawn.stdout.read().decode()
+    assert drawn.returncode == 0
+    assert "comparing up to" in said
+    assert "━" in said
+    assert "%" in said
+
+
+def _until_closed(terminal: int) -> str:
+    parts = []
+    # A terminal that nobody writes to any more ends with an error.
+    with suppress(OSError):
+        while part := os.read(terminal, 1 << 16):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode(errors="replace")
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrain__ctrl_c_is_clean(retrain: Retrain) -> None:
+    """One line, exit code 130, no head, and the next run works."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "head"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ended:
+        assert ended.stderr is not None
+        assert "reading the references: 0 %" in ended.stderr.readline()
+        ended.send_signal(signal.SIGINT)
+        said = ended.stderr.read()
+    assert ended.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted: ")
+    assert "has no trained head yet" in retrain("list").err
+    assert retrain().code == 0
 
 
 @pytest.mark.usefixtures("filled")

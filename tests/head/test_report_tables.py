@@ -86,7 +86,7 @@ def test_comparison__differences_and_classes_that_got_worse() -> None:
     assert "accuracy is 2.5 points lower (p = 0.01)" in text
     assert "accuracy │ 90.0 │ 87.5 │ -2.5 │ a loss: p = 0.012" in text
     assert "macro accuracy │ \N{EN DASH} │ \N{EN DASH} │ -3.0 │ 95 % interval -5.0 to -1.0" in text
-    assert "held where it loses more than 0.5 points beyond chance" in text
+    assert "held where it loses more than 1.5 points beyond chance" in text
     assert "hover[fly] │ 40 │ 0.900 │ 0.600" in text
 
 

@@ -39,6 +39,7 @@ _ANSWER = {
     "disagrees": False,
     "runners_up": [{"label": "hoverfly", "score": 0.07}],
     "neighbours": [_NEIGHBOUR],
+    "class_neighbours": [],
     "voted": 100,
     "head": "20260301-020000-3f2a",
     "known_as": None,
@@ -139,7 +140,7 @@ class ResultModel(Model):
     answer: Answer | None
     error: Problem | None
     thumbnail: str | None
-    """JPEG in base64, at most 128 pixels on its longest side; null where it was not asked for."""
+    """JPEG in base64, at most `HOLOTYPE_THUMBNAIL_PX` long; null where it was not asked for."""
 
 
 class ClassifyResponse(Model):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -48,9 +49,9 @@ def test_knn__table_for_people(gallery: ColourGallery, run: Run, image: Path) ->
     first, runners_up, *evidence = ran.out.splitlines()
     assert first == f"{image}  red  0.857  (k-NN, 7 neighbours, cosine, not calibrated)"
     assert runners_up.split()[0] == "runners-up"
-    assert evidence[0].startswith("  because of  0.9")
-    assert "drawer/red/" in evidence[1]
-    assert evidence[2].strip() == "and 5 more that voted"
+    assert evidence[0] == "  because of  2 of the 2 nearest references are red; 7 voted"
+    assert [line.split()[0] for line in evidence[1:]] == ["red", "red"]
+    assert all("drawer/red/" in line for line in evidence[1:])
     assert "\x1b" not in ran.out
 
 
@@ -175,6 +176,21 @@ def test_linear__without_a_head(
     assert ran.code == 1
     assert "run `retrain`" in ran.err
     assert encoder.calls == 0
+
+
+def test_missing__is_found_before_the_encoder_is_loaded(
+    gallery: ColourGallery, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is nothing to read, nothing is loaded to say so."""
+
+    def load(_settings: object) -> Never:
+        raise AssertionError("the encoder was loaded")
+
+    monkeypatch.setattr("holotype.encoder.quick_start.load_quickly", load)
+    ran = run("query", tmp_path / "gone.png", tmp_path)
+    assert ran.code == 1
+    assert f"not classified: {tmp_path / 'gone.png'}: the file does not exist" in ran.err
+    assert f"{tmp_path}: there are no images in this folder" in ran.err
 
 
 def test_broken__never_stops_the_others(

@@ -86,7 +86,8 @@ def test_choose__the_answer_comes_with_its_evidence(visitor: Visitor) -> None:
     assert is_shown(card.get_by_alt_text("The query 0031.png"))
     nearest = card.locator(".evidence li").first
     expect(nearest.locator("strong")).to_have_text("red")
-    expect(nearest.locator(".similarity")).to_have_text(re.compile(r"0\.99\d"))
+    card.get_by_text("How near they are").click()
+    expect(card.get_by_role("cell", name=re.compile(r"0\.99\d")).first).to_be_visible()
     assert is_shown(nearest.locator("img"))
     expect(visitor.said("0031.png: red")).to_be_visible()
     visitor.screenshot("classify")
@@ -262,26 +263,6 @@ def test_older_service__leaves_out_what_it_does_not_say(look: Visit, serve: Serv
     expect(card.get_by_role("heading", level=2)).to_contain_text("red")
     expect(card).to_contain_text("of the 18 nearest are red")
     expect(card.get_by_role("region", name="Share of the vote")).to_be_visible()
-
-
-def test_many__counted_filtered_and_added_together(
-    visitor: Visitor, own_store: VectorStore
-) -> None:
-    """Thirty pictures are sent in pieces; what is shown is added under one label."""
-    seeds = range(200, 210)
-    visitor.choose(*((f"{c}-{s}.png", picture(c, s, spread=5)) for c in COLOURS for s in seeds))
-    expect(visitor.page.get_by_role("button", name="All 30", exact=True)).to_be_visible()
-    visitor.page.get_by_role("button", name="green 10", exact=True).click()
-    expect(visitor.page.locator("article.card:visible")).to_have_count(10)
-    visitor.page.get_by_label("Add the 10 shown under").fill("emerald")
-    visitor.page.get_by_role("button", name="Add 10", exact=True).click()
-    expect(visitor.said("10 images in the gallery as “emerald”")).to_be_visible()
-    assert own_store.counts()["emerald"] == 10
-    visitor.go("heads")
-    visitor.page.get_by_role("link", name="Classify").click()
-    expect(visitor.page.get_by_role("button", name="All 30", exact=True)).to_be_visible()
-    visitor.page.get_by_role("button", name="Clear the answers").click()
-    expect(visitor.page.get_by_role("article")).to_have_count(0)
 
 
 def test_full_queue__is_waited_for(look: Visit, serve: Serve) -> None:

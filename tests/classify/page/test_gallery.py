@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow.ipc
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from holotype.references import Where
@@ -13,6 +17,7 @@ from holotype.store.port import VectorStore
 from tests.classify.conftest import ColourGallery
 from tests.classify.page.browsing import REFUSED, Visitor
 from tests.classify.page.conftest import Serve, Visit, painted
+from tests.classify.service.conftest import GatedEncoder
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\">"
 AWKWARD = (
@@ -163,7 +168,7 @@ def test_add_images__to_a_class(gallery: Visitor, own_store: VectorStore) -> Non
     gallery.page.get_by_label("Add images").set_input_files(
         [{"name": "fresh.png", "mimeType": "image/png", "buffer": fresh}]
     )
-    expect(gallery.said("1 image added to “red”")).to_be_visible()
+    expect(page.get_by_text("1 image added to “red”.")).to_be_visible()
     expect(boxes(page)).to_have_count(7)
     gallery.go("gallery/blue")
     gallery.page.get_by_label("Add images").set_input_files(
@@ -172,8 +177,80 @@ def test_add_images__to_a_class(gallery: Visitor, own_store: VectorStore) -> Non
             {"name": "other.png", "mimeType": "image/png", "buffer": clash},
         ]
     )
-    expect(gallery.said("the same picture is in the gallery as 'red'")).to_be_visible()
+    expect(page.get_by_text("1 image added to “blue”, 1 not added.")).to_be_visible()
+    expect(page.get_by_text("the same picture is in the gallery as 'red'")).to_be_visible()
     assert own_store.counts() == {"red": 7, "blue": 7, "green": 6}
+    page.get_by_role("button", name="Undo").click()
+    expect(gallery.said("1 image taken out again")).to_be_visible()
+    expect(boxes(page)).to_have_count(6)
+    assert own_store.counts() == {"red": 7, "blue": 6, "green": 6}
+
+
+def test_drop__a_folder_on_a_class_is_added_to_it_once_it_is_confirmed(
+    gallery: Visitor, own_store: VectorStore, tmp_path: Path
+) -> None:
+    """What is no picture is counted, a click by mistake adds nothing, and all can be taken back."""
+    page = open_class(gallery, "red")
+    folder = tmp_path / "drawer"
+    (folder / "deeper").mkdir(parents=True)
+    for seed in range(10):
+        (folder / "deeper" / f"{seed}.png").write_bytes(painted((200, 40, 40), 30 + seed))
+    (folder / "notes.txt").write_text("no picture")
+    gallery.drop(folder)
+    question = page.get_by_role("dialog", name="Add 10 images to “red”?")
+    expect(question).to_contain_text("1 file left out: no picture.")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    gallery.drop(folder)
+    question.get_by_role("button", name="Add 10").click()
+    expect(
+        page.get_by_text("10 images added to “red”, 1 file left out: no picture.")
+    ).to_be_visible()
+    expect(boxes(page)).to_have_count(16)
+    gallery.screenshot("gallery-folder-added")
+    page.get_by_role("button", name="Undo").click()
+    expect(boxes(page)).to_have_count(6)
+    assert own_store.counts()["red"] == 6
+
+
+def test_drop__is_ended_by_one_button(
+    look: Visit, serve: Serve, own_store: VectorStore, tmp_path: Path
+) -> None:
+    """What was not sent by then is said, and never is."""
+    encoder = GatedEncoder()
+    visitor = look("gallery/red", at=serve(encoder=encoder))
+    page = visitor.page
+    for seed in range(40):
+        (tmp_path / f"{seed:02}.png").write_bytes(painted((200, 40, 40), 60 + seed))
+    page.locator("#add-images").set_input_files(sorted(tmp_path.glob("*.png")))
+    expect(page.get_by_text("0 of 40 images")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("0 images added to “red”, 40 not sent.")).to_be_visible()
+    encoder.open.set()
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="red")).to_be_visible()
+    assert own_store.counts()["red"] <= 6 + 2 * 8
+
+
+def test_selection__moves_nothing_under_the_finger(gallery: Visitor) -> None:
+    """The bar floats at the foot of the window: what is clicked next is where it was."""
+    page = open_class(gallery, "red")
+    second = boxes(page).nth(1)
+    before = second.bounding_box()
+    boxes(page).first.check()
+    bar = page.get_by_role("group", name="Selected references")
+    expect(bar).to_be_in_viewport()
+    assert second.bounding_box() == before
+
+
+def test_export__the_vectors_as_a_file(gallery: Visitor, own_store: VectorStore) -> None:
+    """One button, one Arrow stream of all references."""
+    with gallery.page.expect_download() as downloading:
+        gallery.page.get_by_role("button", name="Export").click()
+    assert downloading.value.suggested_filename == "default.arrow"
+    with pyarrow.ipc.open_stream(Path(downloading.value.path()).read_bytes()) as stream:
+        table = stream.read_all()
+    assert sorted(table["label"].to_pylist()) == sorted(["red", "green", "blue"] * 6)
 
 
 def test_awkward_labels__are_text_and_nothing_else(look: Visit, own_store: VectorStore) -> None:
@@ -243,3 +320,50 @@ def test_empty_gallery__says_how_to_begin(
         expect(card).to_contain_text("In the gallery as red")
         visitor.choose(("second.png", painted((200, 40, 40), 1)))
         expect(visitor.card("second.png").get_by_role("heading", level=2)).to_contain_text("red")
+
+
+def test_closely__zoom_arrows_and_the_file_itself(
+    look: Visit, serve: Serve, own_store: VectorStore, tmp_path: Path
+) -> None:
+    """Wheel and keys zoom, arrows go to the next reference, and the file is a click away."""
+    service = serve(originals=str(tmp_path))
+    large = io.BytesIO()
+    Image.effect_mandelbrot((900, 600), (-2, -1, 1, 1), 50).save(large, "PNG")
+    (tmp_path / "zz.png").write_bytes(large.getvalue())
+    form = {"images": ("zz.png", large.getvalue())}
+    service.http.post("/v1/references", files=form, data={"label": "red"})
+    visitor = look("gallery/red", at=service)
+    page = visitor.page
+    page.get_by_role("button", name="zz.png: details").click()
+    dialog = page.get_by_role("dialog", name="zz.png")
+    view = dialog.locator(".view img")
+    assert view.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 512
+    dialog.get_by_role("button", name="Full size").click()
+    expect(dialog.get_by_alt_text("at full size")).to_be_visible()
+    assert view.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 900
+    before = view.bounding_box()
+    assert before is not None
+    page.mouse.move(before["x"] + 20, before["y"] + 20)
+    page.mouse.wheel(0, -100)
+    page.keyboard.press("+")
+    expect(dialog.locator(".zoomed")).to_have_class(re.compile("closer"))
+    visitor.screenshot("reference-zoomed")
+    after = view.bounding_box()
+    assert after is not None
+    assert after["width"] == pytest.approx(1.3**2 * before["width"], rel=0.01)
+    page.keyboard.press("ArrowRight")
+    moved = view.bounding_box()
+    assert moved is not None
+    assert moved["x"] < after["x"]
+    page.keyboard.press("0")
+    place = dialog.get_by_text(re.compile(r"\d of 7"))
+    at = int(place.inner_text().split()[0])
+    key, near = ("ArrowLeft", at - 1) if at > 1 else ("ArrowRight", at + 1)
+    page.keyboard.press(key)
+    expect(page.get_by_role("dialog").get_by_text(f"{near} of 7")).to_be_visible()
+    expect(page.get_by_role("dialog", name="zz.png")).to_have_count(0)
+    visitor.expected.append(REFUSED)
+    page.get_by_role("button", name="Full size").click()
+    expect(visitor.page.get_by_text("cannot be shown: it is not in a folder")).to_have_count(1)
+    page.keyboard.press("Escape")
+    assert own_store.counts()["red"] == 7

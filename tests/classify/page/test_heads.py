@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 from classify.service.retraining import Check
 from head.options import RetrainOptions
@@ -30,6 +30,28 @@ COUNT_ENABLED = """(button) => {
 FIRST, SECOND = "20260101-000000-aaaa", "20260102-000000-bbbb"
 
 
+LOOK_S = 0.05
+ELAPSED = re.compile(r"^42 % · \d+ s · about \d+ s left$")
+
+
+def bar_of(page: Page) -> tuple[float, float]:
+    """Value and maximum of the bar."""
+    bar = page.get_by_role("progressbar", name="Training")
+    value, most = bar.evaluate("(bar) => [bar.value, bar.max]")
+    return value, most
+
+
+def without(*names: str) -> Callable[[Route], None]:
+    """Answers of a service that does not know these fields yet."""
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        known = {name: v for name, v in response.json().items() if name not in names}
+        route.fulfill(response=response, json=known)
+
+    return answer
+
+
 class WatchedTraining(TrainingHere):
     """The real job, which waits after its first word until the test has seen it."""
 
@@ -39,9 +61,14 @@ class WatchedTraining(TrainingHere):
 
     def run(self, options: RetrainOptions, tell: Tell, check: Check) -> Mapping[str, Any]:
         """Say something, wait, train."""
-        tell(Standing("waiting to be seen", 0.0))
-        assert self.seen.wait(PATIENCE_S)
+        tell(Standing("waiting to be seen", 0.42))
+        looks = int(PATIENCE_S / LOOK_S)
+        assert any(self._is_seen(check) for _ in range(looks)), "nobody looked"
         return super().run(options, tell, check)
+
+    def _is_seen(self, check: Check) -> bool:
+        check()
+        return self.seen.wait(LOOK_S)
 
 
 class FailingTraining(TrainingHere):
@@ -251,7 +278,8 @@ def test_retrain__shows_what_it_does_and_what_came_of_it(
     start.evaluate(COUNT_ENABLED)
     start.click()
     expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
-    expect(page.get_by_role("progressbar", name="Training")).to_be_visible()
+    assert bar_of(page) == (42, 100)
+    expect(page.locator(".job .elapsed")).to_have_text(ELAPSED)
     expect(start).to_be_disabled()
     assert page.evaluate("window.enabled") == 0, "it could be pressed while the job ran"
     visitor.go("gallery")
@@ -263,6 +291,43 @@ def test_retrain__shows_what_it_does_and_what_came_of_it(
     expect(page.get_by_role("button", name="Retrain now")).to_be_enabled()
     assert store_with_heads.active_head() is not None
     visitor.screenshot("heads-trained")
+
+
+def test_retrain__is_cancelled(look: Visit, serve: Serve, store_with_heads: VectorStore) -> None:
+    """The head that answered goes on, nobody holds the lease, and another run may start."""
+    published(store_with_heads, FIRST, tuple(COLOURS), red=0.9, green=0.8, blue=0.7)
+    job = WatchedTraining(store_with_heads)
+    visitor = look("heads", at=serve(store_with_heads, job=job))
+    page = visitor.page
+    page.get_by_role("button", name="Retrain now").click()
+    expect(page.get_by_text("Training: waiting to be seen")).to_be_visible()
+    visitor.screenshot("heads-training")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".job.cancelled")).to_contain_text("What answered before goes on")
+    expect(page.locator(".head.active h2")).to_contain_text(FIRST)
+    assert [head.version for head in store_with_heads.heads()] == [FIRST]
+    assert store_with_heads.acquire_lease("retrain", holder="next", seconds=1).holder == "next"
+    store_with_heads.release_lease("retrain", holder="next")
+    visitor.screenshot("heads-cancelled")
+    job.seen.set()
+    page.get_by_role("button", name="Retrain now").click()
+    expect(page.locator(".job.done")).to_contain_text("answers from now on", timeout=60_000)
+
+
+def test_retrain__on_a_service_that_gives_no_percentage(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """One of before: the bar shows that something is done, and the time that went by."""
+    job = WatchedTraining(store_with_heads)
+    visitor = look("heads", at=serve(store_with_heads, job=job))
+    visitor.page.route("**/v1/retrain", without("percent", "elapsed_s", "eta_s"))
+    visitor.page.get_by_role("button", name="Retrain now").click()
+    expect(visitor.page.get_by_text("Training: waiting to be seen")).to_be_visible()
+    bar = visitor.page.get_by_role("progressbar", name="Training")
+    assert bar.evaluate("(bar) => bar.hasAttribute('value')") is False
+    expect(visitor.page.locator(".job .elapsed")).to_have_text(re.compile(r"^\d+ s$"))
+    job.seen.set()
+    expect(visitor.page.locator(".job.done")).to_contain_text("answers", timeout=60_000)
 
 
 def test_retrain__that_fails_says_why(look: Visit, serve: Serve, own_store: VectorStore) -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
 from classify.service.command import bind, url_of
+from head.steps import Standing, Tell
 from holotype.references import Where
 from holotype.settings import Settings
 from holotype.store.factory import open_store
 from tests.classify.conftest import COLOURS, ColourGallery, picture
-from tests.running import Running, running
+from tests.running import PATIENCE_S, Running, running
 
 HEAVY = ("torch", "timm", "sklearn", "qdrant_client", "qdrant_edge")
 
@@ -235,6 +238,39 @@ def test_retrain__through_the_service(owner: Running, home: Path) -> None:
     assert (nowhere.code, "no earlier version" in nowhere.err) == (1, True)
     promoted = command(home, "head", "promote", result["version"])
     assert promoted.out == f"head {result['version']} answers from now on\n"
+
+
+def test_retrain__ctrl_c_cancels_the_job_of_the_service(
+    owner: Running, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who started it ends it: no head is made."""
+
+    def last(_store: Any, _options: Any, *, tell: Tell, check: Callable[[], None]) -> NoReturn:
+        tell(Standing("hanging", 0.5))
+        ended = threading.Event()
+        for _ in range(int(20 * PATIENCE_S)):
+            check()
+            ended.wait(0.05)
+        raise AssertionError("nobody ended it")
+
+    monkeypatch.setattr("tests.running.retrain", last)
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "head", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HOLOTYPE_HOME": str(home)},
+    )
+    with asked:
+        assert asked.stderr is not None
+        assert json.loads(asked.stderr.readline())["progress"]["percent"] < 100
+        asked.send_signal(signal.SIGINT)
+        said = asked.stderr.read()
+    assert asked.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted: ")
+    owner.service.retraining.close()  # waits for its end
+    assert owner.service.retraining.progress.state == "cancelled"
+    assert owner.service.store.heads() == []
 
 
 def test_server__of_another_gallery(owner: Running, tmp_path: Path) -> None:

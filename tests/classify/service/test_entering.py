@@ -75,6 +75,7 @@ def test_keys__read_key_changes_nothing(serve: Serve) -> None:
         http.post("/v1/heads/rollback", headers=bearer(READ)),
         http.post("/v1/heads/v/promote", headers=bearer(READ)),
         http.post("/v1/retrain", headers=bearer(READ)),
+        http.delete("/v1/retrain", headers=bearer(READ)),
         http.post("/v1/review", headers=bearer(READ), json={}),
         http.post("/v1/review/x", headers=bearer(READ), json={}),
         http.delete("/v1/review/x", headers=bearer(READ)),

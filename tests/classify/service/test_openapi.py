@@ -45,6 +45,7 @@ ISSUE = {
     ("post", "/v1/heads/rollback"),
     ("post", "/v1/retrain"),
     ("get", "/v1/retrain"),
+    ("delete", "/v1/retrain"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -133,7 +134,7 @@ def _attack(operation: Any, mode: GenerationMode) -> int:
 class _Nothing:
     """A retrain job that is done at once."""
 
-    def run(self, _options: Any, _say: Any) -> dict[str, Any]:
+    def run(self, _options: Any, _tell: Any, _check: Any) -> dict[str, Any]:
         return {"status": "not_needed"}
 
     def stop(self) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from head import apart
+from head.steps import Standing
 from holotype.client import Outgoing, ServiceClient
 from holotype.errors import HeadBusy, HeadError, UnknownHead
 from holotype.outcomes import OnConflict, Outcome
@@ -111,8 +116,32 @@ def test_retrain__one_at_a_time(serve_shared: Serve) -> None:
             client.start_retrain({})
         assert client.retrain_state()["step"] in {"starting", "waiting"}
         job.stop()
-        _until_ended(client)
+        _until(client, lambda state: state["state"] != "running")
         assert client.retrain_state()["state"] == "done"
+
+
+def test_retrain__is_cancelled(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child ends, the lease is free, the head that answered goes on, and a run may start."""
+    running = serve(in_process=True)
+    with running.client() as client:
+        first = retrained(client)["result"]["version"]
+        with monkeypatch.context() as hanging:
+            said = json.dumps({"step": "hanging", "share": 0.5})
+            program = f"import time; print({said!r}, flush=True); time.sleep(1000)"
+            hanging.setattr(apart, "COMMAND", (sys.executable, "-c", program))
+            client.start_retrain({})
+            state = _until(client, lambda state: state["step"] == "hanging")
+            assert state["percent"] == 50
+            assert state["elapsed_s"] == pytest.approx(state["eta_s"])
+            assert client.cancel_retrain()["state"] in {"running", "cancelled"}
+            state = _until(client, lambda state: state["state"] != "running")
+        assert (state["state"], state["step"], state["percent"]) == ("cancelled", None, None)
+        assert "what answered before goes on answering" in state["error"]
+        assert [head.version for head in client.heads()] == [first]
+        assert classified(client, violet(1), "linear")["head"] == first
+        assert client.cancel_retrain() == state, "there is nothing to cancel"
+        second = retrained(client)
+        assert second["result"]["version"] != first
 
 
 def test_retrain__killed_with_the_service(serve: Serve, own_store: VectorStore) -> None:
@@ -150,8 +179,8 @@ class _Waiting:
 
         self._stopped = threading.Event()
 
-    def run(self, _options: Any, say: Any) -> dict[str, Any]:
-        say("waiting")
+    def run(self, _options: Any, tell: Any, _check: Any) -> dict[str, Any]:
+        tell(Standing("waiting", 0.5))
         assert self._stopped.wait(PATIENCE_S)
         return {"status": "activated"}
 
@@ -159,8 +188,10 @@ class _Waiting:
         self._stopped.set()
 
 
-def _until_ended(client: ServiceClient) -> None:
+def _until(client: ServiceClient, is_so: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
+    """Where the job stands once something is so."""
     deadline = time.monotonic() + PATIENCE_S
-    while client.retrain_state()["state"] == "running":
-        assert time.monotonic() < deadline
+    while not is_so(state := client.retrain_state()):
+        assert time.monotonic() < deadline, state
         time.sleep(0.01)
+    return state

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from head.data.folds import NEVER_SCORED, stratified_folds
+from head.data.folds import N_FOLDS, NEVER_SCORED, lasting_folds, stratified_folds
 
 
 def test_folds__never_split_a_group() -> None:
@@ -75,3 +75,33 @@ def test_folds__scored_class_is_always_trained_too(
     assert folds.max() < n_folds
     for group in np.unique(groups):
         assert len(set(folds[groups == group])) == 1
+
+
+def test_lasting_folds__stay_when_others_come_and_go() -> None:
+    """No reference changes its fold because of others, in any order; divisions differ."""
+    rng = np.random.default_rng(0)
+    codes, marks = rng.integers(0, 5, 300), rng.integers(0, 2**48, 300)
+    groups = np.arange(300)
+    folds = lasting_folds(codes, groups, marks, division=0)
+    some = rng.permutation(300)[:250]
+    assert (lasting_folds(codes[some], groups[some], marks[some], division=0) == folds[some]).all()
+    other = lasting_folds(codes, groups, marks, division=1)
+    assert 0.1 < (folds == other).mean() < 0.3
+    assert np.bincount(folds, minlength=N_FOLDS).min() > 40
+
+
+def test_lasting_folds__never_split_a_group_and_train_every_class() -> None:
+    """Groups stay whole; a class of two is in two folds; a class of one group is never scored."""
+    rng = np.random.default_rng(1)
+    codes = np.repeat(np.arange(40), 6)
+    groups = np.repeat(np.arange(120), 2)
+    codes[:6], groups[:6] = 0, 0
+    marks = rng.integers(0, 2**48, 240)
+    pairs = np.repeat(np.arange(1, 40), 6), np.repeat(np.arange(78), 3)
+    for division in range(5):
+        folds = lasting_folds(codes, groups, marks, division=division)
+        assert (folds[:6] == NEVER_SCORED).all()
+        assert (folds[6:] >= 0).all()
+        assert all(len(set(folds[groups == group])) == 1 for group in np.unique(groups))
+        of_two = lasting_folds(*pairs, marks[6:], division=division)
+        assert all(len(set(of_two[pairs[0] == c])) == 2 for c in range(1, 40))

@@ -6,6 +6,7 @@
 import { askForKey, hasKey, withKey } from "./key.js";
 
 const BUSY = "urn:holotype:problem:queue-full";
+const TOO_MANY = 429; // what a proxy says
 const BUSY_TRIES = 60;
 
 export class ApiError extends Error {
@@ -66,7 +67,7 @@ async function patiently(action, signal) {
     try {
       return await action();
     } catch (error) {
-      if (error.type !== BUSY || tries >= BUSY_TRIES) throw error;
+      if ((error.type !== BUSY && error.status !== TOO_MANY) || tries >= BUSY_TRIES) throw error;
       await pause(error.waitS * 1000, signal);
     }
   }
@@ -91,7 +92,7 @@ function formOf(files, options) {
   const form = new FormData();
   for (const file of files) form.append("images", file, file.name);
   for (const [name, value] of Object.entries(options)) {
-    if (value !== "" && value !== null && value !== undefined) form.append(name, value);
+    for (const one of [value ?? ""].flat()) if (one !== "") form.append(name, one);
   }
   return form;
 }
@@ -104,6 +105,7 @@ export const api = {
   gallery: () => call("GET", "v1/gallery"),
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
+  exported: () => call("GET", "v1/export", { as: "blob" }),
   renameClass: (label, to) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to } }),
   removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
@@ -111,6 +113,7 @@ export const api = {
   reference: (id) => call("GET", `v1/references/${id}`),
   relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
   remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),
   add: upload("v1/references"),
@@ -123,5 +126,6 @@ export const api = {
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
   retrain: (options) => call("POST", "v1/retrain", { json: options }),
+  cancelRetrain: () => call("DELETE", "v1/retrain"),
   retrainState: () => call("GET", "v1/retrain"),
 };

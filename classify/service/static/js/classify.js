@@ -1,37 +1,69 @@
 /** Classify: images in, the answer with its evidence out. */
 
+import { AnswerList } from "./answer_list.js";
+import { answerTools } from "./answer_tools.js";
 import { api } from "./api.js";
-import { $, busy, el, named, plural, say } from "./dom.js";
-import { labelField, typedLabel } from "./forms.js";
+import { $, el, say } from "./dom.js";
+import { imageInputs, othersLeftOut } from "./files.js";
+import { openedAnswer } from "./opened_answer.js";
 import { optionsForm } from "./options.js";
+import { answerSelection } from "./selection.js";
 
-const LABELS_COUNTED = 12; // verdicts offered as filters
+const MANY = 8; // answers that are shown whole, one below the other; more are a list
 
 export async function showClassify(root, { session, signal }) {
   const gallery = await api.gallery();
   session.gallery = gallery;
+  await session.restore(`${gallery.name} ${gallery.fingerprint_id}`);
   const options = optionsForm(gallery, session);
-  const overview = el("section.overview", { "aria-label": "Overview" });
-  const results = el("section.results", { "aria-label": "Answers" });
   const hint = el("p.empty", ...(gallery.references ? ["Answers appear here, each with the references that it rests on."] : emptyGallery()));
-  const top = [el("h1", "What is in this picture?"), chooser(session), options];
-  root.append(...(gallery.space === null ? top : vectorsOnly(gallery)), overview, results, gallery.space === null ? hint : "");
-  const view = { only: null };
-  const showAll = () => {
-    results.replaceChildren(...session.cards.map((card) => card.node));
-    showAnswers();
-  };
-  const showAnswers = () => {
-    hint.hidden = session.cards.length > 0;
-    showOverview(overview, session, view, filter);
-    filter();
-  };
-  const filter = () => {
-    for (const card of session.cards) card.node.hidden = view.only !== null && card.verdictKey !== view.only;
-  };
+  const asking = el("div", ...(gallery.space === null ? [el("h1", "What is in this picture?"), chooser(session), options] : vectorsOnly(gallery)));
+  const tools = answerTools(session, { arrange, selectAll: () => list.select(list.shown, true), clear });
+  const results = el("section.results", { "aria-label": "Answers" });
+  const opened = openedAnswer({ behind: [asking, tools.node, results], shown: () => list.shown, closed: (card) => list.focus(card), signal });
+  const list = new AnswerList(session, { open: (card) => opened.open(card), selectionChanged: () => selection.update() });
+  const selection = answerSelection(session, list);
+  root.append(asking, tools.node, results, opened.node, gallery.space === null ? hint : "");
+  const stale = new Set();
   session.addEventListener("cards", showAll, { signal });
-  session.addEventListener("answers", showAnswers, { signal });
+  session.addEventListener("answers", showSoon, { signal });
   showAll();
+
+  function isMany() {
+    return session.cards.length > MANY;
+  }
+
+  function showAll() {
+    results.replaceChildren(...(isMany() ? [list.node, selection.node] : session.cards.map((card) => card.node)));
+    arrange();
+    opened.follow(isMany() ? session.cards : []);
+  }
+
+  /** Answers come in eights: what they change is drawn once a frame. */
+  function showSoon({ detail }) {
+    if (!stale.size) {
+      requestAnimationFrame(() => {
+        list.refresh(stale);
+        stale.clear();
+        arrange();
+      });
+    }
+    for (const card of detail) stale.add(card);
+  }
+
+  function arrange() {
+    hint.hidden = session.cards.length > 0;
+    asking.classList.toggle("some", session.cards.length > 0);
+    tools.update(session.cards.map((card) => list.rowOf(card)), isMany());
+    if (isMany()) list.arrange();
+    else for (const card of session.cards) card.node.hidden = !list.lets(card);
+    selection.update();
+  }
+
+  function clear() {
+    session.clear();
+    $("#files")?.focus();
+  }
 }
 
 /** Instead of the chooser, where there is no encoder; who drops a picture is told so. */
@@ -43,78 +75,12 @@ const emptyGallery = () => ["The gallery is empty. Add labelled images with ", e
   ", or drop one here and give it a label: it can be found from then on."];
 
 function chooser(session) {
-  const input = el("input.visually-hidden", {
-    id: "files", type: "file", accept: "image/*,.heic,.heif,.tif,.tiff", multiple: true,
-    onchange: () => { session.ask([...input.files]); input.value = ""; },
+  const [input, folder] = imageInputs("files", (files, others) => {
+    if (others) say(othersLeftOut(others));
+    session.ask(files);
   });
-  return el("div.zone", input, el("label.drop", { for: "files" },
+  return el("div.zone", input, el("label.drop", { for: input.id },
     el("strong", "Drop, paste or choose images"),
-    el("span", "They are compared with the gallery; nothing is added unless you say so.")));
+    el("span", "or a folder of them. They are compared with the gallery; nothing is added unless you say so.")),
+  folder, el("label.folder", { for: folder.id }, "Choose a folder"));
 }
-
-/** How far it is, what was found, and what can be done with all of it. */
-function showOverview(overview, session, view, filter) {
-  const { cards, pending } = session;
-  if (cards.length < 2) {
-    view.only = null;
-    overview.replaceChildren(...(cards.length ? [el("div.row", clearButton(session))] : []));
-    return;
-  }
-  const counts = new Map();
-  for (const { verdictKey } of cards) counts.set(verdictKey, (counts.get(verdictKey) ?? 0) + 1);
-  if (!counts.has(view.only)) view.only = null;
-  const focused = overview.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const typed = $("input[name=label]", overview)?.value ?? "";
-  overview.replaceChildren(
-    pending ? progress(session, pending) : "",
-    el("div.chips", { role: "group", "aria-label": "Show only" }, chips(counts, cards.length, view, () => {
-      filter();
-      showOverview(overview, session, view, filter);
-    })),
-    el("div.row", pending ? null : addAll(session, view, typed), clearButton(session)));
-  if (focused) $(`[data-key="${CSS.escape(focused)}"]`, overview)?.focus();
-}
-
-function progress(session, pending) {
-  const done = session.cards.length - pending;
-  return el("div.progress",
-    el("progress", { max: session.cards.length, value: done, "aria-label": "Classified" }),
-    el("span", `${done} of ${plural(session.cards.length, "image")}`),
-    el("button", { type: "button", onclick: () => session.stop(), "data-key": "stop" }, "Stop"));
-}
-
-function chips(counts, total, view, redraw) {
-  const told = [...counts].filter(([key]) => key !== "waiting").sort(([, a], [, b]) => b - a).slice(0, LABELS_COUNTED);
-  const words = (key) => {
-    if (key === "unknown") return "Unknown";
-    if (key === "unsure") return "Unsure";
-    return key === "failed" ? "No answer" : named(key.slice("label:".length));
-  };
-  return [[null, total], ...told].map(([key, count]) => el("button.chip", {
-    type: "button", "data-key": `only-${key}`, "aria-pressed": String(view.only === key),
-    onclick: () => { view.only = key; redraw(); },
-  }, key === null ? "All" : words(key), " ", el("span.badge", String(count))));
-}
-
-/** One label for every picture that is shown. */
-function addAll(session, view, typed) {
-  const shown = session.cards.filter((card) => card.state === "answered" && !card.held
-    && (view.only === null || card.verdictKey === view.only));
-  if (shown.length < 2) return null;
-  const form = el("form.other", { onsubmit: (event) => { event.preventDefault(); add(); } },
-    labelField({ text: `Add the ${shown.length} shown under`, value: typed }),
-    el("button", `Add ${shown.length}`));
-  async function add() {
-    const label = typedLabel(form);
-    const added = await busy(form, () => session.add(shown, label));
-    if (added === undefined) return;
-    say(`${plural(added, "image")} in the gallery as “${label}”`);
-    session.dispatchEvent(new Event("answers"));
-  }
-  return form;
-}
-
-const clearButton = (session) => el("button.quiet.clear", { type: "button", onclick: () => {
-  session.clear();
-  $("#files")?.focus();
-} }, "Clear the answers");

@@ -44,8 +44,12 @@ export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const INFO_MS = 5000;
+const SAVE_MS = 60_000; // in which a browser has taken a file that it is handed
 
-/** Show a message to everybody, screen readers included. Errors stay until dismissed. */
+/**
+ * Show a message to everybody, screen readers included. Errors stay until dismissed; what is "heard"
+ * stands on the page already, and would cover it.
+ */
 export function say(text, kind = "info") {
   for (const same of $$(".toast").filter((other) => $("span", other).textContent === text)) same.remove();
   const note = el(`p.toast.${kind}`, el("span", text));
@@ -106,6 +110,13 @@ export const when = (iso) => {
   return Number.isNaN(time.getTime()) ? String(iso ?? "")
     : time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 };
+/** Hand a Blob to the browser as a file to keep. */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), SAVE_MS);
+}
+
 export const baseName = (path) => String(path ?? "").split("/").pop();
 
 /** Tell the rest of the page that the gallery, the queue or the heads changed. */

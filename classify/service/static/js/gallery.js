@@ -1,7 +1,7 @@
 /** Gallery: the classes, with their sizes and a look into each. */
 
 import { api } from "./api.js";
-import { attempt, el, named, plural } from "./dom.js";
+import { attempt, busy, el, named, plural, save, say } from "./dom.js";
 import { choices, field } from "./forms.js";
 import { isPicture, onSight, picture } from "./pictures.js";
 
@@ -16,6 +16,7 @@ const ORDERS = {
 
 export async function showGallery(root) {
   const { classes } = await api.classes();
+  const exporting = el("button", { type: "button", onclick: () => busy(exporting, takeAway) }, "Export");
   root.append(el("h1", "Gallery"));
   if (!classes.length) {
     root.append(el("p.empty", "The gallery is empty. Add labelled images with ", el("code", "ingest add FOLDER"),
@@ -27,7 +28,7 @@ export async function showGallery(root) {
   const count = el("p.count", { "aria-live": "polite" });
   const list = el("ul.classes");
   const tiles = classes.map(tile);
-  root.append(el("div.row.filters", field("Find a class", search), field("Order", order)), count, list);
+  root.append(el("div.row.filters", field("Find a class", search), field("Order", order), el("div.actions.push", exporting)), count, list);
   sort();
   filter();
 
@@ -46,6 +47,13 @@ export async function showGallery(root) {
     count.textContent = wanted ? (shown ? `${shown} of ${plural(tiles.length, "class", "classes")}` : "No class has that in its name.")
       : plural(tiles.length, "class", "classes");
   }
+}
+
+/** All vectors with their ids, labels and groups, as an Arrow stream. */
+async function takeAway() {
+  const { name } = await api.gallery();
+  save(await api.exported(), `${name}.arrow`);
+  say("pyarrow, Polars, DuckDB and R read the file");
 }
 
 function tile({ label, count }) {

@@ -67,13 +67,26 @@ export async function showHeads(root, { signal }) {
       return;
     }
     if (!job.querySelector("progress")) {
-      job.replaceChildren(el("progress", { "aria-label": "Training" }), el("p.step"), el("p.elapsed", { "aria-hidden": "true" }));
+      job.replaceChildren(
+        el("progress", { "aria-label": "Training", max: 100 }), el("p.step"),
+        el("p.elapsed", { "aria-hidden": "true" }), el("button", { type: "button", onclick: cancel }, "Cancel"));
     }
     const step = job.querySelector(".step");
     const words = `Training: ${state.step ?? "starting"}`;
     if (step.textContent !== words) step.textContent = words; // said once by screen readers
     const since = Date.parse(state.started_at) || began;
-    job.querySelector(".elapsed").textContent = `${Math.max(0, Math.round((Date.now() - since) / 1000))} s`;
+    const elapsed = state.elapsed_s ?? Math.max(0, (Date.now() - since) / 1000);
+    job.querySelector(".elapsed").textContent = farness(state, elapsed);
+    if (typeof state.percent === "number") job.querySelector("progress").value = state.percent;
+  }
+
+  async function cancel({ currentTarget: button }) {
+    button.disabled = true;
+    button.textContent = "Cancelling…";
+    if (!await attempt(api.cancelRetrain)) {
+      button.disabled = false;
+      button.textContent = "Cancel";
+    }
   }
 
   /** The button follows the job: it is for `showJob` to say when it may be used again. */
@@ -105,9 +118,22 @@ export async function showHeads(root, { signal }) {
   }
 }
 
+/** Per cent, time gone and time left, as far as the service says so. */
+function farness({ percent, eta_s: left }, elapsed) {
+  const known = (value) => typeof value === "number";
+  return [known(percent) ? `${Math.floor(percent)} %` : null, duration(elapsed),
+    known(left) ? `about ${duration(left)} left` : null].filter(Boolean).join(" · ");
+}
+
+function duration(seconds) {
+  const s = Math.round(seconds);
+  return s < 100 ? `${s} s` : `${Math.round(s / 60)} min`;
+}
+
 /** What became of the last training, in words. */
 function outcomeOf({ state, result, error, finished_at: finished }) {
   if (state === "failed") return [el("p", `The last training failed: ${error ?? "the service does not say why"}`)];
+  if (state === "cancelled") return [el("p", `The training was cancelled${finished ? `, ${when(finished)}` : ""}. What answered before goes on answering.`)];
   if (state !== "done") return [];
   const words = { activated: "Trained", held: "Trained and held", not_needed: "Not trained" }[result?.status] ?? "Trained";
   return [el("p", `${words}${finished ? `, ${when(finished)}` : ""}. ${sentence(result?.reason)}`)];

@@ -2,8 +2,8 @@
 
 import { api, isOffline } from "./api.js";
 import { showClassify } from "./classify.js";
-import { $, $$, el, focusOn, plural, say } from "./dom.js";
-import { filesOfDrop, filesOfPaste } from "./files.js";
+import { $, $$, attempt, el, focusOn, plural, say } from "./dom.js";
+import { filesOfDrop, filesOfPaste, othersLeftOut } from "./files.js";
 import { showGallery } from "./gallery.js";
 import { showHeads } from "./heads.js";
 import { showClass } from "./one_class.js";
@@ -18,6 +18,7 @@ const PAGES = {
 };
 const LABELS_OFFERED = 2000; // more than that is no help in a list
 const ALIVE_EVERY_MS = 2000;
+const FOLDER_SAID = 200; // files from which on it is said that a folder is being read
 
 const session = new Session();
 let leaving = new AbortController();
@@ -111,6 +112,30 @@ function classify(files) {
   session.ask(files);
 }
 
+/** A folder may hold thousands: how far it is read is said, and can be ended. */
+async function dropped(transfer) {
+  const stopper = new AbortController();
+  const text = el("span");
+  const note = el("p.toast.going", text, el("button.dismiss", { type: "button", onclick: () => stopper.abort() }, "Cancel"));
+  const seen = (n) => {
+    if (n < FOLDER_SAID) return;
+    text.textContent = `Reading the folder: ${plural(n, "file")}`;
+    if (!note.isConnected) $("#status").append(note);
+  };
+  try {
+    take(await filesOfDrop(transfer, { signal: stopper.signal, seen }));
+  } finally {
+    note.remove();
+  }
+}
+
+/** A class that is open takes what is dropped, anything else is classified. */
+function take({ files, others }) {
+  if (!document.dispatchEvent(new CustomEvent("holotype:dropped", { detail: { files, others }, cancelable: true }))) return;
+  if (others) say(othersLeftOut(others));
+  classify(files);
+}
+
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 for (const type of ["dragover", "dragleave", "drop"]) {
@@ -118,7 +143,7 @@ for (const type of ["dragover", "dragleave", "drop"]) {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     document.body.classList.toggle("over", type === "dragover");
-    if (type === "drop") classify(await filesOfDrop(event.dataTransfer));
+    if (type === "drop") await attempt(() => dropped(event.dataTransfer));
   });
 }
 document.addEventListener("paste", (event) => {

@@ -1,30 +1,35 @@
 /** One class: its references, and putting labels right. */
 
 import { api } from "./api.js";
+import { classIntake } from "./class_intake.js";
 import { $$, attempt, baseName, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
 import { ask, labelField } from "./forms.js";
-import { piecesOf } from "./files.js";
 import { linkTo } from "./gallery.js";
 import { isPicture, picture } from "./pictures.js";
 import { showReference } from "./reference.js";
+import { selectionBar } from "./selection.js";
 
 const PAGE = 60; // references fetched at a time
 
-export async function showClass(root, { argument: label }) {
+export async function showClass(root, { argument: label, signal }) {
   const grid = el("ul.references", { "aria-label": `References of ${label}`, onclick: selectRange });
   const more = el("button", { type: "button", hidden: true, onclick: () => busy(more, loadMore) }, "Show more");
   const heading = el("h1", named(label));
   const count = el("p.count", { "aria-live": "polite" });
   const all = el("button.quiet", { type: "button", onclick: () => selectAll(true) }, "Select all shown");
-  const selection = selectionBar();
+  const selection = selectionBar("Selected references",
+    el("button", { type: "button", onclick: relabel }, "Relabel"),
+    el("button.danger", { type: "button", onclick: remove }, "Remove"),
+    el("button.quiet", { type: "button", onclick: () => { selectAll(false); focusOn(all); } }, "Select none"));
+  const intake = classIntake(label, { reload, signal });
   const state = { total: 0, after: null, last: null };
   root.append(
     el("p.back", el("a", { href: "#/gallery" }, "← All classes")),
     el("div.heading", heading,
-      el("div.actions", addImages(),
+      el("div.actions", intake.buttons,
         el("button", { type: "button", onclick: rename }, "Rename or merge"),
         el("button.danger", { type: "button", onclick: removeClass }, "Remove class"))),
-    el("div.row.between", count, all), selection.node, grid, more);
+    intake.node, el("div.row.between", count, all), grid, more, selection.node);
   grid.addEventListener("change", showSelection);
   await reload();
 
@@ -84,23 +89,9 @@ export async function showClass(root, { argument: label }) {
     showSelection();
   }
 
-  function selectionBar() {
-    const text = el("span", { "aria-live": "polite" });
-    const node = el("div.selection", { hidden: true, role: "group", "aria-label": "Selected references" }, text,
-      el("button", { type: "button", onclick: relabel }, "Relabel"),
-      el("button.danger", { type: "button", onclick: remove }, "Remove"),
-      el("button.quiet", { type: "button", onclick: () => { selectAll(false); focusOn(all); } }, "Select none"));
-    return {
-      node,
-      update(n) {
-        node.hidden = n === 0;
-        text.textContent = `${n} selected`;
-      },
-    };
-  }
-
   async function look(id) {
-    if (await showReference(id)) leave([id]);
+    const done = await showReference(id, $$("input", grid).map((box) => box.value));
+    if (done) leave([done.id]);
   }
 
   async function relabel() {
@@ -178,31 +169,6 @@ export async function showClass(root, { argument: label }) {
     say(`“${label}” removed`);
     changed();
     location.hash = "#/gallery";
-  }
-
-  /** Pictures that are of this class. */
-  function addImages() {
-    const input = el("input.visually-hidden", {
-      type: "file", id: "add-images", accept: "image/*,.heic,.heif,.tif,.tiff", multiple: true,
-      onchange: () => { attempt(() => add([...input.files])); },
-    });
-    return el("span.zone", input, el("label.button", { for: "add-images" }, "Add images"));
-  }
-
-  async function add(files) {
-    const gallery = await api.gallery();
-    const bounds = { maxImages: gallery.max_images, maxBytes: gallery.max_body_bytes };
-    let added = 0;
-    for (const piece of piecesOf(files.map((file) => ({ file })), bounds)) {
-      const { outcomes } = await api.add(piece.map(({ file }) => file), { label, on_conflict: "error" });
-      for (const { outcome, source, reason } of outcomes) {
-        if (outcome === "added") added += 1;
-        else say(`${source}: ${reason ?? "already in the gallery"}`, outcome === "already_present" ? "info" : "error");
-      }
-    }
-    say(`${plural(added, "image")} added to “${label}”`);
-    changed();
-    await reload();
   }
 }
 

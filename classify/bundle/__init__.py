@@ -1,0 +1,1 @@
+"""One file that answers: encoder, head and evidence, and the code that reads them."""

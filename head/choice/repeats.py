@@ -1,0 +1,97 @@
+"""The winner's out-of-fold answers, to be compared with those of the next head.
+
+The folds of a search differ with its seed and with every reference that comes or goes, and a few
+hundred references move a point or two with them. So the winner's recipe is fitted again, without
+any search, over several divisions that last (`head.data.folds.lasting_folds`): two heads of nearly
+the same references are scored by nearly the same models, and the luck that is left is averaged.
+A fixed recipe costs a fraction of the search; beyond `FITTED_AT_MOST` references the search's own
+answers do, whose luck is small there.
+
+Shapes: N references, M of them scored, R divisions, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from head.choice.cross_validation import prepare
+from head.choice.refit import Refit
+from head.data.folds import NEVER_SCORED, lasting_folds
+from head.data.held_out import HeldOut
+from head.data.plan import SearchPlan
+from head.fit.options import TrainOptions
+from holotype.references import Codes
+
+if TYPE_CHECKING:
+    from head.choice.candidates import Candidate
+    from head.choice.selection import Choice
+    from head.data.training_set import TrainingSet
+
+MOST_DIVISIONS = 5
+"""A tenth gained nothing more: the luck of the references is left (`docs/LAB.md`)."""
+
+FITTED_AT_MOST = 2_000
+"""References times divisions: bounds the time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutOfFold:
+    """The winner's logits for references that it was not trained on, by division."""
+
+    rows: Codes
+    """(M,) of the training set."""
+    logits: npt.NDArray[np.float32]
+    """(R, M, C)."""
+
+    def kept(self, training: TrainingSet) -> HeldOut:
+        """What the head keeps of it."""
+        predicted = self.logits.argmax(axis=2).T
+        return HeldOut.of(training.marks[self.rows], predicted, training.codes[self.rows])
+
+
+def out_of_fold(
+    training: TrainingSet, choice: Choice, options: TrainOptions | None = None
+) -> OutOfFold | None:
+    """Ask the winner of a search about every reference that can be scored.
+
+    The seed plays no part up to `FITTED_AT_MOST` references.
+
+    Returns:
+        None where no class can be both trained and scored.
+    """
+    winner = choice.winner
+    if winner is None:
+        return None
+    divisions = min(MOST_DIVISIONS, FITTED_AT_MOST // len(training))
+    if not divisions:
+        return OutOfFold(choice.search.plan.rows[choice.search.plan.scored], winner.logits[None])
+    options = options or TrainOptions()
+    folds = [
+        lasting_folds(training.codes, training.groups, training.marks, division=division)
+        for division in range(divisions)
+    ]
+    rows = np.flatnonzero(folds[0] != NEVER_SCORED)
+    logits = [_logits(training, choice, winner, one, options)[rows] for one in folds]
+    return OutOfFold(rows, np.stack(logits))
+
+
+def _logits(
+    training: TrainingSet, choice: Choice, winner: Candidate, folds: Codes, options: TrainOptions
+) -> npt.NDArray[np.float32]:
+    """(N, C) by the recipe of the winner; zero where there is no scoring."""
+    used = tuple(np.unique(folds[folds != NEVER_SCORED]).tolist())
+    plan = SearchPlan(rows=np.arange(len(training)), folds=folds, scored_folds=used)
+    search = prepare(training, features=choice.search.features, plan=plan)
+    search = search.shrunk_at_least(choice.search.shrinkage)
+    layers = []
+    for fold in search.folds:
+        some = training.rows(np.flatnonzero(fold.trained))
+        layers.append(Refit(some, search, fold.within, options).layer(winner))
+        options.on_pass()
+    logits = np.zeros((len(training), search.n_classes), np.float32)
+    logits[plan.scored] = search.held_out_logits(layers)
+    return logits
