@@ -2,10 +2,12 @@
 
     python -m benchmarks retrain [--references 5000 --classes 50] [--full]
     python -m benchmarks retrain --references 1000000 --statistics
+    python -m benchmarks retrain --jobs [--rounds 5]
 
 Long-tailed synthetic classes (`benchmarks.synthetic`); accuracy is on others of the same
 classes. The library's search compares LDA, logistic regressions of every strength and their
 average by cross-validation and fits the best; scikit-learn fits once, with one C.
+`--jobs` times the whole command on small galleries instead (`benchmarks.retrain_jobs`).
 `--full` is 100,000 references of 1,000 classes, for hours that nobody needs the machine.
 """
 
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import synthetic
+from benchmarks import retrain_jobs, synthetic
 from benchmarks.harness import Result, benchmark, in_turns, reset_peak, resident_mib
 from benchmarks.synthetic import Synthetic
 from head.choice.cross_validation import within_everything
@@ -60,17 +62,27 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=50)
     parser.add_argument("--full", action="store_true", help="100,000 of 1,000 classes")
     parser.add_argument("--statistics", action="store_true", help="LDA and metric only")
+    parser.add_argument("--jobs", action="store_true", help="the command, on small galleries")
+    parser.add_argument("--rounds", type=int, default=5, help="of --jobs")
     options = parser.parse_args()
     if options.full:
         options.references, options.classes = 100_000, 1_000
     with benchmark("retrain", options) as result:
-        data = synthetic.make(options.references, classes=options.classes)
-        held_out = synthetic.make(HELD_OUT, classes=options.classes, seed=1)
-        if options.statistics:
-            statistics_alone(result, data, held_out, options.classes)
+        if options.jobs:
+            retrain_jobs.measure(result, rounds=options.rounds)
         else:
-            against_lda(result, data, held_out, options.classes)
-            against_one_fit(result, data, held_out, options.classes)
+            train_alone(result, options)
+
+
+def train_alone(result: Result, options: argparse.Namespace) -> None:
+    """Without a gallery or a process."""
+    data = synthetic.make(options.references, classes=options.classes)
+    held_out = synthetic.make(HELD_OUT, classes=options.classes, seed=1)
+    if options.statistics:
+        statistics_alone(result, data, held_out, options.classes)
+    else:
+        against_lda(result, data, held_out, options.classes)
+        against_one_fit(result, data, held_out, options.classes)
 
 
 def statistics_alone(result: Result, data: Synthetic, held_out: Synthetic, classes: int) -> None:

@@ -280,13 +280,14 @@ class _Objective:
         gradient, bias_gradient = xp.zeros_like(weights), xp.zeros_like(point.bias)
         curvature, loss = xp.zeros_like(point.bias), 0.0
         for rows in _blocks(n, weights.shape[1]):
-            x, own = space.x[rows], space.y[rows]
+            x, codes = space.x[rows], space.y[rows]
+            own = space.backend.put(np.arange(len(codes))), codes
             p = x @ weights
             p += point.bias
             loss += _to_probabilities(p, own, xp)
             if with_curvature:
                 curvature += (p * (1 - p)).sum(axis=0)
-            p[xp.arange(len(own)), own] -= 1
+            p[own] -= 1
             gradient += x.T @ p
             bias_gradient += p.sum(axis=0)
         if with_curvature:
@@ -308,10 +309,13 @@ class _Objective:
         return _Point(along, bias - (along * space.class_means).sum(axis=0))
 
 
-def _to_probabilities(logits: Array, own: Array, xp: Any) -> float:
-    """Turn (n, K) logits into probabilities in place; the summed loss."""
+def _to_probabilities(logits: Array, own: tuple[Array, Array], xp: Any) -> float:
+    """Turn (n, K) logits into probabilities in place; the summed loss.
+
+    `own`: rows and columns of the true classes.
+    """
     logits -= xp.amax(logits, axis=1)[:, None]
-    own_logit = logits[xp.arange(len(own)), own]
+    own_logit = logits[own]
     xp.exp(logits, out=logits)
     sums = logits.sum(axis=1)
     logits /= sums[:, None]

@@ -92,7 +92,7 @@ function formOf(files, options) {
   const form = new FormData();
   for (const file of files) form.append("images", file, file.name);
   for (const [name, value] of Object.entries(options)) {
-    if (value !== "" && value !== null && value !== undefined) form.append(name, value);
+    for (const one of [value ?? ""].flat()) if (one !== "") form.append(name, one);
   }
   return form;
 }
