@@ -115,7 +115,8 @@ def run_query(
                 one(result)
 
         code = print_results(chain(first, results), total=len(sources), show=show)
-        access.export_encoder()  # for the next time
+        if bundle is None:
+            access.export_encoder()  # for the next time
         return code
 
 

@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     """Largest picture that is decoded, millions of pixels; None: 89. Of a JPEG, which is decoded at
     a fraction of its size, those that are needed: one of four times as many is read."""
 
+    thumbnail_px: int | None = Field(default=None, ge=32, le=2048)
+    """Longest side of the thumbnail that a reference keeps, pixels; None: 512. Those that were made
+    before stay as they are."""
+
     # The store
     home: Path = Field(default_factory=default_home)
     """Where the embedded store lives."""
@@ -175,6 +179,9 @@ class Settings(BaseSettings):
     """How long an idle encoder waits for a second image before it starts with one."""
     keep_queries: int = Field(default=0, ge=0, le=100_000)
     """Queries in doubt that are kept for review, the oldest dropped first; 0 keeps none."""
+    originals: str | None = None
+    """Folders, with `:` between them (`;` on Windows), in which the service may read the files of
+    references to show them at full size. None: it shows thumbnails alone."""
 
     @field_validator("checkpoint", "home")
     @classmethod
@@ -227,6 +234,7 @@ class GivenSettings(TypedDict, total=False):
     onnx: bool
     workers: int
     max_megapixels: int
+    thumbnail_px: int
     home: str | Path
     min_free_mb: int
     max_meta_keys: int

@@ -7,7 +7,7 @@ WINDOW_S = 0.5
 a batch. A write with its flush takes 0.02 to 0.2 s, and must not be paid for each of those."""
 
 MOST_BATCHES = 16
-"""A bound for memory: thumbnails and vectors of 16 batches of 128 are about 16 MiB. Pixels are let
+"""A bound for memory: thumbnails and vectors of 16 batches of 128 are about 80 MiB. Pixels are let
 go as soon as a batch is begun."""
 
 

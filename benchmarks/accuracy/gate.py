@@ -35,7 +35,7 @@ from benchmarks.harness import OUT, Result, benchmark
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
 from head.choice.repeats import OutOfFold, out_of_fold
-from head.choice.selection import choose
+from head.choice.selection import Choice, choose, settle
 from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
@@ -55,7 +55,7 @@ HELD_OUT = 5_000
 """Synthetic references that say how good a head truly is."""
 
 WORSE = 0.03
-PILOT, PILOT_RETRAINS = 10_000, 12
+PILOT, PILOT_RETRAINS = 10_000, 40
 """Numbers from which retrains are drawn that set the mislabelling, and how many."""
 
 
@@ -114,10 +114,10 @@ class Trained:
     """True."""
 
     @classmethod
-    def on(cls, draw: Draw, training: TrainingSet, seed: int) -> Trained:
+    def on(cls, draw: Draw, training: TrainingSet, seed: int, *, whole: bool) -> Trained:
         """Search, fit to everything, predict out of fold: as a retrain does."""
         options = TrainOptions(seed=seed, device="cpu")
-        choice = choose(training, options)
+        choice = choose(training, options) if whole else _of_lda(training, seed)
         features = choice.search.features
         within = within_everything(training, features)
         within = within and within.shrunk_at_least(choice.search.shrinkage)
@@ -143,6 +143,11 @@ class Trained:
         return {**kept, "true_difference": self.accuracy - champion.accuracy}
 
 
+def _of_lda(training: TrainingSet, seed: int) -> Choice:
+    search, lda = settle(training, seed=seed)
+    return Choice(search, () if lda is None else (lda,), lda)
+
+
 World = Callable[[np.random.Generator], Draw]
 
 
@@ -154,19 +159,22 @@ def main() -> None:
     add_backbone_options(parser)
     parser.add_argument("--synthetic", type=int, nargs="*", default=[], metavar="REFERENCES")
     parser.add_argument("--retrains", type=int, default=200)
+    parser.add_argument(
+        "--whole", action="store_true", help="search as a retrain does; default: LDA's settings"
+    )
     options = parser.parse_args()
     with benchmark("gate", options) as result:
         for name, world in _worlds(options):
-            simulate(result, name, world, retrains=options.retrains)
+            simulate(result, name, world, retrains=options.retrains, whole=options.whole)
 
 
-def simulate(result: Result, name: str, world: World, *, retrains: int) -> None:
+def simulate(result: Result, name: str, world: World, *, retrains: int, whole: bool) -> None:
     """All retrains of one world, then its table."""
-    share = mislabelling(world)
+    share = mislabelling(world, whole=whole)
     verdicts: dict[str, list[dict[str, Any]]] = {}
     OUT.mkdir(exist_ok=True)
     for number in range(retrains):
-        for kind, verdict in one_retrain(world, share, number).items():
+        for kind, verdict in one_retrain(world, share, number, whole=whole).items():
             verdicts.setdefault(kind, []).append(verdict)
         (OUT / f"gate-{name.replace(' ', '-')}.json").write_text(json.dumps(verdicts))
     result.table(
@@ -175,36 +183,39 @@ def simulate(result: Result, name: str, world: World, *, retrains: int) -> None:
     )
 
 
-def one_retrain(world: World, share: float, number: int) -> dict[str, dict[str, Any]]:
+def one_retrain(
+    world: World, share: float, number: int, *, whole: bool
+) -> dict[str, dict[str, Any]]:
     """A champion, and what becomes of its challengers."""
     rng = np.random.default_rng(number)
     draw = world(rng)
-    champion = Trained.on(draw, draw.training_set(np.sort(draw.gallery)), seed=0)
+    champion = Trained.on(draw, draw.training_set(np.sort(draw.gallery)), seed=0, whole=whole)
     challengers = {
         "as good, 1 % exchanged": draw.training_set(draw.exchanged(FEW)),
         "as good, a quarter exchanged": draw.training_set(draw.exchanged(REPLACED)),
         "worse, a quarter exchanged": draw.mislabelled(share, rng),
     }
     return {
-        kind: Trained.on(draw, training, seed=number + 1).against(champion)
+        kind: Trained.on(draw, training, seed=number + 1, whole=whole).against(champion)
         for kind, training in challengers.items()
     }
 
 
-def mislabelling(world: World) -> float:
+def mislabelling(world: World, *, whole: bool) -> float:
     """The share that costs `WORSE`, from pilot retrains at two shares."""
     shares = (0.4, 0.8)
-    costs = [float(np.mean(list(_costs(world, share)))) for share in shares]
+    costs = [float(np.mean(list(_costs(world, share, whole=whole)))) for share in shares]
     slope = (costs[1] - costs[0]) / (shares[1] - shares[0])
     return float(np.clip(shares[0] + (WORSE - costs[0]) / max(slope, 1e-3), 0.05, 1.0))
 
 
-def _costs(world: World, share: float) -> Iterator[float]:
+def _costs(world: World, share: float, *, whole: bool) -> Iterator[float]:
     for number in range(PILOT, PILOT + PILOT_RETRAINS):
         rng = np.random.default_rng(number)
         draw = world(rng)
-        good = Trained.on(draw, draw.training_set(draw.exchanged(REPLACED)), seed=0)
-        yield good.accuracy - Trained.on(draw, draw.mislabelled(share, rng), seed=0).accuracy
+        pair = draw.training_set(draw.exchanged(REPLACED)), draw.mislabelled(share, rng)
+        good, bad = (Trained.on(draw, training, seed=0, whole=whole) for training in pair)
+        yield good.accuracy - bad.accuracy
 
 
 def _row(found: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -137,7 +137,8 @@ def tell(result: Result, asked: Sequence[Asked]) -> None:
     result.table("Share of the queries in each state, and of right answers in it", rows)
     result.table("Share of the queries that is unknown, by --unknown-at", levels)
     result.target("answered over unsure, known queries", reach="right more often everywhere",
-                  got=f"at least {100 * least_apart:+.0f} points", met=least_apart > 0)  # fmt: skip
+                  got=f"at least {100 * least_apart:+.0f} points",
+                  met=bool(least_apart > 0))  # fmt: skip
     result.target("known queries called unknown", reach="at most 3 % on every set",
                   got=f"at most {most_lost:.1%}", met=most_lost <= 0.03)  # fmt: skip
 

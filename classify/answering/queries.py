@@ -209,17 +209,18 @@ def classify_images(
     options: QueryOptions,
     batch_size: int,
     workers: int,
+    thumbnails: bool = False,
 ) -> Iterator[QueryResult]:
     """Classify images; one result per source, in order.
 
     An image that cannot be read is a result with its problem; it stops nothing.
     """
     for batch in embed_images(sources, encoder=encoder, batch_size=batch_size, workers=workers):
-        yield from _results(batch, classifier, options)
+        yield from _results(batch, classifier, options, thumbnails=thumbnails)
 
 
 def _results(
-    batch: EmbeddedBatch, classifier: Classifier, options: QueryOptions
+    batch: EmbeddedBatch, classifier: Classifier, options: QueryOptions, *, thumbnails: bool
 ) -> Iterator[QueryResult]:
     answers = iter(
         classifier.classify(batch.vectors, options, own_ids=batch.own_ids)
@@ -230,4 +231,5 @@ def _results(
         if query.picture is None:
             yield QueryResult(query.name, problem=query.problem)
         else:
-            yield QueryResult(query.name, next(answers))
+            thumbnail = query.picture.thumbnail if thumbnails else None
+            yield QueryResult(query.name, next(answers), thumbnail=thumbnail)

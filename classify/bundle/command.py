@@ -36,8 +36,9 @@ def run_bundle(file: Path, settings: Settings, *, references: int, int8: bool = 
     _require("onnxruntime", "onnx")
     from holotype.settings import Device
 
-    on_cpu = settings.model_copy(update={"device": Device.CPU})
-    with Access(on_cpu, command="classify bundle", load=quick_start.load_quickly) as access:
+    # torch's own encoder is exported, on a processor, and no earlier export of it.
+    torch_on_cpu = settings.model_copy(update={"device": Device.CPU, "onnx": False})
+    with Access(torch_on_cpu, command="classify bundle", load=quick_start.load_quickly) as access:
         if access.service is not None:
             raise UsageError(
                 f"gallery {access.service.gallery!r} is open in the service at "

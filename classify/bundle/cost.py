@@ -26,7 +26,6 @@ from classify.evaluation.metrics import wilson
 from head.data.duplicates import join_near_duplicates
 from head.data.folds import stratified_folds
 from head.data.training_set import export_training_set, mark_of
-from head.fit.options import TrainOptions
 from head.train import train
 from holotype.errors import BrokenImage, TooFewReferences
 from holotype.images.picture import read_pixels
@@ -119,7 +118,7 @@ def held_out(
         )
     say(f"training a head without {len(asked)} references, to measure what int8 costs")
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    head = train(replace(training, groups=numbers).rows(rest), options=TrainOptions())
+    head = train(replace(training, groups=numbers).rows(rest))
     by_mark = {
         mark_of(id_): id_ for batch in store.export(changed_until=WHENEVER) for id_ in batch.ids
     }

@@ -11,8 +11,10 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ from classify.answering.modes import Mode
 from classify.answering.options import Option, QueryOptions, query_options
 from classify.answering.queries import find_sources
 from classify.bundle.about import about
+from classify.bundle.archive import BundleReader
+from classify.bundle.contents import thumbnail
 from classify.bundle.opened import Bundle, open_bundle
+from classify.bundle.page import EvidencePage
 from classify.bundle.table import Table
 from holotype.characters import printable, printable_json
 from holotype.errors import HolotypeError
@@ -28,6 +33,7 @@ from holotype.images.finding import LeftOut
 
 if typing.TYPE_CHECKING:
     from classify.answering.answers import QueryResult
+    from classify.answering.queries import QueryFile
 
 DONE, NOTHING_DONE, SOME_FAILED, INTERRUPTED = 0, 1, 3, 130
 """Exit codes, as in `holotype.console`."""
@@ -48,7 +54,16 @@ def main(arguments: Sequence[str], *, bundle: str) -> int:
         if given.about or not given.images:
             _out(about(opened.contents))
             return DONE
-        return answer(opened, given.images, options, as_json=given.json)
+        with ExitStack() as during:
+            sources = _sources(given.images)
+            shows = [_shown(opened, sources, as_json=given.json)]
+            if given.html is not None:
+                reader = during.enter_context(BundleReader(Path(bundle)))
+                page = EvidencePage(
+                    given.html, gallery=opened.gallery, thumbnail=partial(thumbnail, reader)
+                )
+                shows.append(during.enter_context(page).add)
+            return _answer(opened, sources, options, shows)
     except HolotypeError as error:
         say(f"error: {error}")
         return error.exit_code
@@ -59,38 +74,18 @@ def main(arguments: Sequence[str], *, bundle: str) -> int:
         return INTERRUPTED
 
 
-def answer(bundle: Bundle, images: Sequence[str], options: QueryOptions, *, as_json: bool) -> int:
-    """Print the answer to each image as it is known; returns the exit code."""
-    left_out = LeftOut()
-    sources = list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
-    if left_out.kinds:
-        say(f"notice: {left_out}")
-    results = bundle.classify(sources, options)
-    if as_json:
-        return _print(results, len(sources), lambda result: printable_json(result.to_dict()))
-    table = Table(
-        queries=[source.name for source in sources],
-        labels=bundle.contents.counts,
-        mode=options.mode,
-    )
-    _out(table.heading)
-    return _print(results, len(sources), table.row)
-
-
-def say(message: str) -> None:
-    """A line on standard error."""
-    sys.stderr.write(f"{printable(message)}\n")
-
-
-def _print(
-    results: Iterable[QueryResult], total: int, line: typing.Callable[[QueryResult], str | None]
+def _answer(
+    bundle: Bundle,
+    sources: Sequence[QueryFile],
+    options: QueryOptions,
+    shows: Sequence[Callable[[QueryResult], None]],
 ) -> int:
+    """Show the answer to each image as it is known; returns the exit code."""
     said: set[str] = set()
     failed = 0
-    for result in results:
-        text = line(result)
-        if text is not None:
-            _out(text)
+    for result in bundle.classify(sources, options, thumbnails=len(shows) > 1):
+        for show in shows:
+            show(result)
         if result.answer is None:
             failed += 1
             say(f"not classified: {result.query}: {result.problem}")
@@ -100,7 +95,36 @@ def _print(
             say(f"notice: {notice}")
     if not failed:
         return DONE
-    return SOME_FAILED if failed < total else NOTHING_DONE
+    return SOME_FAILED if failed < len(sources) else NOTHING_DONE
+
+
+def say(message: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"{printable(message)}\n")
+
+
+def _sources(images: Sequence[str]) -> list[QueryFile]:
+    left_out = LeftOut()
+    sources = list(find_sources(images, stdin=sys.stdin.buffer.read, left_out=left_out))
+    if left_out.kinds:
+        say(f"notice: {left_out}")
+    return sources
+
+
+def _shown(
+    bundle: Bundle, sources: Sequence[QueryFile], *, as_json: bool
+) -> Callable[[QueryResult], None]:
+    """What prints a result."""
+    if as_json:
+        return lambda result: _out(printable_json(result.to_dict()))
+    table = Table(queries=[source.name for source in sources], labels=bundle.counts())
+    _out(table.heading)
+
+    def show(result: QueryResult) -> None:
+        if result.answer is not None:
+            _out(table.row(result.query, result.answer))
+
+    return show
 
 
 def _out(text: str) -> None:
@@ -121,6 +145,7 @@ def _parser(bundle: str) -> argparse.ArgumentParser:
         help="files, folders, patterns, or - for standard input",
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON a query")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with the evidence")
     parser.add_argument("--about", action="store_true", help="what this file is, and its licences")
     parser.add_argument(
         "--threads", type=int, default=0, help="of the encoder (default: all cores)"

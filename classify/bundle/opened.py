@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from classify.answering.answers import Answer, Evidence, QueryResult
+from classify.answering.class_rows import class_rows
 from classify.answering.classifier import Classifier
-from classify.answering.knn import Classes
+from classify.answering.knn import Classes, Ranked
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
 from classify.answering.queries import classify_images
@@ -74,30 +77,36 @@ class SealedClassifier(Classifier):
     ) -> list[Answer]:
         """See `Classifier.classify`."""
         answers = super().classify(vectors, options, own_ids=own_ids)
-        note = _sampled(self._sample, options.mode)
         if options.mode is Mode.LINEAR:
-            nearest = self._sample.neighbours(vectors, k=options.evidence)
-            answers = [
-                replace(answer, neighbours=self._evidence(found))
-                for answer, found in zip(answers, nearest, strict=True)
-            ]
+            answers = self._with_evidence(answers, vectors, options)
+        note = _sampled(self._sample, options.mode)
         return [_noted(answer, note) for answer in answers]
 
-    def _evidence(self, neighbours: Sequence[Neighbour]) -> tuple[Evidence, ...]:
-        references = self._sample.get([neighbour.id for neighbour in neighbours])
-        return tuple(
-            Evidence(
-                id=reference.id,
-                label=reference.label,
-                similarity=neighbour.similarity,
-                learned_similarity=None,
-                weight=0.0,
-                source=reference.source,
-                group=reference.group,
-                meta=dict(reference.meta),
+    def _with_evidence(
+        self, answers: Sequence[Answer], vectors: Vectors, options: QueryOptions
+    ) -> list[Answer]:
+        """What each query looks like in the sample, and what its label looks like."""
+        nearest = self._sample.neighbours(vectors, k=options.evidence) if options.evidence else []
+        missing = {
+            query: answers[query].best or ""
+            for query, found in enumerate(nearest)
+            if answers[query].best not in {one.label for one in found}
+        }
+        own = [None] * len(answers)
+        rows = class_rows(self._sample, vectors, missing, options=options, metric=None, own_ids=own)
+        return [
+            replace(
+                answers[query],
+                neighbours=self._evidence(found),
+                class_neighbours=rows.get(query, ()),
             )
-            for neighbour, reference in zip(neighbours, references, strict=True)
-        )
+            for query, found in enumerate(nearest)
+        ] or list(answers)
+
+    def _evidence(self, found: Sequence[Neighbour]) -> tuple[Evidence, ...]:
+        references = {one.id: one for one in self._sample.get([one.id for one in found])}
+        closeness = np.array([one.similarity for one in found])
+        return Ranked(found, closeness).evidence(references, np.zeros(len(found)), learned=False)
 
 
 class Bundle:
@@ -130,11 +139,16 @@ class Bundle:
         return self.contents.counts
 
     def classify(
-        self, sources: Iterable[QueryFile], options: QueryOptions
+        self, sources: Iterable[QueryFile], options: QueryOptions, *, thumbnails: bool = False
     ) -> Iterator[QueryResult]:
         """Classify images; one result per source, in order.
 
         An image that cannot be read is a result with its problem; it stops nothing.
+
+        Args:
+            sources: the images.
+            options: apply to all of them.
+            thumbnails: whether results have small JPEGs of their queries.
         """
         return classify_images(
             sources,
@@ -143,6 +157,7 @@ class Bundle:
             options=options,
             batch_size=self.encoder.batch_size,
             workers=os.cpu_count() or 1,
+            thumbnails=thumbnails,
         )
 
     def golden_answers(self, pictures: Sequence[bytes]) -> tuple[Vectors, list[Answer]]:

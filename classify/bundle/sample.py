@@ -44,21 +44,23 @@ class Sample:
         where: Where = EVERYTHING,
         with_vectors: bool = False,
     ) -> list[list[Neighbour]]:
-        """See `VectorStore.neighbours`; a bundle knows no filter."""
-        assert not where
-        similarities = vectors @ self.vectors.T
+        """See `VectorStore.neighbours`; the filter may be of labels alone."""
+        assert all(condition.key == "label" for condition in where.conditions)
+        kept = np.array([where.admits("label", one.label) for one in self.references], dtype=bool)
+        rows = np.flatnonzero(kept)
+        similarities = vectors @ self.vectors[rows].T
         nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
         return [
             [
                 Neighbour(
-                    self.references[row].id,
-                    self.references[row].label,
-                    float(found[row]),
-                    self.vectors[row] if with_vectors else None,
+                    self.references[rows[i]].id,
+                    self.references[rows[i]].label,
+                    float(found[i]),
+                    self.vectors[rows[i]] if with_vectors else None,
                 )
-                for row in rows
+                for i in order
             ]
-            for found, rows in zip(similarities, nearest, strict=True)
+            for found, order in zip(similarities, nearest, strict=True)
         ]
 
     @cached_property

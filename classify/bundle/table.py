@@ -6,14 +6,16 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from classify.answering.modes import Mode
 from holotype.characters import printable
 
 if TYPE_CHECKING:
-    from classify.answering.answers import Answer, QueryResult
+    from classify.answering.answers import Answer
 
 WIDEST: Final = 48
 """Columns of a query's name or a label, at most; more of them are cut on the left."""
+
+WORTH_A_WORD: Final = 0.01
+"""Runners-up below this are left out; the JSON has them."""
 
 _STATES: Final = ("answered", "unsure", "unknown")
 
@@ -21,10 +23,9 @@ _STATES: Final = ("answered", "unsure", "unknown")
 class Table:
     """Lines of a table whose columns are as wide as what may stand in them."""
 
-    def __init__(self, *, queries: Sequence[str], labels: Collection[str], mode: Mode) -> None:
+    def __init__(self, *, queries: Sequence[str], labels: Collection[str]) -> None:
         self._query = min(max([5, *(_width(query) for query in queries)]), WIDEST)
         self._label = min(max([5, *(_width(label) for label in labels)]), WIDEST)
-        self._mode = mode
 
     @property
     def heading(self) -> str:
@@ -35,14 +36,12 @@ class Table:
             f"{_fitted('or', self._label)}  score  looks like"
         )
 
-    def row(self, result: QueryResult) -> str | None:
-        """The line of a query; None for one without an answer."""
-        answer = result.answer
-        if answer is None:
-            return None
-        first, second = [*answer.scores[:2], None, None][:2]
+    def row(self, query: str, answer: Answer) -> str:
+        """The line of a query."""
+        likely = [s for s in answer.scores if s is answer.scores[0] or s.score >= WORTH_A_WORD]
+        first, second = [*likely, None, None][:2]
         state = answer.state.ljust(len(max(_STATES, key=len)))
-        cells = [_fitted(result.query, self._query), state]
+        cells = [_fitted(query, self._query), state]
         for score in (first, second):
             label = "" if score is None else score.label
             cells += [

@@ -14,6 +14,7 @@ from classify.service.classification import Classification, Searching, SearchReq
 from classify.service.encoding import SharedEncoder
 from classify.service.limits import Places
 from classify.service.metrics import Metrics
+from classify.service.originals import Originals
 from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
 from classify.service.review_queue import ReviewQueue
@@ -61,6 +62,7 @@ class Service:
         self.review = ReviewQueue(
             settings.home / settings.gallery / "review", limit=settings.keep_queries
         )
+        self.originals = Originals.parse(settings.originals)
         self._adding = ThreadPoolExecutor(ADDING_THREADS, thread_name_prefix="add")
         self._searching = Searching(store, self.metrics)
         self.review_selection = ReviewSelection(self.review, self._searching.submit, self.metrics)

@@ -28,7 +28,7 @@ from holotype.encoder.weights import weights_sha256
 from holotype.errors import EncoderError
 from holotype.fingerprint import Fingerprint
 from holotype.images.cost import pixels_allowed
-from holotype.images.recipe import Recipe
+from holotype.images.recipe import THUMBNAIL_SIDE, Recipe
 from holotype.settings import Pooling, Settings
 
 
@@ -40,7 +40,9 @@ def build_encoder(settings: Settings, *, create: Create = create) -> TimmEncoder
     # between machines, and the size has its own place in the fingerprint.
     digest = weights_sha256(backbone)
     recipe = replace(
-        recipe_of(backbone, settings.image_size), max_pixels=pixels_allowed(settings.max_megapixels)
+        recipe_of(backbone, settings.image_size),
+        max_pixels=pixels_allowed(settings.max_megapixels),
+        thumbnail_side=settings.thumbnail_px or THUMBNAIL_SIDE,
     )
     set_image_size(backbone, recipe.image_size)
     folded = fold_batch_norm(backbone, recipe.image_size)

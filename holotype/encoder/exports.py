@@ -146,10 +146,14 @@ def _not_there(path: Path) -> str | None:
 
 
 def _read(path: Path, settings: Settings, stored: Fingerprint) -> OnnxEncoder:
-    from holotype.encoder.onnx_encoder import OnnxEncoder
+    from holotype.encoder.onnx_encoder import BATCH_SIZE, OnnxEncoder
     from holotype.images.cost import pixels_allowed
 
-    encoder = OnnxEncoder.read(path, max_pixels=pixels_allowed(settings.max_megapixels))
+    encoder = OnnxEncoder.read(
+        path,
+        max_pixels=pixels_allowed(settings.max_megapixels),
+        batch_size=settings.batch_size or BATCH_SIZE,
+    )
     if encoder.fingerprint != stored:
         raise EncoderError(f"exported encoder {path} is another one than its name says")
     return encoder

@@ -11,9 +11,6 @@ from holotype.images.decode import DecodedImage, decode
 from holotype.images.recipe import Recipe
 from holotype.images.square import Pixels, square
 
-THUMBNAIL_SIDE = 128
-"""Longest side of a thumbnail, pixels: sharp enough as evidence, 2 to 5 kB."""
-
 THUMBNAIL_QUALITY = 80
 
 DRAFT_MARGIN = 2
@@ -38,7 +35,7 @@ class Picture:
     height: int
     """Pixels of the original, upright."""
     thumbnail: bytes
-    """JPEG of the whole picture, at most `THUMBNAIL_SIDE` on its longest side."""
+    """JPEG of the whole picture, see `make_thumbnail`."""
     note: str | None = None
     """See `DecodedImage.note`."""
 
@@ -56,7 +53,7 @@ def read_picture(data: bytes, recipe: Recipe) -> Picture:
         pixels=_square(decoded, recipe),
         width=decoded.width,
         height=decoded.height,
-        thumbnail=make_thumbnail(decoded.image),
+        thumbnail=make_thumbnail(decoded.image, recipe.thumbnail_side),
         note=decoded.note,
     )
 
@@ -70,11 +67,11 @@ def read_pixels(data: bytes, recipe: Recipe) -> Pixels:
     return _square(_decode(data, recipe), recipe)
 
 
-def make_thumbnail(image: Image.Image) -> bytes:
-    """A small JPEG of a picture in mode RGB; small pictures keep their size."""
+def make_thumbnail(image: Image.Image, side: int) -> bytes:
+    """A JPEG of a picture in mode RGB, at most `side` pixels long; small ones keep their size."""
     longest = max(image.size)
-    if longest > THUMBNAIL_SIDE:
-        scale = THUMBNAIL_SIDE / longest
+    if longest > side:
+        scale = side / longest
         width, height = (max(1, round(side * scale)) for side in image.size)
         # reducing_gap averages whole blocks first: faster, no visible difference.
         image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)

@@ -24,6 +24,9 @@ other vector of a gallery stays as it is. A reference that came from a wrongly r
 vector until it is removed and added again.
 """
 
+THUMBNAIL_SIDE = 512
+"""Longest side of a thumbnail, pixels: enough to look closely at a specimen. 10 to 50 kB."""
+
 CROP_MODES = ("center", "squash", "border")
 """timm's modes: resize the short side and cut the middle; distort to the square; pad."""
 
@@ -62,6 +65,8 @@ class Recipe:
     max_pixels: int = MAX_PIXELS
     """Of a picture that are decoded at most, at the size that is needed. It decides what is
     refused and no pixel of what is read, so it is no part of the fingerprint."""
+    thumbnail_side: int = THUMBNAIL_SIDE
+    """Longest side of the thumbnails that are made, pixels; no part of the fingerprint either."""
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:

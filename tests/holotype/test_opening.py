@@ -45,6 +45,7 @@ OF_THE_SERVICE = {
     "queue_length",
     "batch_window_ms",
     "keep_queries",
+    "originals",
 }
 
 Open = Callable[..., "Gallery"]

@@ -15,7 +15,11 @@ from typing import Any, Final
 from classify.answering.modes import MODE_NAMES, Mode
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.figures import Figures, to_dict
+from holotype.images.decode import decode
+from holotype.images.picture import make_thumbnail
 
+PICTURE_SIDE: Final = 128
+"""Longest side of the pictures on the page, pixels."""
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "service" / "static"
 """The charts and the look are those of the service's page."""
@@ -73,13 +77,18 @@ def _data(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> dict[str, 
     data = to_dict(evaluation, figures)
     for mode, exhibits in evaluation.mistakes.items():
         for mistake, exhibit in zip(data["mistakes"][mode], exhibits, strict=True):
-            mistake["picture"] = _text(exhibit.thumbnail) if exhibit.thumbnail else None
+            mistake["picture"] = _small(exhibit.thumbnail) if exhibit.thumbnail else None
     return {
         "evaluation": data,
         "mode_names": dict(MODE_NAMES),
-        "pictures": {id_: _text(jpeg) for id_, jpeg in evaluation.thumbnails.items()},
+        "pictures": {id_: _small(jpeg) for id_, jpeg in evaluation.thumbnails.items()},
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def _small(jpeg: bytes) -> str:
+    """A thumbnail for a page that holds hundreds of them."""
+    return _text(make_thumbnail(decode(jpeg, at_least=PICTURE_SIDE).image, PICTURE_SIDE))
 
 
 def _text(data: bytes) -> str:

@@ -140,7 +140,7 @@ class ResultModel(Model):
     answer: Answer | None
     error: Problem | None
     thumbnail: str | None
-    """JPEG in base64, at most 128 pixels on its longest side; null where it was not asked for."""
+    """JPEG in base64, at most `HOLOTYPE_THUMBNAIL_PX` long; null where it was not asked for."""
 
 
 class ClassifyResponse(Model):

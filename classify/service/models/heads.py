@@ -146,6 +146,7 @@ class GalleryModel(Model):
             "max_body_bytes": 67108864,
             "max_vectors_bytes": 8388608,
             "keeps_queries": False,
+            "originals": False,
         }
     )
 
@@ -169,6 +170,8 @@ class GalleryModel(Model):
     """Of a request with vectors."""
     keeps_queries: bool
     """Whether queries in doubt are kept for review."""
+    originals: bool
+    """Whether the files of some references may be shown at full size."""
 
 
 _REVIEW = {

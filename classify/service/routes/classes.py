@@ -43,6 +43,7 @@ def router() -> APIRouter:
             max_body_bytes=settings.max_body_mb << 20,
             max_vectors_bytes=min(settings.max_body_mb << 20, VECTORS_BODY),
             keeps_queries=bool(settings.keep_queries),
+            originals=bool(service.originals.roots),
         )
 
     @api.get(

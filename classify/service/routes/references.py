@@ -72,11 +72,23 @@ def _reading() -> APIRouter:
         responses=responses(404, 422, media_type="image/jpeg"),
     )
     def thumbnail(id: ReferenceId, store: StoreDep) -> Response:  # noqa: A002
-        """At most 128 pixels on its longest side."""
+        """As it was made when the reference was added: at most `HOLOTYPE_THUMBNAIL_PX` long."""
         found = store.thumbnails([id]).get(id)
         if found is None:
             raise NotFound(f"no thumbnail of reference {id}")
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": THUMBNAIL_CACHE})
+
+    @api.get(
+        "/{id}/original",
+        summary="Its file, at full size",
+        response_class=Response,
+        responses=responses(404, 422, media_type="application/octet-stream"),
+    )
+    def original(id: ReferenceId, service: ServiceDep) -> Response:  # noqa: A002
+        """Where `HOLOTYPE_ORIGINALS` allows it, and its source is still the very same bytes."""
+        found = service.originals.read(_found(service.store, id))
+        headers = {"Cache-Control": THUMBNAIL_CACHE, "X-Content-Type-Options": "nosniff"}
+        return Response(found.data, media_type=found.media_type, headers=headers)
 
     return api
 

@@ -19,7 +19,8 @@ from classify.service.models.references import AddResponse, OutcomeModel
 from classify.service.problems import NotFound, responses
 from classify.service.service import Service
 from holotype.images.decode import decode
-from holotype.images.picture import THUMBNAIL_SIDE, make_thumbnail
+from holotype.images.picture import make_thumbnail
+from holotype.images.recipe import THUMBNAIL_SIDE
 from holotype.intake.incoming import Incoming
 
 SETTLE_S = 0.5
@@ -66,11 +67,11 @@ def router() -> APIRouter:
         responses=responses(404, 422, media_type="image/jpeg"),
     )
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
-        """At most 128 pixels on its longest side."""
+        """At most `HOLOTYPE_THUMBNAIL_PX` on its longest side."""
         _, data = service.review.get(id)
-        return Response(
-            make_thumbnail(decode(data, at_least=THUMBNAIL_SIDE).image), media_type="image/jpeg"
-        )
+        side = service.settings.thumbnail_px or THUMBNAIL_SIDE
+        small = make_thumbnail(decode(data, at_least=side).image, side)
+        return Response(small, media_type="image/jpeg")
 
     @api.post(
         "/{id}",

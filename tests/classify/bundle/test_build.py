@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +18,13 @@ from classify.bundle import sources
 from classify.bundle.archive import BundleReader, BundleWriter
 from classify.bundle.command import run_bundle
 from classify.bundle.sample import per_class
+from holotype.encoder import load_encoder
+from holotype.encoder.exports import export_apart, export_path
 from holotype.errors import BundleError, NoActiveHead, OutputError, UsageError
-from holotype.settings import Settings
+from holotype.settings import Device, Settings
 from tests.classify.bundle.conftest import Made
 from tests.classify.conftest import ColourGallery
+from tests.running import running
 
 POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios"}
 
@@ -87,6 +93,17 @@ def test_bundle__where_nothing_can_be_written(made: Made, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+def test_bundle__where_the_encoder_was_exported(made: Made, tmp_path: Path) -> None:
+    """Torch's network is sealed, whatever this machine answers with."""
+    settings = made.settings.model_copy(update={"onnx": True, "device": Device.CPU})
+    fingerprint = load_encoder(settings).fingerprint
+    own = Made(settings.model_copy(update={"home": tmp_path / "home"}), made.folder, made.queries)
+    shutil.copytree(settings.home, own.settings.home)
+    assert os.waitpid(export_apart(own.settings, fingerprint) or 0, 0)[1] == 0
+    assert export_path(own.settings.home, fingerprint).exists()
+    assert zipfile.is_zipfile(own.bundle(tmp_path / "x.holotype"))
+
+
 def test_reader__refuses_pickles(tmp_path: Path) -> None:
     """An array of objects is not read: reading it would run code."""
     file = tmp_path / "x.holotype"
@@ -115,3 +132,12 @@ def test_reader__something_else(tmp_path: Path) -> None:
         BundleReader(tmp_path / "x.png")
     with pytest.raises(BundleError, match="there is no bundle"):
         BundleReader(tmp_path / "y.holotype")
+
+
+def test_bundle__through_a_service(gallery: ColourGallery, tmp_path: Path) -> None:
+    """A gallery that a service owns is refused with the service's address and what to do."""
+    with gallery.open() as store, running(store) as service:
+        settings = Settings.load(home=gallery.home, server=service.url)
+        with pytest.raises(UsageError, match="stop the service") as refused:
+            run_bundle(tmp_path / "x.holotype", settings, references=9)
+        assert service.url in str(refused.value)

@@ -240,3 +240,40 @@ def test_file__begins_as_a_program(sealed: Path) -> None:
     assert sealed.read_bytes().startswith(PREFIX)
     assert PREFIX.startswith(b"#!/usr/bin/env python3\n")
     assert sealed.stat().st_mode & 0o100
+
+
+def test_page__shows_the_pictures(made: Made, sealed: Path, fresh: Path, tmp_path: Path) -> None:
+    """`--html` writes queries and references as pictures into one file that fetches nothing."""
+    name = tmp_path / "<b>green.png"
+    name.write_bytes((made.queries / f"green-{PER_CLASS}.png").read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    ran = run(
+        fresh, sealed, "--json", "--evidence", "3", "--html", tmp_path / "page.html",
+        name, tmp_path / "broken.png", cache=tmp_path,
+    )  # fmt: skip
+    assert ran.code == 3, ran.err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg;base64,") == 4  # the query and three references
+    assert page.count('alt="green"') == 3
+    assert "&lt;b&gt;green.png" in page
+    assert "<b>green" not in page
+    assert "<b>answered</b>: green 0." in page
+    assert "not a picture" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_evidence__of_a_label_that_is_not_near(sample: Path) -> None:
+    """Where no neighbour carries the label of the answer, its own nearest are shown beside."""
+    bundle = open_bundle(sample)
+    kept = bundle.contents.sample
+    of = {one.label: row for row, one in enumerate(kept.references)}
+    shares = np.linspace(0.2, 0.8, 61)[:, None]
+    between = kept.vectors[of["blue"]] * shares + kept.vectors[of["red"]] * (1 - shares)
+    between = (between / np.linalg.norm(between, axis=1, keepdims=True)).astype(np.float32)
+    for mode in Mode:
+        answers = bundle.classifier.classify(between, QueryOptions(mode=mode, evidence=1))
+        missing = [one for one in answers if one.best != one.neighbours[0].label]
+        assert missing
+        for answer in answers:
+            beside = {one.label for one in answer.class_neighbours}
+            assert beside == ({answer.best} if answer in missing else set())

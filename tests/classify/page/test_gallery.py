@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow.ipc
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from holotype.references import Where
@@ -317,3 +320,50 @@ def test_empty_gallery__says_how_to_begin(
         expect(card).to_contain_text("In the gallery as red")
         visitor.choose(("second.png", painted((200, 40, 40), 1)))
         expect(visitor.card("second.png").get_by_role("heading", level=2)).to_contain_text("red")
+
+
+def test_closely__zoom_arrows_and_the_file_itself(
+    look: Visit, serve: Serve, own_store: VectorStore, tmp_path: Path
+) -> None:
+    """Wheel and keys zoom, arrows go to the next reference, and the file is a click away."""
+    service = serve(originals=str(tmp_path))
+    large = io.BytesIO()
+    Image.effect_mandelbrot((900, 600), (-2, -1, 1, 1), 50).save(large, "PNG")
+    (tmp_path / "zz.png").write_bytes(large.getvalue())
+    form = {"images": ("zz.png", large.getvalue())}
+    service.http.post("/v1/references", files=form, data={"label": "red"})
+    visitor = look("gallery/red", at=service)
+    page = visitor.page
+    page.get_by_role("button", name="zz.png: details").click()
+    dialog = page.get_by_role("dialog", name="zz.png")
+    view = dialog.locator(".view img")
+    assert view.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 512
+    dialog.get_by_role("button", name="Full size").click()
+    expect(dialog.get_by_alt_text("at full size")).to_be_visible()
+    assert view.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 900
+    before = view.bounding_box()
+    assert before is not None
+    page.mouse.move(before["x"] + 20, before["y"] + 20)
+    page.mouse.wheel(0, -100)
+    page.keyboard.press("+")
+    expect(dialog.locator(".zoomed")).to_have_class(re.compile("closer"))
+    visitor.screenshot("reference-zoomed")
+    after = view.bounding_box()
+    assert after is not None
+    assert after["width"] == pytest.approx(1.3**2 * before["width"], rel=0.01)
+    page.keyboard.press("ArrowRight")
+    moved = view.bounding_box()
+    assert moved is not None
+    assert moved["x"] < after["x"]
+    page.keyboard.press("0")
+    place = dialog.get_by_text(re.compile(r"\d of 7"))
+    at = int(place.inner_text().split()[0])
+    key, near = ("ArrowLeft", at - 1) if at > 1 else ("ArrowRight", at + 1)
+    page.keyboard.press(key)
+    expect(page.get_by_role("dialog").get_by_text(f"{near} of 7")).to_be_visible()
+    expect(page.get_by_role("dialog", name="zz.png")).to_have_count(0)
+    visitor.expected.append(REFUSED)
+    page.get_by_role("button", name="Full size").click()
+    expect(visitor.page.get_by_text("cannot be shown: it is not in a folder")).to_have_count(1)
+    page.keyboard.press("Escape")
+    assert own_store.counts()["red"] == 7

@@ -83,8 +83,8 @@ def test_keyboard__alone_gets_everywhere(look: Visit, own_store: VectorStore) ->
     page.keyboard.press("Tab")
     expect(page.get_by_label("Find a class")).to_be_focused()
     page.keyboard.type("gree")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in ("Order", "Export", "the class"):
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="green")).to_be_focused()
     page.get_by_role("checkbox").first.focus()

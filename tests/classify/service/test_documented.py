@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from holotype.images.cost import MAX_PIXELS
+from holotype.images.recipe import THUMBNAIL_SIDE
 from holotype.settings import Settings
 from tests.classify.conftest import picture
 from tests.running import Running
@@ -47,7 +48,7 @@ def test_scopes__as_the_table_has_them(reading: Running) -> None:
 def test_bounds__are_the_settings() -> None:
     """Names and defaults."""
     settings = Settings.load()
-    unset = {"by device": None, str(MAX_PIXELS // 10**6): None}
+    unset = {"by device": None, str(MAX_PIXELS // 10**6): None, str(THUMBNAIL_SIDE): None}
     rows = re.findall(r"^\| `HOLOTYPE_(\w+)` \| (\d+|by device) \|", PAGE, re.MULTILINE)
     assert len(rows) > 8
     for name, value in rows:

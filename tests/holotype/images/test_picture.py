@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -27,13 +28,22 @@ def opened(thumbnail: bytes) -> Image.Image:
 
 def test_read_picture__everything_a_reference_needs() -> None:
     """Pixels for the encoder, the true size, and a small JPEG of the whole picture."""
-    picture = read_picture(encoded(large_photo(), "JPEG"), RECIPE)
-    assert picture.pixels.shape == (64, 64, 3)
+    picture = read_picture(encoded(large_photo(), "JPEG"), replace(RECIPE, image_size=224))
+    assert picture.pixels.shape == (224, 224, 3)
     assert picture.pixels.dtype == np.uint8
     assert (picture.width, picture.height) == (1920, 1281)
     thumbnail = opened(picture.thumbnail)
-    assert thumbnail.size == (128, pytest.approx(85, abs=1))
-    assert len(picture.thumbnail) < 8_000
+    assert thumbnail.size == (512, pytest.approx(341, abs=1))
+    assert len(picture.thumbnail) < 60_000
+
+
+def test_read_picture__a_thumbnail_as_large_as_is_asked() -> None:
+    """The side is a setting; the pixels for the encoder are the same."""
+    data = encoded(large_photo(), "JPEG")
+    small = read_picture(data, replace(RECIPE, thumbnail_side=128))
+    assert opened(small.thumbnail).size == (128, pytest.approx(85, abs=1))
+    assert len(small.thumbnail) < 8_000
+    assert np.array_equal(small.pixels, read_picture(data, RECIPE).pixels)
 
 
 def test_read_picture__upright_thumbnail() -> None:
@@ -43,7 +53,7 @@ def test_read_picture__upright_thumbnail() -> None:
     exif[ExifTags.Base.Artist] = "somebody"
     picture = read_picture(encoded(quarters(400, 240), "JPEG", exif=exif), RECIPE)
     thumbnail = opened(picture.thumbnail)
-    assert thumbnail.size == (77, 128)
+    assert thumbnail.size == (240, 400)
     assert corners(thumbnail) == ["blue", "red", "white", "green"]
     assert b"somebody" not in picture.thumbnail
 
@@ -58,7 +68,7 @@ def test_read_picture__small_stays_small() -> None:
 def test_read_picture__needle() -> None:
     """The thinnest picture still has a thumbnail of one pixel's width."""
     picture = read_picture(encoded(Image.new("RGB", (5_000, 2)), "PNG"), RECIPE)
-    assert opened(picture.thumbnail).size == (128, 1)
+    assert opened(picture.thumbnail).size == (512, 1)
 
 
 def test_read_picture__broken() -> None:

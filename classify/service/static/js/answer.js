@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { bars } from "./charts.js";
+import { compare } from "./compare.js";
 import { baseName, el, named, percent, plural } from "./dom.js";
 import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
@@ -28,6 +29,7 @@ export function readAnswer(raw) {
     labelSet: raw.label_set ?? null,
     parts: (raw.parts ?? []).map(({ mode, scores: said }) => ({ mode, best: said[0] ?? null })),
     neighbours: raw.neighbours ?? [],
+    classNeighbours: raw.class_neighbours ?? [],
     voted: raw.voted ?? raw.neighbours?.length ?? 0,
     metric: raw.metric ?? null,
     knownAs: raw.known_as ?? null,
@@ -37,13 +39,14 @@ export function readAnswer(raw) {
 
 export const disagree = ({ parts }) => new Set(parts.map(({ best }) => best?.label)).size > 1;
 
-/** Everything about an answer but what can be done with it. */
-export function answerView(answer) {
+/** Everything about an answer but what can be done with it; `card` is the query that it is of. */
+export function answerView(answer, card) {
   return [
     headline(answer),
     ...notices(answer),
-    ...evidence(answer),
+    ...evidence(answer, card),
     el("div.reasons", probabilities(answer), ...parts(answer)),
+    details(answer),
   ];
 }
 
@@ -59,8 +62,8 @@ function headline(answer) {
     return el("h2.label", named(closest.label), " ", el("span.score", percent(closest.score)));
   }
   const words = state === "unsure"
-    ? ["Unsure, perhaps ", perhaps(answer).flatMap(({ label, score }, i) => [
-      i ? ", " : "", named(label), " ", el("span.score", percent(score))])]
+    ? ["Unsure, perhaps ", perhaps(answer).map(({ label, score }, i) => [
+      i ? " or " : "", el("span", named(label), " ", el("span.score", percent(score)))])]
     : ["Unknown", closest === null ? "" : [", looks most like ", named(closest.label)]];
   return el("div", el("h2.label.unknown", ...words),
     why === null ? null : el("p.why", `${why[0].toUpperCase()}${why.slice(1)}.`));
@@ -74,10 +77,10 @@ function notices({ knownAs, labelSet, notices: said }) {
   return [...lead, ...lines.map((line) => el("p.notice", ...line))];
 }
 
-/** The references that voted: the reason to believe the answer, or not to. */
-function evidence({ neighbours, label, closest, metric, voted }) {
+/** The references that voted: the reason to believe the answer, or not to; and those of its own class. */
+function evidence({ neighbours, classNeighbours, state, closest, voted }, card) {
   if (!neighbours.length) return [];
-  const about = label ?? closest?.label ?? null;
+  const about = closest?.label ?? null;
   const agreeing = neighbours.filter((n) => n.label === about).length;
   const list = el("ul.evidence", neighbours.slice(0, FIRST).map((n) => neighbour(n, about)));
   const rest = neighbours.length - FIRST;
@@ -88,28 +91,39 @@ function evidence({ neighbours, label, closest, metric, voted }) {
     added[0].querySelector("button").focus();
   } }, `Show ${rest} more`) : null;
   return [
-    el("h3", "Because of these references ",
+    el("h3", state === "unknown" ? "It looks like these references " : "Because of these references ",
       el("span.aside", about === null ? plural(neighbours.length, "neighbour")
         : [`${agreeing} of the ${neighbours.length} nearest `, agreeing === 1 ? "is " : "are ", named(about),
           voted > neighbours.length ? `; ${voted} voted` : ""])),
     list, more,
-    metric === "learned"
-      ? el("p.fine", "Ranked by the learned metric; the plain cosine similarity is in brackets.") : null,
+    ...(classNeighbours.length ? [
+      el("h3", "The nearest references of ", named(about)),
+      el("ul.evidence", classNeighbours.map((n) => neighbour(n, about)))] : []),
+    el("button", { type: "button", onclick: () => compare(card) }, "Compare"),
   ].filter(Boolean);
 }
 
 function neighbour(n, about) {
   const agrees = n.label === about;
-  const learned = n.learned_similarity ?? null;
-  const shown = learned ?? n.similarity;
   return el("li", el(`figure.neighbour${agrees ? "" : ".dissent"}`,
     el("button.open", { type: "button", onclick: () => showReference(n.id), "aria-label": `Reference of ${n.label}: details` },
       picture("img", () => api.thumbnail(n.id), { alt: "", decoding: "async", width: 128, height: 128 })),
     el("figcaption",
       el("strong", { title: n.label }, named(n.label)),
-      el("span.similarity", { title: learned === null ? "Cosine similarity" : "Similarity by the learned metric (cosine similarity)" },
-        shown.toFixed(3), learned === null ? null : el("span.soft", ` (${n.similarity.toFixed(2)})`)),
       el("span.source", { title: n.source }, baseName(n.source)))));
+}
+
+/** Numbers that say little to who knows the pictures, for who wants to know how it was worked out. */
+function details({ neighbours, classNeighbours, metric }) {
+  const all = [...neighbours, ...classNeighbours];
+  if (!all.length) return null;
+  const learned = metric === "learned";
+  const columns = ["Reference", "Class", "Cosine", ...(learned ? ["Learned metric"] : []), "Part of the vote"];
+  const row = (n) => [baseName(n.source), named(n.label), n.similarity.toFixed(3),
+    ...(learned ? [n.learned_similarity?.toFixed(3) ?? ""] : []), n.weight.toFixed(3)];
+  return el("details", el("summary", "How near they are"),
+    el("div.scroll", el("table", el("thead", el("tr", columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", all.map((n) => el("tr", row(n).map((value) => el("td", value))))))));
 }
 
 /** Of an unknown picture none: they would say how it divides among classes of which it has none. */

@@ -92,7 +92,7 @@ function formOf(files, options) {
   const form = new FormData();
   for (const file of files) form.append("images", file, file.name);
   for (const [name, value] of Object.entries(options)) {
-    if (value !== "" && value !== null && value !== undefined) form.append(name, value);
+    for (const one of [value ?? ""].flat()) if (one !== "") form.append(name, one);
   }
   return form;
 }
@@ -113,6 +113,7 @@ export const api = {
   reference: (id) => call("GET", `v1/references/${id}`),
   relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
   remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),
   add: upload("v1/references"),

@@ -17,6 +17,7 @@ export class Card {
   state = "waiting"; // or "answered", "failed"
   answer = null;
   raw = null; // the answer as the service sent it
+  askedWith = null; // the options it was asked with last
   error = null;
   remedy = null; // of a failure: "retry", "first"
   held = null; // the reference that this picture became: id, label, outcome, before
@@ -155,7 +156,7 @@ export class Card {
 
   #contents() {
     if (this.state === "waiting") return [el("p.waiting", "Looking…")];
-    if (this.state === "answered") return [...answerView(this.answer), this.#corrections()];
+    if (this.state === "answered") return [...answerView(this.answer, this), this.#corrections()];
     // There is nothing to compare it with: it may become the first of its class.
     if (this.remedy === "first") {
       return [el("h2.label.unknown", "Nothing to compare it with"), el("p", this.error), this.#corrections()];

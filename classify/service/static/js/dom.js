@@ -46,7 +46,10 @@ export const $$ = (selector, root = document) => [...root.querySelectorAll(selec
 const INFO_MS = 5000;
 const SAVE_MS = 60_000; // in which a browser has taken a file that it is handed
 
-/** Show a message to everybody, screen readers included. Errors stay until dismissed. */
+/**
+ * Show a message to everybody, screen readers included. Errors stay until dismissed; what is "heard"
+ * stands on the page already, and would cover it.
+ */
 export function say(text, kind = "info") {
   for (const same of $$(".toast").filter((other) => $("span", other).textContent === text)) same.remove();
   const note = el(`p.toast.${kind}`, el("span", text));

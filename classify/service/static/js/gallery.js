@@ -16,8 +16,8 @@ const ORDERS = {
 
 export async function showGallery(root) {
   const { classes } = await api.classes();
-  const exporting = el("button", { type: "button", hidden: !classes.length, onclick: () => busy(exporting, takeAway) }, "Export");
-  root.append(el("div.heading", el("h1", "Gallery"), exporting));
+  const exporting = el("button", { type: "button", onclick: () => busy(exporting, takeAway) }, "Export");
+  root.append(el("h1", "Gallery"));
   if (!classes.length) {
     root.append(el("p.empty", "The gallery is empty. Add labelled images with ", el("code", "ingest add FOLDER"),
       ", or give a label to one on the ", el("a", { href: "#/classify" }, "Classify"), " page."));
@@ -28,7 +28,7 @@ export async function showGallery(root) {
   const count = el("p.count", { "aria-live": "polite" });
   const list = el("ul.classes");
   const tiles = classes.map(tile);
-  root.append(el("div.row.filters", field("Find a class", search), field("Order", order)), count, list);
+  root.append(el("div.row.filters", field("Find a class", search), field("Order", order), el("div.actions.push", exporting)), count, list);
   sort();
   filter();
 

@@ -90,7 +90,8 @@ export async function showClass(root, { argument: label, signal }) {
   }
 
   async function look(id) {
-    if (await showReference(id)) leave([id]);
+    const done = await showReference(id, $$("input", grid).map((box) => box.value));
+    if (done) leave([done.id]);
   }
 
   async function relabel() {

@@ -5,6 +5,7 @@ import { choices, field } from "./forms.js";
 
 const MODES = [["auto", "Both, pooled"], ["knn", "Nearest references"], ["linear", "Linear head"]];
 const SHARES = [["0.8", "80 %"], ["0.9", "90 %"], ["0.95", "95 %"], ["0.99", "99 %"]];
+const PHONE = matchMedia("(max-width: 620px)"); // as in the style sheets
 const STORED = "holotype-options";
 const REMEMBERED = ["mode", "abstain_at", "coverage"]; // from visit to visit; a filter would surprise
 
@@ -28,6 +29,7 @@ export function optionsForm(gallery, session) {
   session.chosen ??= remembered();
   restore(form, session.chosen);
   const read = () => session.configure(Object.fromEntries(new FormData(form)));
+  form.addEventListener("input", read); // what is typed holds for the next picture, left or not
   form.addEventListener("change", ({ target }) => {
     read();
     session.chosen[target.name] = target.value;
@@ -35,7 +37,16 @@ export function optionsForm(gallery, session) {
     if (session.cards.length) session.askAgain();
   });
   read();
-  return form;
+  return folded(form);
+}
+
+/** On a phone one line, so that the answers are what is seen. */
+function folded(form) {
+  const box = el("details.folded", el("summary", "Options"), form);
+  const follow = () => { box.open = !PHONE.matches; };
+  PHONE.addEventListener("change", follow);
+  follow();
+  return box;
 }
 
 function restore(form, values) {

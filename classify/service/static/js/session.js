@@ -61,8 +61,10 @@ export class Session extends EventTarget {
     if (this.options !== null) this.#queue(cards);
   }
 
-  /** Classify everything again, because the options changed. */
+  /** Classify everything again, because the options changed; nothing, where all was asked with them already. */
   askAgain() {
+    const now = JSON.stringify(this.options);
+    if (this.cards.every((card) => card.askedWith === now)) return;
     this.stop();
     this.askAbout(this.cards);
   }
@@ -155,7 +157,7 @@ export class Session extends EventTarget {
     while (this.#waiting.length) last = await this.#classify(this.#waiting.shift(), this.#stopper.signal) ?? last;
     this.#running -= 1;
     if (this.#running || !last) return;
-    say(this.cards.length === 1 || last.length === 1 ? last.at(-1).verdict : this.#summary());
+    say(this.cards.length === 1 || last.length === 1 ? last.at(-1).verdict : this.#summary(), "heard");
     changed();
   }
 
@@ -164,6 +166,7 @@ export class Session extends EventTarget {
     try {
       // Only the service can tell what is in a file that this browser does not show.
       const options = { ...this.options, thumbnails: true };
+      for (const card of piece) card.askedWith = JSON.stringify(this.options);
       const { results } = await api.classify(piece.map((card) => card.file), options, signal);
       results.forEach((result, i) => piece[i].fill(result));
     } catch (error) {
