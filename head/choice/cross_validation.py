@@ -101,12 +101,16 @@ def prepare(
     features: FeatureMap = FeatureMap.PLAIN,
     seed: int = 0,
     plan: SearchPlan | None = None,
+    span: Span | None = None,
 ) -> CrossValidation:
-    """Plan the search, unless it is planned, and take the statistics of every fold, in one pass."""
+    """Plan the search, unless it is planned, and take the statistics of every fold, in one pass.
+
+    `span`: of the same references by the same map, where it is known.
+    """
     plan = plan or plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
     mapped = features.of(training.vectors if everything else training.vectors[plan.rows])
-    span = Span.of(mapped)
+    span = span or Span.of(mapped)
     vectors = span.coordinates(mapped)
     codes, n_classes = training.codes[plan.rows], len(training.labels)
     moments = statistics.gather(vectors, codes, plan.folds, n_classes=n_classes)

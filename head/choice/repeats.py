@@ -85,8 +85,10 @@ def _logits(
     """(N, C) by the recipe of the winner; zero where there is no scoring."""
     used = tuple(np.unique(folds[folds != NEVER_SCORED]).tolist())
     plan = SearchPlan(rows=np.arange(len(training)), folds=folds, scored_folds=used)
-    search = prepare(training, features=choice.search.features, plan=plan)
-    search = search.shrunk_at_least(choice.search.shrinkage)
+    # The layers of the winner are of this span: each fit starts from one.
+    known = choice.search
+    search = prepare(training, features=known.features, plan=plan, span=known.span)
+    search = search.shrunk_at_least(known.shrinkage)
     layers = []
     for fold in search.folds:
         some = training.rows(np.flatnonzero(fold.trained))
