@@ -294,6 +294,25 @@ def test_many_references__come_in_pages(
     expect(page.get_by_text("130 selected")).to_be_visible()
 
 
+def test_reference__has_an_address_of_its_own(
+    look: Visit, serve: Serve, own_store: VectorStore
+) -> None:
+    """What an evaluation links to: the class's page with that reference opened."""
+    (first, *_) = own_store.list_references(where=Where.equal("label", "green"), limit=1).references
+    visitor = look(f"reference/{first.id}", at=serve())
+    dialog = visitor.page.get_by_role("dialog")
+    expect(dialog.get_by_label("Label")).to_have_value("green")
+    dialog.get_by_role("button", name="Close").click()
+    expect(visitor.page.get_by_role("heading", level=1, name="green")).to_be_visible()
+
+
+def test_reference__that_is_gone_is_said(look: Visit) -> None:
+    """A link of an old evaluation says what is the matter."""
+    visitor = look("reference/00000000-0000-5000-8000-000000000000")
+    visitor.expected.append(REFUSED)
+    expect(visitor.page.get_by_role("heading", name="This page cannot be shown")).to_be_visible()
+
+
 def test_unknown_class__is_said(look: Visit) -> None:
     """An old link to a class that is gone does not look like a mistake of the page."""
     visitor = look("gallery/long gone")

@@ -136,7 +136,7 @@ function probabilities(answer) {
 }
 
 function parts(answer) {
-  if (!answer.parts.length) return [];
+  if (!answer.parts.length || answer.state === "unknown") return [];
   const differ = disagree(answer);
   return [el("section.parts", { "aria-label": "What each said" },
     el("h3", differ ? "They disagree" : "Both agree"),
