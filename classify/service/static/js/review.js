@@ -30,7 +30,7 @@ export async function showReview(root, { signal }) {
   const all = el("input", { type: "checkbox", id: "select-all", onchange: () => select(() => all.checked) });
   const stage = reviewStage({ add: (item, label) => add([[label, [item]]]), keep, overrule, drop: (item) => drop([item]), undo, step }, signal);
   window.addEventListener("focus", () => attempt(sync), { signal });
-  root.append(heading, el("p.lead", "Queries in doubt. Add one under a class or a label of your own, or select several to label them together."),
+  root.append(heading, el("p.lead.review-lead", "Queries in doubt. Add one under a class or a label of your own, or select several to label them together."),
     stage.node, tools, list, more, empty);
   list.addEventListener("change", update);
   list.addEventListener("click", ({ target }) => { if (target.closest(".open")) lookAt(items.get(target.closest("li").dataset.id)); });
@@ -72,7 +72,6 @@ export async function showReview(root, { signal }) {
     const next = rows[rows.findIndex((row) => row.dataset.id === current?.id) + by];
     if (!next) return;
     lookAt(items.get(next.dataset.id));
-    next.scrollIntoView({ block: "nearest", container: "nearest" });
     stage.node.scrollIntoView({ block: "nearest" });
   }
 
@@ -161,7 +160,8 @@ export async function showReview(root, { signal }) {
       if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`);
     }
     if (!conflicts.length) return;
-    say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, "error");
+    // One stands on the stage already.
+    say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, conflicts.length > 1 ? "info" : "heard");
     lookAt(conflicts[0].item);
     focusOn($("[data-choice] button", stage.node));
   }

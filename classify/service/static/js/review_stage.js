@@ -88,7 +88,7 @@ export function reviewStage({ add, keep, overrule, drop, undo, step }, signal) {
       el("p.soft", `${WHY[item.reason] ?? item.reason}, ${when(item.kept_at)}`, ...said(item)),
       held(item),
       // What looks most like a stranger is not what it is: its label is typed.
-      ...(isStranger(item) ? [form, el("h3", "Looks most like"), waiting] : [waiting, form]));
+      ...(isStranger(item) ? [form, el("h3", "Looks most like ", el("span.aside", "the probabilities hold only if it is one of the gallery's classes")), waiting] : [waiting, form]));
   }
 
   /** That the very picture is in the gallery, and what can be done. */
