@@ -68,6 +68,8 @@ _BEYOND_REGRET = "SELECT id FROM gone ORDER BY turn DESC LIMIT -1 OFFSET ?"
 _PUT_BACK = """
 INSERT INTO kept (place, id, query, kept_at, reason, answers) VALUES (?, ?, ?, ?, ?, ?)
 """
+_COUNT_ALL = "SELECT (SELECT COUNT(*) FROM kept) + (SELECT COUNT(*) FROM gone)"
+_LEFT_FIRST = "SELECT id FROM gone ORDER BY turn LIMIT ?"
 _OLDEST = "SELECT id FROM kept ORDER BY place LIMIT ?"
 _LAST_PLACE = 2**63 - 1
 
@@ -158,8 +160,10 @@ class ReviewQueue:
         with self._rows() as rows:
             rows.execute(_PUT, _row(kept))
             rows.execute("DELETE FROM gone WHERE id = ?", (kept.id,))  # it owns the picture now
-            beyond = max(rows.execute(_COUNT).fetchone()[0] - self.limit, 0)
-            self._drop(rows, [id_ for (id_,) in rows.execute(_OLDEST, (beyond,))])
+            # What has left makes room first: no more pictures than the limit lie on the disk.
+            for count, oldest in ((_COUNT_ALL, _LEFT_FIRST), (_COUNT, _OLDEST)):
+                beyond = max(rows.execute(count).fetchone()[0] - self.limit, 0)
+                self._drop(rows, [id_ for (id_,) in rows.execute(oldest, (beyond,))])
 
     def page(self, *, limit: int, after: int | None = None) -> KeptPage:
         """Some of the kept queries, the newest first.

@@ -143,7 +143,7 @@ def router() -> APIRouter:
         responses=responses(404, 422),
     )
     def drop(id: str, service: ServiceDep) -> None:  # noqa: A002
-        """It is not added; the last 100 that left can be brought back until the service ends."""
+        """It is not added; the last 100 that left can be brought back for a while."""
         if not service.review.forget([id]):
             raise NotFound(f"no query {id!r} is kept for review (any more)")
 

@@ -397,6 +397,20 @@ def test_queue__what_left_long_ago_is_gone(tmp_path: Path, monkeypatch: pytest.M
         queue.bring_back(ids["b"])
 
 
+def test_queue__what_left_takes_no_room_of_what_is_kept(tmp_path: Path) -> None:
+    """There are never more pictures than the limit; those that left go first."""
+    queue = ReviewQueue(tmp_path, limit=3)
+    for name in ("a", "b", "c"):
+        queue.keep(name.encode(), query=name, reason="unsure", answers={})
+    ids = {item.query: item.id for item in queue.page(limit=9).items}
+    queue.forget([ids["b"]])
+    queue.keep(b"d", query="d", reason="unsure", answers={})
+    assert [item.query for item in queue.page(limit=9).items] == ["d", "c", "a"]
+    assert len(list(tmp_path.glob("*.image"))) == 3
+    with pytest.raises(NotFound):
+        queue.bring_back(ids["b"])
+
+
 def test_queue__one_that_is_asked_again_after_it_left_keeps_its_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,18 +241,30 @@ export async function showReview(root, { signal }) {
     const added = last.filter(({ outcome }) => outcome === "added").map(({ reference }) => reference);
     if (added.length) await api.remove(added);
     for (const { reference, before } of last.filter(({ outcome }) => outcome === "relabelled")) await api.relabel([reference], before);
-    for (const { item } of last) await api.restoreReviewed(item.id);
+    const back = [];
+    for (const one of last) if (await restored(one.item)) back.push(one);
     done.pop();
-    for (const { item, at } of [...last].sort((a, b) => a.at - b.at)) {
+    for (const { item, at } of [...back].sort((a, b) => a.at - b.at)) {
       items.set(item.id, item);
       list.insertBefore(tile(item), list.children[at] ?? null);
     }
-    total += last.length;
+    total += back.length;
     update();
-    lookAt(last[0].item);
+    lookAt(back[0]?.item ?? current);
     stage.focus();
-    say("Undone");
+    const lost = last.length - back.length;
+    say(lost ? `Undone, but ${plural(lost, "query", "queries")} left too long ago to be brought back` : "Undone");
     changed();
+  }
+
+  async function restored({ id }) {
+    try {
+      await api.restoreReviewed(id);
+      return true;
+    } catch (error) {
+      if (error.status !== GONE) throw error;
+      return false;
+    }
   }
 }
 
