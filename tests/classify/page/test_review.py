@@ -105,6 +105,33 @@ def test_keys__add_discard_and_go_on(doubts: Doubting, store_with_heads: VectorS
     assert sum(store_with_heads.counts().values()) == 19
 
 
+def test_closer__keys_belong_to_what_is_looked_at(
+    doubts: Doubting, store_with_heads: VectorStore
+) -> None:
+    """Arrows move a zoomed picture, and while a reference is open nothing is added."""
+    visitor = doubts("red", "red")
+    page, shown = visitor.page, stage(visitor)
+    heading, image = shown.get_by_role("heading", level=2), shown.locator(".view img")
+    shown.locator(".zoomed").focus()
+    page.keyboard.press("+")
+    expect(image).to_have_css("transform", re.compile(r"matrix\(1\.3,"))
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("1-red.png")
+    page.keyboard.press("0")
+    expect(image).to_have_css("transform", "matrix(1, 0, 0, 1, 0, 0)")
+    shown.get_by_role("button", name="Reference of red").first.click()
+    dialog = page.get_by_role("dialog", name=re.compile("png"))
+    expect(dialog).to_contain_text("1 of 4")
+    for key in ("1", "d"):
+        page.keyboard.press(key)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(heading).to_have_text("1-red.png")
+    assert sum(store_with_heads.counts().values()) == 18
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("0-red.png")
+
+
 def test_undo__takes_back_the_last_things_one_by_one(
     doubts: Doubting, store_with_heads: VectorStore
 ) -> None:
