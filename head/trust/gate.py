@@ -19,7 +19,7 @@ Shapes: N queries, P newcomers, C known classes, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,18 @@ least certain, so its scores keep nearer to even ones."""
 
 HALF_SURE_BEFORE_IT_WAS_STORED: Final = 0.5
 """What gates were learned with while none said with what. History: it never changes."""
+
+WHITENED: Final = slice(3, 5)
+"""Of a gate's coefficients: those of the two whitened cosines."""
+
+OF_TWO: Final = ((0.23, 0.24), (0.24, 0.16))
+"""Means, then spreads, of those cosines where two classes were trained and others came: of 30 real
+galleries (`docs/LAB.md`)."""
+
+FORMER_SPREAD_OF_TWO: Final = 0.05
+TOO_STEEP: Final = -20.0
+"""With this spread, about a mean of 0, gates of two classes were learned as to the nearest known
+class: their coefficient for it is below -20. History: it never changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +115,16 @@ class Gate:
         # All of a query's odds together, or several newcomers at the bound would tie.
         too_high = odds.max(axis=1, keepdims=True) - np.log(self.asked + 1)
         return np.asarray(odds - np.maximum(too_high, 0.0))
+
+    def mended(self) -> Gate:
+        """Of a head of two classes, which hardly found any other before `OF_TWO` was known."""
+        coefficients = self.coefficients.copy()
+        if coefficients[4] > TOO_STEEP:
+            return self
+        (_, mean), (_, spread) = OF_TWO
+        coefficients[4] *= FORMER_SPREAD_OF_TWO / spread
+        coefficients[0] -= coefficients[4] * mean
+        return replace(self, coefficients=coefficients)
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""
