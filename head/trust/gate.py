@@ -37,17 +37,17 @@ least certain, so its scores keep nearer to even ones."""
 HALF_SURE_BEFORE_IT_WAS_STORED: Final = 0.5
 """What gates were learned with while none said with what. History: it never changes."""
 
-WHITENED: Final = slice(3, 5)
-"""Of a gate's coefficients: those of the two whitened cosines."""
+NEAR: Final = 4
+"""Of a gate's coefficients: that of the whitened cosine to the nearest known class."""
 
-OF_TWO: Final = ((0.23, 0.24), (0.24, 0.16))
-"""Means, then spreads, of those cosines where two classes were trained and others came: of 30 real
+NEAR_OF_TWO: Final = (0.24, 0.16)
+"""Mean and spread of that cosine where two classes were trained and others came, in 30 real
 galleries (`docs/LAB.md`)."""
 
 FORMER_SPREAD_OF_TWO: Final = 0.05
 TOO_STEEP: Final = -20.0
-"""With this spread, about a mean of 0, gates of two classes were learned as to the nearest known
-class: their coefficient for it is below -20. History: it never changes."""
+"""With this spread, about a mean of 0, gates of two classes were learned: their coefficient is
+below -20. History: it never changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,13 +117,13 @@ class Gate:
         return np.asarray(odds - np.maximum(too_high, 0.0))
 
     def mended(self) -> Gate:
-        """Of a head of two classes, which hardly found any other before `OF_TWO` was known."""
-        coefficients = self.coefficients.copy()
-        if coefficients[4] > TOO_STEEP:
+        """Of a head of two classes, which hardly found any other before `NEAR_OF_TWO`."""
+        if self.coefficients[NEAR] > TOO_STEEP:
             return self
-        (_, mean), (_, spread) = OF_TWO
-        coefficients[4] *= FORMER_SPREAD_OF_TWO / spread
-        coefficients[0] -= coefficients[4] * mean
+        mean, spread = NEAR_OF_TWO
+        coefficients = self.coefficients.copy()
+        coefficients[NEAR] *= FORMER_SPREAD_OF_TWO / spread
+        coefficients[0] -= coefficients[NEAR] * mean
         return replace(self, coefficients=coefficients)
 
     def to_json(self) -> dict[str, Any]:

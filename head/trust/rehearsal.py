@@ -8,7 +8,7 @@ by means and once by flats: these are the gate unless means explain the rehearsa
 What differs between galleries is mostly where these cosines lie and how far they spread: once
 standardised, the development sets agree about the coefficients, which serve as the prior. So a
 gallery of few classes has a gate, too. Where there are two, a round leaves one, about whose mean
-vectors are whitened: where cosines lie in that space is taken from other galleries (`OF_TWO`).
+vectors are whitened: how near newcomers come to it is taken from other galleries (`NEAR_OF_TWO`).
 Rounds, classes and queries are bounded, and a class is taken out of a covariance by subtraction:
 it costs the same in a gallery of any size.
 
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.trust.flats import Flats, spanned
-from head.trust.gate import OF_TWO, WHITENED, Gate, Landmarks, cosines, design, nearest
+from head.trust.gate import NEAR, NEAR_OF_TWO, Gate, Landmarks, cosines, design, nearest
 from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def _fit(cells: Sequence[_Cell], search: CrossValidation, *, flats: bool) -> tup
     spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=share))
     spread = np.maximum(spread, LEAST_SPREAD)
     mean[:3], spread[:3] = 0.0, 1.0
-    if search.n_classes == 2:  # the prior's coefficients stay
-        mean[WHITENED], spread[WHITENED] = OF_TWO
-        rows[:, WHITENED] = mean[WHITENED]
+    if search.n_classes == 2:
+        mean[NEAR], spread[NEAR] = NEAR_OF_TWO
+        rows[:, NEAR] = mean[NEAR]  # the prior's coefficient stays
     often = OFTEN / np.sqrt(search.n_classes)
     prior = np.array(PRIOR[flats])
     prior[0] += np.log(often)
