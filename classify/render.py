@@ -50,7 +50,7 @@ def _lines(query: str, answer: Answer) -> Iterator[Text]:
         yield _line("runners-up", _scored(others))
     if answer.label_set is not None:
         yield _line("one of", ", ".join(answer.label_set))
-    if answer.disagrees:
+    if answer.disagrees and answer.state != "unknown":
         yield _line("disagree", _parts(answer.parts), style="yellow")
     if answer.neighbours:
         yield _line("looks like" if answer.state == "unknown" else "because of", _share(answer))

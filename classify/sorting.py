@@ -98,8 +98,8 @@ class Sorter:
     def __str__(self) -> str:
         """What was done, for people."""
         unknown = self._folders[self._into / UNKNOWN]
-        kind = "copies" if self._copy else "links"
-        said = f"{self._folders.total()} {kind} in {len(self._folders)} folders of {self._into}"
+        folders = f"{len(self._folders)} folder" + "s" * (len(self._folders) != 1)
+        said = f"{self._folders.total()} images are in {folders} of {self._into}"
         return f"{said}, {unknown} of them in {UNKNOWN}" if unknown else said
 
     def _put(self, picture: Path, target: Path) -> bool:

@@ -27,7 +27,7 @@ class Step(StrEnum):
     READING = "reading the references"
     SPREADING = "learning how pictures of one class differ"
     COMPARING = "comparing ways to train"
-    JUDGING = "comparing with the head that answers"
+    JUDGING = "checking the best way once more"
     CALIBRATING = "calibrating"
     REHEARSING = "rehearsing new classes"
     FITTING = "training on every reference"
@@ -38,7 +38,7 @@ EXPECTED: Final[Mapping[Step, float]] = {
     Step.READING: 3,
     Step.SPREADING: 20,
     Step.COMPARING: 45,
-    Step.JUDGING: 1,
+    Step.JUDGING: 12,
     Step.CALIBRATING: 18,
     Step.REHEARSING: 9,
     Step.FITTING: 2,

@@ -90,7 +90,6 @@ def _train(training: TrainingSet, champion: Head | None, options: TrainOptions) 
     training = replace(training, groups=groups)
     choice = choose(training, options)
     search, winner, lda = choice.search, choice.winner, choice.lda
-    options.steps.begin(Step.JUDGING)
     predictions = out_of_fold(training, choice, options)
     comparison = None if champion is None else judge(training, predictions, champion)
 

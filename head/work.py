@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from head.data.folds import N_FOLDS
+from head.data.folds import N_FOLDS, divisions_of
 from head.data.plan import EVERYTHING_UP_TO, SCORED_ENOUGH, SEARCH_REFERENCES
 from head.steps import Step
 
@@ -27,7 +27,7 @@ def work_of(references: int, dimensions: int, classes: int) -> dict[Step, float]
         Step.READING: 0.02 + 1e-5 * references,
         Step.SPREADING: 0.02 + 9e-10 * spread,
         Step.COMPARING: 0.03 + 1e-8 * scores * share,
-        Step.JUDGING: 0.005,
+        Step.JUDGING: 0.005 + 4.5e-10 * spread * divisions_of(references),
         Step.CALIBRATING: 0.02
         + 1e-4 * min(searched, VOTES)
         + 1e-10 * votes

@@ -57,8 +57,14 @@ class UnknownFilterKey(UsageError):
 
     def __init__(self, key: str, known: list[str]) -> None:
         self.key, self.known = key, known
-        names = ", ".join(known) or "none"
-        super().__init__(f"unknown filter key {key!r}: this gallery can be filtered by {names}")
+        names = ", ".join(self._typed(one) for one in known) or "none"
+        typed = self._typed(key)
+        super().__init__(f"unknown filter key {typed!r}: this gallery can be filtered by {names}")
+
+    def _typed(self, key: str) -> str:
+        """The key as people type it: `meta.` is needed only beside a built-in key of that name."""
+        short = key.removeprefix("meta.")
+        return key if short in self.known else short
 
 
 class BrokenImage(HolotypeError):

@@ -137,6 +137,7 @@ class Gallery:
         meta: Mapping[str, str] | None = None,
         on_conflict: OnConflict | str = OnConflict.ERROR,
         splits_are_classes: bool = False,
+        root: str | os.PathLike[str] | None = None,
     ) -> Outcomes:
         """Add labelled pictures, as `ingest add`: what is there already is not embedded again.
 
@@ -148,6 +149,8 @@ class Gallery:
             meta: of all pictures.
             on_conflict: `error`, `keep` or `replace`, for a picture that has another label.
             splits_are_classes: folders called train, val or test are classes.
+            root: what sources are kept relative to, and the paths of a manifest; None: sources
+                are absolute.
 
         Returns:
             An outcome a file; a broken picture is one, too.
@@ -168,6 +171,7 @@ class Gallery:
             meta=clean_meta(meta or {}),
             splits_are_classes=splits_are_classes,
             max_meta_keys=settings.max_meta_keys,
+            root=None if root is None else Path(root),
         )
         if isinstance(source, Manifest):
             for notice in source.notices:

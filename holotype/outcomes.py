@@ -59,7 +59,7 @@ class FileOutcome(NamedTuple):
     """One line of a report. A tuple: a million of them are made in a second."""
 
     source: str
-    """The path as given."""
+    """Where it lies: absolute, or relative to a stated root."""
     outcome: Outcome
     label: str | None = None
     """The label asked for."""
@@ -68,6 +68,11 @@ class FileOutcome(NamedTuple):
     reason: str | None = None
     """What happened and what to do, where the outcome is not a plain success; of what was added,
     what a person should know of the picture."""
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether another file of the same run had the same bytes; `reason` says which."""
+        return self.outcome is Outcome.ALREADY_PRESENT and self.reason is not None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

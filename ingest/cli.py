@@ -41,6 +41,14 @@ _OnConflict = Annotated[
 ]
 
 
+_Root = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Sources are kept relative to DIR, and paths in a manifest are (default: sources "
+        "absolute, paths relative to the manifest).",
+    ),
+]
 _SplitsAreClasses = Annotated[
     bool,
     typer.Option("--splits-are-classes", help="Folders called train, val or test are classes."),
@@ -76,12 +84,7 @@ def add(
         str | None,
         typer.Option(help="What the space of --vectors is called (default: the gallery's)."),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="The paths of --manifest are relative to DIR (default: its folder)."
-        ),
-    ] = None,
+    root: _Root = None,
     group: _Group = None,
     set_: _Set = None,
     splits_are_classes: _SplitsAreClasses = False,
@@ -139,6 +142,7 @@ def watch(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 2.0,
     group: _Group = None,
     set_: _Set = None,
+    root: _Root = None,
     splits_are_classes: _SplitsAreClasses = False,
     on_conflict: _OnConflict = OnConflict.ERROR,
     report: Annotated[
@@ -155,6 +159,7 @@ def watch(
         every_s=every,
         group=parse_group(group),
         meta=read_assignments(set_ or []),
+        root=root,
         splits_are_classes=splits_are_classes,
         on_conflict=on_conflict,
         report=report,

@@ -22,17 +22,21 @@ from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import MAX_META_KEYS
 from ingest import opening
 from ingest.adding import follow
+from ingest.classes_first import say_classes
 from ingest.interrupt import finishing_what_is_in_hand
 from ingest.known_files.cache import open_hashes
 from ingest.known_files.interface import Hashes, NoHashes
 from ingest.pipeline import outcomes
 from ingest.report import Report
-from ingest.summary import Summary
+from ingest.summary import DUPLICATE, Summary
 from ingest.vectors import vector_adder
 
 if TYPE_CHECKING:
     from holotype.intake.vector_file import VectorFile
     from holotype.settings import Settings
+
+_DUPLICATES_SAID = 10
+"""The others are counted, and in the report."""
 
 Stream = Generator[list[FileOutcome], None, None]
 """Outcomes, some at a time."""
@@ -112,6 +116,7 @@ def run_add(found: Source, settings: Settings, options: AddOptions) -> int:
     _require_some(found)
 
     def begin(access: Access, during: ExitStack) -> Stream:
+        say_classes(found, access, dry_run=options.dry_run)
         backend = (opening.dry_backend_of if options.dry_run else opening.backend_of)(access)
         hashes: Hashes = NoHashes()
         if not options.dry_run:
@@ -184,6 +189,8 @@ def _run(
                 report.write(outcome)
             if options.as_json:
                 console.out_json(outcome.to_dict())
+            if outcome.is_duplicate and summary.notes[DUPLICATE] <= _DUPLICATES_SAID:
+                console.say(f"{outcome.source}: {outcome.reason}")
             if outcome.outcome.is_failure:
                 console.say(f"{_words(outcome.outcome)}: {outcome.source}: {outcome.reason}")
 

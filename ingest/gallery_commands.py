@@ -54,7 +54,7 @@ def show_references(
     with open_gallery(settings, command="ingest list") as store:
         chosen = Where.parse(where)
         if label is not None:
-            chosen = Where(chosen.conditions + Where.equal("label", label).conditions)
+            chosen = Where(chosen.conditions + gallery.of_class(store, label).conditions)
         chosen = chosen.among(store.counts())
         page = store.list_references(where=chosen, limit=limit, after=after)
     width = max((len(reference.label) for reference in page.references), default=0)

@@ -11,6 +11,8 @@ from holotype.images.finding import LeftOut
 from holotype.intake.words import readable
 from holotype.outcomes import FileOutcome, Outcome
 
+DUPLICATE = "the same picture as another file of this run (--report names both)"
+
 
 @dataclass(slots=True)
 class Summary:
@@ -30,6 +32,8 @@ class Summary:
         self.counts[outcome.outcome] += 1
         if outcome.reason and outcome.outcome in {Outcome.ADDED, Outcome.WOULD_ADD}:
             self.notes[outcome.reason] += 1
+        if outcome.is_duplicate:
+            self.notes[DUPLICATE] += 1
 
     @property
     def total(self) -> int:

@@ -39,6 +39,7 @@ class WatchOptions:
     every_s: float = 2.0
     group: GroupRule = field(default_factory=lambda: parse_group(None))
     meta: Mapping[str, str] = field(default_factory=dict)
+    root: Path | None = None
     splits_are_classes: bool = False
     on_conflict: OnConflict = OnConflict.ERROR
     report: Path | None = None
@@ -67,6 +68,7 @@ def run_watch(folder: Path, settings: Settings, options: WatchOptions) -> None:
             meta=options.meta,
             may_be_empty=True,
             splits_are_classes=options.splits_are_classes,
+            root=options.root,
         )
         watcher = FolderWatcher(
             inbox=Inbox(found),

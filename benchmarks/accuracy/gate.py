@@ -118,10 +118,10 @@ class Trained:
         """Search, fit to everything, predict out of fold: as a retrain does."""
         options = TrainOptions(seed=seed, device="cpu")
         choice = choose(training, options) if whole else _of_lda(training, seed)
-        features = choice.search.features
-        within = within_everything(training, features)
-        within = within and within.shrunk_at_least(choice.search.shrinkage)
-        layer = Refit(training, features, within, options).winner(choice.winner)
+        search, features = choice.search, choice.search.features
+        within = within_everything(training, features, search.span)
+        within = within and within.shrunk_at_least(search.shrinkage)
+        layer = Refit(training, search, within, options).winner(choice.winner)
         accuracy = draw.accuracy(layer, features)
         return cls(training, out_of_fold(training, choice, options), accuracy)
 

@@ -96,7 +96,9 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         from classify.evaluation.page.page import render
 
         try:
-            request.html.write_text(render(evaluation, figures), encoding="utf-8")
+            request.html.write_text(
+                render(evaluation, figures, service=_service(settings)), encoding="utf-8"
+            )
         except OSError as error:
             raise OutputError(f"the page {request.html}", error) from error
         console.say(f"wrote {request.html}")
@@ -104,6 +106,12 @@ def run_eval(request: EvalRequest, settings: Settings, options: QueryOptions) ->
         return console.EXIT_NOTHING_DONE
     incomplete = evaluation.unreadable or (images is not None and images.left_out.empty)
     return console.EXIT_SOME_FAILED if incomplete else console.EXIT_DONE
+
+
+def _service(settings: Settings) -> str:
+    """Where `classify serve` with the same settings shows its page."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return (settings.public_url or f"http://{host}:{settings.port}").rstrip("/")
 
 
 def _images(request: EvalRequest) -> Source | None:

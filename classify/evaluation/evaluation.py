@@ -48,6 +48,8 @@ class Exhibit:
     neighbours: tuple[Shown, ...]
     thumbnail: bytes | None = None
     """JPEG of the query."""
+    id: str | None = None
+    """Of the query, where it is a reference itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from classify.evaluation.metrics import (
     RiskCurve,
 )
 from classify.evaluation.predictions import ABSENT, Flags, Predictions
+from classify.evaluation.verdict import verdict_of
 from head.trust.reliability import N_BINS, ReliabilityBin, calibration_error, reliability
 
 RISKS = (0.01, 0.02, 0.05, 0.1)
@@ -112,7 +113,9 @@ def _thinned(curve: RiskCurve) -> list[RiskPoint]:
 
 def to_dict(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> dict[str, Any]:
     """The whole evaluation as JSON, without pictures."""
+    verdict = verdict_of(evaluation)
     return {
+        "verdict": None if verdict is None else verdict.to_dict(),
         "subject": asdict(evaluation.subject),
         "settings": dict(evaluation.settings),
         "queries": len(evaluation.names),
@@ -125,6 +128,7 @@ def to_dict(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> dict[str
         "mistakes": {
             mode.value: [
                 {
+                    "id": e.id,
                     "name": e.name,
                     "truth": e.truth,
                     "answered": e.answered,

@@ -142,6 +142,7 @@ def _exhibits(
     own = store.thumbnails([gallery.ids[rows[i]] for i in worst])
     return [
         Exhibit(
+            id=gallery.ids[rows[i]],
             name=sources.get(gallery.ids[rows[i]], gallery.ids[rows[i]]),
             truth=gallery.labels[gallery.classes[rows[i]]],
             answered=gallery.labels[predictions.predicted[i]],

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from classify.answering.modes import MODE_NAMES, Mode
+from classify.evaluation.verdict import verdict_of
 from head.report_tables import NOT_MEASURED, share
 from holotype import console
 
@@ -44,6 +45,9 @@ def show(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> None:
     page = console.for_people(soft_wrap=False)
     subject = evaluation.subject
     page.print(Text.assemble((subject.source, "bold"), f": {subject.method}"), soft_wrap=True)
+    verdict = verdict_of(evaluation)
+    if verdict is not None:
+        page.print(Text(verdict.sentence, "bold"), soft_wrap=True)
     page.print(_overview(figures))
     for mode, mode_figures in figures.items():
         weakest = sorted(mode_figures.classes, key=lambda c: (c.accuracy, -c.queries))[:LINES]

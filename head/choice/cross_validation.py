@@ -96,39 +96,45 @@ class CrossValidation:
 
 
 def prepare(
-    training: TrainingSet,
-    *,
-    features: FeatureMap = FeatureMap.PLAIN,
-    seed: int = 0,
-    plan: SearchPlan | None = None,
+    training: TrainingSet, *, features: FeatureMap = FeatureMap.PLAIN, seed: int = 0
 ) -> CrossValidation:
-    """Plan the search, unless it is planned, and take the statistics of every fold, in one pass."""
-    plan = plan or plan_search(training.codes, training.groups, training.marks, seed=seed)
+    """Plan the search and take the statistics of every fold, in one pass."""
+    plan = plan_search(training.codes, training.groups, training.marks, seed=seed)
     everything = len(plan.rows) == len(training)
     mapped = features.of(training.vectors if everything else training.vectors[plan.rows])
     span = Span.of(mapped)
-    vectors = span.coordinates(mapped)
-    codes, n_classes = training.codes[plan.rows], len(training.labels)
-    moments = statistics.gather(vectors, codes, plan.folds, n_classes=n_classes)
+    search = CrossValidation(
+        features=features,
+        span=span,
+        vectors=span.coordinates(mapped),
+        codes=training.codes[plan.rows],
+        n_classes=len(training.labels),
+        plan=plan,
+        folds=(),
+    )
+    return divided(search, plan, dimension=training.vectors.shape[1])
+
+
+def divided(search: CrossValidation, plan: SearchPlan, *, dimension: int) -> CrossValidation:
+    """The same references in the folds of a plan, with the statistics of every fold.
+
+    Args:
+        search: whose folds do not matter.
+        plan: of the same rows.
+        dimension: D of the vectors.
+    """
+    vectors, codes = search.vectors, search.codes
+    moments = statistics.gather(vectors, codes, plan.folds, n_classes=search.n_classes)
 
     def without(fold: int, trained: Marks) -> WithinClass | None:
         kept = statistics.total([m for part, m in moments.items() if part != fold])
-        return statistics.within_class(
-            kept, vectors, codes, trained, dimension=training.vectors.shape[1]
-        )
+        return statistics.within_class(kept, vectors, codes, trained, dimension=dimension)
 
-    return CrossValidation(
-        features=features,
-        span=span,
-        vectors=vectors,
-        codes=codes,
-        n_classes=n_classes,
-        plan=plan,
-        folds=tuple(
-            Fold(trained, scored, without(fold, trained))
-            for fold, (trained, scored) in zip(plan.scored_folds, plan.each_fold(), strict=True)
-        ),
+    folds = tuple(
+        Fold(trained, scored, without(fold, trained))
+        for fold, (trained, scored) in zip(plan.scored_folds, plan.each_fold(), strict=True)
     )
+    return replace(search, plan=plan, folds=folds).shrunk_at_least(search.shrinkage)
 
 
 def within_everything(

@@ -4,7 +4,7 @@ The folds of a search differ with its seed and with every reference that comes o
 hundred references move a point or two with them. So the winner's recipe is fitted again, without
 any search, over several divisions that last (`head.data.folds.lasting_folds`): two heads of nearly
 the same references are scored by nearly the same models, and the luck that is left is averaged.
-A fixed recipe costs a fraction of the search; beyond `FITTED_AT_MOST` references the search's own
+A fixed recipe costs a fraction of the search; beyond a few thousand references the search's own
 answers do, whose luck is small there.
 
 Shapes: N references, M of them scored, R divisions, C classes.
@@ -12,30 +12,28 @@ Shapes: N references, M of them scored, R divisions, C classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from head.choice.cross_validation import prepare
+from head.choice.cross_validation import divided
 from head.choice.refit import Refit
-from head.data.folds import NEVER_SCORED, lasting_folds
+from head.data.folds import N_FOLDS, NEVER_SCORED, divisions_of, lasting_folds
 from head.data.held_out import HeldOut
 from head.data.plan import SearchPlan
+from head.fit.features import FeatureMap
 from head.fit.options import TrainOptions
+from head.fit.span import Span
+from head.steps import Step
 from holotype.references import Codes
 
 if TYPE_CHECKING:
     from head.choice.candidates import Candidate
+    from head.choice.cross_validation import CrossValidation
     from head.choice.selection import Choice
     from head.data.training_set import TrainingSet
-
-MOST_DIVISIONS = 5
-"""A tenth gained nothing more: the luck of the references is left (`docs/LAB.md`)."""
-
-FITTED_AT_MOST = 2_000
-"""References times divisions: bounds the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,40 +56,48 @@ def out_of_fold(
 ) -> OutOfFold | None:
     """Ask the winner of a search about every reference that can be scored.
 
-    The seed plays no part up to `FITTED_AT_MOST` references.
+    The seed plays no part where `divisions_of` gives any.
 
     Returns:
         None where no class can be both trained and scored.
     """
-    winner = choice.winner
+    options = options or TrainOptions()
+    search, winner = choice.search, choice.winner
     if winner is None:
         return None
-    divisions = min(MOST_DIVISIONS, FITTED_AT_MOST // len(training))
+    divisions = divisions_of(len(training))
+    options.steps.begin(Step.JUDGING, of=divisions * N_FOLDS)
     if not divisions:
-        return OutOfFold(choice.search.plan.rows[choice.search.plan.scored], winner.logits[None])
-    options = options or TrainOptions()
+        return OutOfFold(search.plan.rows[search.plan.scored], winner.logits[None])
     folds = [
         lasting_folds(training.codes, training.groups, training.marks, division=division)
         for division in range(divisions)
     ]
     rows = np.flatnonzero(folds[0] != NEVER_SCORED)
-    logits = [_logits(training, choice, winner, one, options)[rows] for one in folds]
+    logits = [_logits(training, search, winner, one, options)[rows] for one in folds]
     return OutOfFold(rows, np.stack(logits))
 
 
 def _logits(
-    training: TrainingSet, choice: Choice, winner: Candidate, folds: Codes, options: TrainOptions
+    training: TrainingSet,
+    search: CrossValidation,
+    winner: Candidate,
+    folds: Codes,
+    options: TrainOptions,
 ) -> npt.NDArray[np.float32]:
     """(N, C) by the recipe of the winner; zero where there is no scoring."""
     used = tuple(np.unique(folds[folds != NEVER_SCORED]).tolist())
-    plan = SearchPlan(rows=np.arange(len(training)), folds=folds, scored_folds=used)
-    search = prepare(training, features=choice.search.features, plan=plan)
-    search = search.shrunk_at_least(choice.search.shrinkage)
+    plan = SearchPlan(rows=search.plan.rows, folds=folds, scored_folds=used)
+    # The search's vectors are mapped, and coordinates, already.
+    ready = replace(search, features=FeatureMap.PLAIN, span=Span())
+    ready = divided(ready, plan, dimension=training.vectors.shape[1])
+    placed = replace(training, vectors=search.vectors)
     layers = []
-    for fold in search.folds:
-        some = training.rows(np.flatnonzero(fold.trained))
-        layers.append(Refit(some, search, fold.within, options).layer(winner))
+    for fold in ready.folds:
+        some = placed.rows(np.flatnonzero(fold.trained))
+        layers.append(Refit(some, ready, fold.within, options).layer(winner))
+        options.steps.did()
         options.on_pass()
     logits = np.zeros((len(training), search.n_classes), np.float32)
-    logits[plan.scored] = search.held_out_logits(layers)
+    logits[plan.scored] = ready.held_out_logits(layers)
     return logits

@@ -22,6 +22,12 @@ N_FOLDS = 5
 NEVER_SCORED = -1
 """Fold number of references that are always trained on."""
 
+MOST_DIVISIONS = 5
+"""A tenth gained nothing more: the luck of the references is left (`docs/LAB.md`)."""
+
+FITTED_AT_MOST = 3_000
+"""References times divisions: bounds the time."""
+
 
 def stratified_folds(
     codes: Codes, groups: Codes, *, n_folds: int = N_FOLDS, seed: int = 0
@@ -53,6 +59,11 @@ def stratified_folds(
         # Small classes would otherwise all lie in the first folds.
         start = (start + len(members)) % n_folds
     return fold_of_group[group_of]
+
+
+def divisions_of(references: int) -> int:
+    """Into how many `lasting_folds` so many references are divided; 0 where they are many."""
+    return min(MOST_DIVISIONS, FITTED_AT_MOST // references)
 
 
 def lasting_folds(codes: Codes, groups: Codes, marks: Codes, *, division: int) -> Codes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from holotype.errors import UsageError
 from holotype.images.finding import LeftOut, Run, Unreadable, class_folders, find_runs
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming, Verdict
+from holotype.intake.source_names import source_of_file, sources_in
 from holotype.intake.words import clean_label, readable
 from holotype.outcomes import Outcome
 
@@ -41,11 +44,15 @@ class Folders:
     """Folders of classes may come later: an inbox."""
     splits_are_classes: bool = False
     """Folders called `train` or `test` are classes of that name."""
+    root: Path | None = None
+    """What sources are relative to; None: they are absolute."""
     left_out: LeftOut = field(default_factory=LeftOut, init=False, compare=False)
     """What the last iteration, once it is through, did not take."""
 
     def __post_init__(self) -> None:
         find_runs(self.paths)  # says which path does not exist
+        for path in self.paths:
+            sources_in(path, self.root)  # says which one does not lie in the root
         if self.label is None:
             for path in self.paths:
                 self._check_classes(path)
@@ -58,7 +65,7 @@ class Folders:
             classes = dict.fromkeys(self._classes_in(root) if by_class else ())
             for run in find_runs([root], self.left_out):
                 if isinstance(run, Unreadable):
-                    yield _refused(run)
+                    yield self._refused(run)
                     continue
                 yield from self._of_one_folder(run, root)
                 below = Path(run[0]).relative_to(root).parts if by_class else ()
@@ -74,9 +81,12 @@ class Folders:
         # A known folder is gone through at 100,000 files a second: text instead of `Path`, and
         # nothing is done for a file that can be done for its folder.
         label, meta, ungrouped = self.label, self.meta, self.group is no_group
+        begins = sources_in(Path(run[0]).parent, self.root)
         for found in run:
             file = os.fspath(found).removeprefix("./")
-            source = file if file.isascii() else readable(file)
+            source = f"{begins}{found.name}"
+            if not source.isascii():
+                source = readable(source)
             try:
                 label = label or _class_of(file, root)
                 group = None if ungrouped else self._group_of(Path(file), root)
@@ -111,6 +121,22 @@ class Folders:
             )
         return names
 
+    def class_counts(self) -> Counter[str]:
+        """Pictures by label, found without looking at any of them."""
+        counts: Counter[str] = Counter()
+        for root in self.paths:
+            for run in find_runs([root]):
+                if isinstance(run, Unreadable):
+                    continue
+                with suppress(UsageError):  # the run names each that has no label
+                    counts[self.label or _class_of(os.fspath(run[0]), root)] += len(run)
+        return counts
+
+    def _refused(self, entry: Unreadable) -> Incoming:
+        source = source_of_file(entry.path, self.root)
+        verdict = Verdict(Outcome.BROKEN, entry.reason)
+        return Incoming(source, "", file=os.fspath(entry.path), verdict=verdict)
+
     def _group_of(self, path: Path, root: Path) -> str | None:
         return self.group(path, path.parent if path == root else root)
 
@@ -120,9 +146,3 @@ def _class_of(file: str, root: Path) -> str:
     if not below:
         raise UsageError(f"no label: it lies in {root} itself, not in a folder of a class below it")
     return clean_label(below[0])
-
-
-def _refused(entry: Unreadable) -> Incoming:
-    source = readable(entry.path)
-    verdict = Verdict(Outcome.BROKEN, entry.reason)
-    return Incoming(source, "", file=os.fspath(entry.path), verdict=verdict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -138,4 +139,8 @@ class Source(Protocol):
 
     def count(self) -> int:
         """How many there are, cheaper than iterating."""
+        ...
+
+    def class_counts(self) -> Counter[str]:
+        """Pictures by label, cheaper than iterating; those without one are not counted."""
         ...

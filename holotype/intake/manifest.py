@@ -10,7 +10,9 @@ reported with its number and never ends the run.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from holotype.errors import UsageError
 from holotype.images.finding import LeftOut
 from holotype.intake.groups import GroupRule, no_group
 from holotype.intake.incoming import Incoming
+from holotype.intake.source_names import source_of_file
 from holotype.intake.spelled_paths import Finder
 from holotype.intake.tables import OWN, REQUIRED, SAVE_ANEW, BadRow, Columns, Row, read_table
 from holotype.intake.words import clean_group, clean_label, clean_meta, readable, text_of
@@ -42,8 +45,10 @@ class Manifest:
     """Nothing: every row is a picture, or is refused."""
     max_meta_keys: int = MAX_META_KEYS
     """Columns that are metadata; each would be an index."""
+    folder: Path | None = None
+    """What its paths are relative to; None: the folder that it lies in."""
     root: Path | None = None
-    """The folder that its paths are relative to; None: its own."""
+    """What sources are relative to; None: they are absolute."""
     said: tuple[str, ...] = ()
     """What a person should know of how it was found."""
     notices: tuple[str, ...] = field(init=False, default=())
@@ -52,8 +57,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if not self.file.is_file():
             raise UsageError(f"no such manifest: {self.file}")
-        if self.root is not None and not self.root.is_dir():
-            raise UsageError(f"no such folder: {self.root}")
+        if not self._folder.is_dir():
+            raise UsageError(f"no such folder: {self._folder}")
         told: list[Columns] = []
         # Its columns are checked before anything is done.
         first = next(read_table(self.file, told.append), None)
@@ -74,7 +79,16 @@ class Manifest:
 
     @property
     def _folder(self) -> Path:
-        return self.file.parent if self.root is None else self.root
+        return self.file.parent if self.folder is None else self.folder
+
+    def class_counts(self) -> Counter[str]:
+        """Rows by label; those without a label that can be used are not counted."""
+        counts: Counter[str] = Counter()
+        for _, row in read_table(self.file):
+            with suppress(UsageError, BadRow):
+                if not isinstance(row, BadRow):
+                    counts[clean_label(text_of("label", row.get("label")))] += 1
+        return counts
 
     def _incoming(self, place: str, row: Row | BadRow, files: Finder) -> Incoming:
         try:
@@ -83,7 +97,7 @@ class Manifest:
             return self._of(row, files)
         except (BadRow, UsageError) as error:
             text = row.path if isinstance(row, BadRow) else str(row.get("path") or "")
-            source = readable(self._folder / text) if text else readable(self.file)
+            source = readable(os.path.abspath(self._folder / text if text else self.file))  # noqa: PTH100
             return Incoming.refused(source, f"{place} of {self.file.name}: {error}")
 
     def _check_meta(self, row: Row) -> None:
@@ -106,7 +120,7 @@ class Manifest:
         own = {key: value for key, value in texts.items() if key not in OWN}
         group = texts.get("group", "")
         return Incoming(
-            source=readable(path),
+            source=source_of_file(path, self.root),
             label=clean_label(texts["label"]),
             group=clean_group(group) if group else self.group(path, self._folder),
             meta={**self.meta, **clean_meta(own)},

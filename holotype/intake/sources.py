@@ -43,7 +43,8 @@ def source_of(
         meta: of all of them, from `clean_meta`.
         splits_are_classes: folders called train, val or test are classes.
         max_meta_keys: of a manifest.
-        root: what the paths of a manifest are relative to; None: the folder it lies in.
+        root: what sources are relative to, and the paths of a manifest; None: sources are
+            absolute, and these paths relative to the folder that the manifest lies in.
 
     Raises:
         UsageError: these do not fit together, or a path does not exist.
@@ -55,14 +56,28 @@ def source_of(
         metadata = _metadata_of(paths[0]) if len(paths) == 1 and label is None else None
         if metadata is not None:
             said = _said_of(metadata)
-            return Manifest(metadata, group=rule, meta=meta, max_meta_keys=max_meta_keys, said=said)
+            return Manifest(
+                metadata,
+                group=rule,
+                meta=meta,
+                max_meta_keys=max_meta_keys,
+                said=said,
+                root=root,
+            )
         chosen = None if label is None else clean_label(label)
         return Folders(
-            paths, label=chosen, group=rule, meta=meta, splits_are_classes=splits_are_classes
+            paths,
+            label=chosen,
+            group=rule,
+            meta=meta,
+            splits_are_classes=splits_are_classes,
+            root=root,
         )
     if paths or label is not None:
         raise UsageError("a manifest names paths and labels itself: leave out PATH and --label")
-    return Manifest(manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys, root=root)
+    return Manifest(
+        manifest, group=rule, meta=meta, max_meta_keys=max_meta_keys, folder=root, root=root
+    )
 
 
 def _metadata_of(folder: Path) -> Path | None:

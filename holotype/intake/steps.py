@@ -149,7 +149,7 @@ def settle(
     """Decide on every picture that was known or repeated, and report all of them in order."""
     entered = [item for item in items if item.same_bytes is not None]
     for item in entered:
-        _settle(item, policy)
+        _settle(item, policy, in_flight)
     changed = [i for i in entered if i.verdict and i.verdict.outcome is Outcome.RELABELLED]
     for label, same in groupby(changed, key=lambda item: item.label):
         relabel(label, [item.id for item in same if item.id])
@@ -212,21 +212,37 @@ def _refuse_other_vectors(items: Sequence[Incoming], store: VectorStore) -> None
             )
 
 
-def _settle(item: Incoming, policy: OnConflict) -> None:
+def _duplicate(source: str, first: str) -> str:
+    """Of which file of this run it is one."""
+    folder, _, name = first.rpartition("/")
+    here = source.rpartition("/")[0] == folder
+    return f"duplicate of {name} in this folder" if here else f"duplicate of {first}"
+
+
+def _settle(item: Incoming, policy: OnConflict, in_flight: InFlight) -> None:
     same_bytes = item.same_bytes
     assert same_bytes is not None
+    assert item.id is not None
     if item.is_new:
         assert item.verdict is not None
         if item.verdict.outcome.is_failure:
             same_bytes.failure = item.verdict
         else:
             same_bytes.label = item.label
+            in_flight.added(item.id, item.source)
     elif item.verdict is not None:
         return  # refused although its id is known
     elif same_bytes.label == item.label:
+        first = in_flight.first(item.id)
         item.verdict = KNOWN
+        if first is not None:
+            item.end(Outcome.ALREADY_PRESENT, _duplicate(item.source, first))
     elif same_bytes.label is not None:
-        item.end(*resolve_known(existing=same_bytes.label, label=item.label, policy=policy))
+        outcome, reason = resolve_known(existing=same_bytes.label, label=item.label, policy=policy)
+        first = in_flight.first(item.id)
+        if first is not None and outcome is Outcome.LABEL_CONFLICT:
+            reason = f"{reason}; {_duplicate(item.source, first)}"
+        item.end(outcome, reason)
         if item.verdict is not None and item.verdict.outcome is Outcome.RELABELLED:
             same_bytes.label = item.label
     else:

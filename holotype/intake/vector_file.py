@@ -90,7 +90,7 @@ class VectorFile:
         problem: str | None,
         space: Fingerprint,
     ) -> Incoming:
-        source = f"{readable(self.file)} row {row}"
+        source = f"{readable(self.file.absolute())} row {row}"
         if problem is not None:
             return Incoming.refused(source, f"it {problem}")
         try:

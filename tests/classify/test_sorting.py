@@ -111,7 +111,7 @@ def test_query__sorts_writes_and_prints_at_once(
         options = ["--csv", file, "--sort-into", into, "--paths-only", "red"]
         ran = run("query", folder, *options, *more)
         assert (ran.code, ran.out) == (0, f"{folder}/red.png\n")
-        assert f"3 links in 3 folders of {into}" in ran.err
+        assert f"3 images are in 3 folders of {into}" in ran.err
         assert everything(into) == wanted
         return file.read_text()
 

@@ -87,7 +87,8 @@ def test_add__the_same_bytes_under_two_labels_conflict(worker: Worker, images: P
     run = worker.add(Folders([images]))
     assert run.outcomes == [ADDED, ADDED, Outcome.LABEL_CONFLICT, ADDED]
     assert run.reasons(Outcome.LABEL_CONFLICT) == [
-        "the same picture is in the gallery as 'bee': use --on-conflict keep or replace"
+        "the same picture is in the gallery as 'bee': use --on-conflict keep or replace; "
+        f"duplicate of {images / 'bee' / '00002.png'}"
     ]
     assert worker.store.counts() == {"bee": 2, "wasp": 1}
     assert run.summary.exit_code == 3

@@ -7,13 +7,16 @@ import { MOST_CLASSES, confusion } from "./confusion.js";
 const CLASSES_DRAWN = 60; // the weakest; the table has all
 const CONFUSIONS_LISTED = 50;
 
-const { evaluation, mode_names: names, pictures, made } = JSON.parse($("#evaluation").textContent);
+const { evaluation, mode_names: names, pictures, made, service } = JSON.parse($("#evaluation").textContent);
 const modes = Object.entries(evaluation.modes).map(([mode, figures]) =>
-  ({ name: names[mode], mistakes: evaluation.mistakes[mode] ?? [], ...figures }));
+  ({ mode, name: names[mode], mistakes: evaluation.mistakes[mode] ?? [], ...figures }));
 
 function section(title, words, ...content) {
   return el("section", el("h2", title), el("p.lead", words), content);
 }
+
+/** The same within another section. */
+const ofMode = (title, words, ...content) => el("section.part", el("h3", title), el("p.lead", words), content);
 
 const folded = (title, heads, rows) => el("details", el("summary", title), table(title, heads, rows));
 const pairs = (spec, rows) => el(spec, rows.map(([name, value]) => el("div", el("dt", name), el("dd", value))));
@@ -38,6 +41,26 @@ function remarks() {
   ].filter(Boolean).map((text) => el("p.notice", text));
 }
 
+/** What to use, first of all, and what that rests on: each mode against the chosen one. */
+function verdict() {
+  const { verdict: said, near_duplicates: near } = evaluation;
+  if (!said) return null;
+  const compared = `${plural(said.queries, "query", "queries")} that every mode answered${near ? ", those with a near-duplicate in the gallery left out" : ""}`;
+  return el("section.verdict", { "aria-label": "Verdict" }, el("p.sentence", said.sentence),
+    el("p.soft", said.tests.length ? `Compared on the same ${compared}.` : `On ${compared}.`),
+    said.tests.length ? basis(said) : null);
+}
+
+function basis({ mode: chosen, tests }) {
+  const fold = folded("What that rests on", [`against ${names[chosen]}`, "it alone right", `${names[chosen]} alone right`, "difference in points, 95 % interval", "p"],
+    tests.map(({ mode, only_this: own, only_other: other, difference: { value, low, high }, p_value: p }) =>
+      [names[mode], own, other, `${points(value)} (${points(low)} to ${points(high)})`, p < 0.001 ? "< 0.001" : p.toFixed(3)]));
+  fold.append(el("p.fine", "p: McNemar's exact test, adjusted for all pairs of modes (Holm); queries are taken as independent, so many of one specimen or burst make it too sure. Within noise is not the same as equal: the interval says how far apart they may be."));
+  return fold;
+}
+
+const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
+
 function summary({ name, accuracy, ...figures }, i) {
   return el(`section.panel.series-${i}`, { "aria-label": name }, el("h2", name),
     el("p.big", oneDecimal(accuracy?.value)),
@@ -51,12 +74,12 @@ function summary({ name, accuracy, ...figures }, i) {
     ]));
 }
 
-function trust() {
-  return section("What a score is worth",
+function trust({ name, calibration }, i) {
+  return ofMode("What a score is worth",
     "Bars: how often answers of that score were right. Short lines: the score they had. Where both meet, a score is a probability. Thin lines: 95 % intervals; grey: how many queries.",
-    el("div.diagrams", modes.map(({ name, calibration }, i) => el(`figure.series-${i}`, reliability(name, calibration),
+    el(`figure.series-${i}`, reliability(name, calibration),
       folded(`The bins of ${name}`, ["scores", "queries", "mean score", "right"], calibration.map(({ low, high, answers, confidence, accuracy }) =>
-        [`${low.toFixed(2)} to ${high.toFixed(2)}`, answers, oneDecimal(confidence), oneDecimal(accuracy)]))))));
+        [`${low.toFixed(2)} to ${high.toFixed(2)}`, answers, oneDecimal(confidence), oneDecimal(accuracy)]))));
 }
 
 function errors() {
@@ -90,14 +113,13 @@ function classes() {
         ...figures.flatMap(({ accuracy, precision, f1 }) => [oneDecimal(accuracy), oneDecimal(precision), oneDecimal(f1)])])));
 }
 
-function confusions() {
-  return section("What is taken for what", "Rows are true classes, columns the answers. What is on the diagonal is right.", el("div.matrices", modes.map((mode) => {
-    const all = new Set([...mode.classes.map(({ label }) => label), ...mode.confusions.map(({ answered }) => answered)]).size;
-    return el("figure", el("h3", mode.name), confusion(mode.name, mode),
+function confusions(mode) {
+  const all = new Set([...mode.classes.map(({ label }) => label), ...mode.confusions.map(({ answered }) => answered)]).size;
+  return ofMode("What is taken for what", "Rows are true classes, columns the answers. What is on the diagonal is right.",
+    el("figure", confusion(mode.name, mode),
       all > MOST_CLASSES ? el("p.fine", `The ${MOST_CLASSES} classes with the most mistakes, of ${all.toLocaleString("en")}.`) : null,
       folded(`The commonest confusions of ${mode.name}`, ["class", "answered as", "times"],
-        mode.confusions.slice(0, CONFUSIONS_LISTED).map(({ truth, answered, count }) => [named(truth), named(answered), count])));
-  })));
+        mode.confusions.slice(0, CONFUSIONS_LISTED).map(({ truth, answered, count }) => [named(truth), named(answered), count]))));
 }
 
 /** Sizes double along the axis. */
@@ -125,22 +147,57 @@ function learning(curve) {
       sizes.map((size, i) => [size, ...series.map(({ points }) => `${oneDecimal(points[i].accuracy)} (${range(points[i])})`)])));
 }
 
-function mistakes() {
-  return section("The most confident mistakes",
+function mistakes({ name, mistakes: all }) {
+  return ofMode("The most confident mistakes",
     "Each with the nearest references: the evidence that misled. A wrong label in the gallery shows up here first.",
-    modes.map(({ name, mistakes: all }) => [el("h3", name), all.length
-      ? el("ol.mistakes", { "aria-label": `The most confident mistakes of ${name}` }, all.map(mistake))
-      : el("p", `${name} made no mistake.`)]));
+    all.length ? el("ol.mistakes", { "aria-label": `The most confident mistakes of ${name}` }, all.map(mistake))
+      : el("p", `${name} made no mistake.`));
 }
 
-function mistake({ name, truth, answered, score, picture, neighbours }) {
+/** A tab for each mode, the one to use in front: its mistakes, what it confuses, what its scores are worth. */
+function byMode() {
+  const first = Math.max(0, modes.findIndex(({ mode }) => mode === evaluation.verdict?.mode));
+  const panels = modes.map((mode, i) => el("div", { id: `mode-${mode.mode}`, role: "tabpanel", "aria-labelledby": `tab-${mode.mode}` },
+    el("h2.on-paper", mode.name), mistakes(mode), confusions(mode), trust(mode, i)));
+  const tabs = modes.map(({ mode, name }, i) => el("button", {
+    type: "button", id: `tab-${mode}`, role: "tab", "aria-controls": `mode-${mode}`, onclick: () => choose(i),
+    onkeydown: (event) => move(event, i),
+  }, name));
+  choose(first);
+  return el("section", { "aria-label": "Mode by mode" },
+    el("h2", "Mode by mode"), el("div.tabs", { role: "tablist", "aria-label": "Modes" }, tabs), panels);
+
+  function choose(chosen) {
+    tabs.forEach((tab, i) => {
+      tab.setAttribute("aria-selected", String(i === chosen));
+      tab.tabIndex = i === chosen ? 0 : -1;
+      panels[i].hidden = i !== chosen;
+    });
+  }
+
+  function move(event, i) {
+    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = (to + tabs.length) % tabs.length;
+    choose(next);
+    tabs[next].focus();
+  }
+}
+
+/** A link to a reference on the page of the service, in a window of its own. */
+const linked = (id, ...content) => (service && id
+  ? el("a.reference-link", { href: `${service}/#/reference/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener" }, content)
+  : content);
+
+function mistake({ id, name, truth, answered, score, picture, neighbours }) {
   return el("li.panel",
-    el("div.closely", shown("img.query", picture, `the query, of ${truth}`),
+    el("div.closely", linked(id, shown("img.query", picture, `the query, of ${truth}`)),
       pairs("dl", [["is", el("strong", named(truth))], ["answered", el("strong.of-other", named(answered))], ["score", score.toFixed(2)]])),
     el("p.fine", { title: name }, baseName(name)),
     el("ul.neighbours", { "aria-label": "nearest references" }, neighbours.map(({ id, label, similarity, learned, source }) =>
       el("li", { title: `${label}, cosine ${similarity.toFixed(3)}${learned === null ? "" : `, learned metric ${learned.toFixed(3)}`}: ${source}` },
-        shown("img", pictures[id], `reference of ${label}`),
+        linked(id, shown("img", pictures[id], `reference of ${label}`)),
         el(label === truth ? "span" : "span.of-other", named(label)), el("span.soft", (learned ?? similarity).toFixed(2))))));
 }
 
@@ -150,8 +207,9 @@ function footer() {
   const settings = Object.entries(evaluation.settings).filter(([, value]) => value !== null && value.length !== 0)
     .map(([name, value]) => `${name} ${value}`);
   return el("footer", el("p.fine", `Made ${made}. ${settings.join(", ")}.`),
+    service ? el("p.fine", "Pictures of references lead to the page of the service at ", el("code", service), " (classify serve).") : null,
     el("p.fine", "Accuracy interval: Wilson. Calibration error: mean distance of score and accuracy over bins of equal width. Macro figures are means over classes."));
 }
 
-$("#main").append(...[header(), ...remarks(), el("div.summaries", modes.map(summary)), trust(), errors(), classes(), confusions(),
-  learning(evaluation.learning_curve), mistakes(), footer()].filter(Boolean));
+$("#main").append(...[header(), verdict(), ...remarks(), el("div.summaries", modes.map(summary)), byMode(), errors(), classes(),
+  learning(evaluation.learning_curve), footer()].filter(Boolean));

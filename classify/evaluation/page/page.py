@@ -52,8 +52,16 @@ PAGE: Final = """<!doctype html>
 """
 
 
-def render(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> str:
-    """The whole page as HTML. Its policy lets only its own script run, and nothing be fetched."""
+def render(
+    evaluation: Evaluation, figures: Mapping[Mode, Figures], *, service: str | None = None
+) -> str:
+    """The whole page as HTML. Its policy lets only its own script run, and nothing be fetched.
+
+    Args:
+        evaluation: what was found.
+        figures: of each mode.
+        service: where `classify serve` shows the references, to link to them; None: no links.
+    """
     style = "".join(path.read_text(encoding="utf-8") for path in STYLES)
     script = "".join(LINKS.sub("", path.read_text(encoding="utf-8")) for path in SCRIPTS)
     policy = (
@@ -62,7 +70,9 @@ def render(evaluation: Evaluation, figures: Mapping[Mode, Figures]) -> str:
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     # A label that says </script> ends no script.
-    data = json.dumps(_data(evaluation, figures), ensure_ascii=False, allow_nan=False)
+    data = json.dumps(
+        {**_data(evaluation, figures), "service": service}, ensure_ascii=False, allow_nan=False
+    )
     return PAGE.format(
         policy=policy,
         title=html.escape(f"{evaluation.subject.gallery}: how well it answers"),

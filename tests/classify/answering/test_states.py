@@ -178,8 +178,10 @@ def test_output__unsure_names_the_first_labels(capsys: pytest.CaptureFixture[str
 def test_output__unknown_names_what_it_looks_like_and_no_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No probability and no set: they are about known classes."""
-    first, *rest = _shown(capsys, state="unknown", label=None, why="strange", runners_up=SCORES)
+    """No probability, no set, nobody's opinion: they are about known classes."""
+    first, *rest = _shown(
+        capsys, state="unknown", label=None, why="strange", runners_up=SCORES, disagrees=True
+    )
     assert first.startswith("a.png  unknown, looks most like wasp  (")
     assert rest == ["  because     strange"]
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from classify.answering.answers import Answer
 from classify.answering.classifier import Classifier
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
@@ -20,7 +22,7 @@ from classify.bundle.opened import Bundle, open_bundle
 from holotype.encoder import load_encoder
 from holotype.errors import BundleError
 from holotype.images.finding import LeftOut
-from tests.classify.bundle.conftest import COLOURS, NEWCOMER, PER_CLASS, Made, Ran, run
+from tests.classify.bundle.conftest import COLOURS, NEWCOMER, PER_CLASS, Made, Ran, picture, run
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,9 +35,9 @@ def _own_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def served(made: Made, options: QueryOptions) -> dict[str, dict[str, float]]:
-    """What the gallery answers by torch: scores by label, by the name of the query."""
-    sources = list(find_sources([str(made.queries)], stdin=bytes, left_out=LeftOut()))
+def answered(made: Made, folder: Path, options: QueryOptions) -> dict[str, Answer]:
+    """What the gallery answers by torch, by the name of the query."""
+    sources = list(find_sources([str(folder)], stdin=bytes, left_out=LeftOut()))
     with made.store() as store:
         results = classify_images(
             sources,
@@ -45,11 +47,15 @@ def served(made: Made, options: QueryOptions) -> dict[str, dict[str, float]]:
             batch_size=4,
             workers=1,
         )
-        return {
-            result.query: {s.label: s.score for s in result.answer.scores}
-            for result in results
-            if result.answer is not None
-        }
+        return {result.query: result.answer for result in results if result.answer is not None}
+
+
+def served(made: Made, options: QueryOptions) -> dict[str, dict[str, float]]:
+    """Scores by label, by the name of the query."""
+    return {
+        query: {score.label: score.score for score in answer.scores}
+        for query, answer in answered(made, made.queries, options).items()
+    }
 
 
 def said(ran: Ran) -> dict[str, dict[str, float]]:
@@ -81,6 +87,29 @@ def test_bundle__answers_alone_as_the_gallery_does(
     assert {Path(line["query"]).stem.partition("-")[0]: line["label"] for line in ran.lines} == {
         label: label for label in LABELS
     }
+
+
+def test_bundle__the_three_states(made: Made, sealed: Path, fresh: Path, tmp_path: Path) -> None:
+    """Known, doubtful and strange pictures get the states that the gallery gives them."""
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (80, 96, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "strange.png")
+    for name in ("red", "green"):
+        (folder / f"{name}.png").write_bytes(picture(name, 77))
+    halves = [np.asarray(Image.open(folder / f"{name}.png")) for name in ("red", "green")]
+    Image.fromarray(np.vstack([half[:40] for half in halves])).save(folder / "between.png")
+    options = QueryOptions(mode=Mode.LINEAR, unknown_at=0.9, abstain_at=0.9)
+    expected = answered(made, folder, options)
+    ran = run(
+        fresh, sealed, "--json", "--unknown-at", "0.9", "--abstain-at", "0.9", folder,
+        cache=tmp_path,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    states = {line["query"]: (line["state"], line["label"]) for line in ran.lines}
+    assert states == {query: (one.state, one.label) for query, one in expected.items()}
+    assert states[str(folder / "strange.png")] == ("unknown", None)
+    assert {state for state, _ in states.values()} == {"answered", "unsure", "unknown"}
 
 
 def test_bundle__prints_a_table_and_problems(

@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 from classify.bundle.archive import BundleReader, sizes
 from classify.bundle.cost import Cost, cost, held_out
 from classify.bundle.opened import open_bundle
+from classify.bundle.quantise import quantised
+from holotype.encoder import load_encoder
 from holotype.encoder.onnx_encoder import OnnxEncoder, OnnxFacts
+from holotype.encoder.onnx_export import export_onnx, trial_pictures
 from holotype.images.picture import read_pixels
+from holotype.settings import Settings
 from tests.classify.bundle.conftest import PER_CLASS, Made, picture, run
 
 HELD = 6
@@ -108,3 +115,22 @@ def test_cost__in_words() -> None:
 def test_cost__of_nobody() -> None:
     """A cost of nobody says so instead of a share."""
     assert "nothing is known" in str(Cost(0, 0, 0, (0, 0), (1.0, 1.0), (1, 1)))
+
+
+def test_quantised__a_transformer(tmp_path: Path) -> None:
+    """A network of matrix products keeps its directions in a third of its size."""
+    torch.manual_seed(0)
+    network = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    checkpoint = tmp_path / "vit.safetensors"
+    save_file({name: one.contiguous() for name, one in network.state_dict().items()}, checkpoint)
+    encoder = load_encoder(
+        Settings.load(
+            backbone="vit_tiny_patch16_224", checkpoint=checkpoint, image_size=48, device="cpu"
+        )
+    )
+    facts = export_onnx(encoder, tmp_path / "plain.onnx")
+    plain = OnnxEncoder.read(tmp_path / "plain.onnx")
+    made = quantised(encoder, plain, trial_pictures(48))
+    assert len(made.network) < 0.35 * (tmp_path / "plain.onnx").stat().st_size
+    assert 0.99 < made.facts.cosine < 0.99999
+    assert made.facts.fingerprint != facts.fingerprint

@@ -73,6 +73,9 @@ def test_leave_one_out__own_group_does_not_vote(empty_gallery: ColourGallery, ru
         f"drawer/green/{empty_gallery.reference(d, 'green').reference.sha256[:6]}.png" for d in odd
     }
     assert {m["name"] for m in wrong} == sources
+    assert {m["id"] for m in wrong} == {
+        empty_gallery.reference(d, "green").reference.id for d in odd
+    }
     assert all(n["source"] not in sources for m in wrong for n in m["neighbours"])
 
 

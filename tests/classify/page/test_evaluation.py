@@ -23,6 +23,7 @@ from classify.evaluation.predictions import Predictions
 from tests.classify.page.browsing import PHONE, Visitor, line_of, window_for
 
 Open = Callable[..., Visitor]
+SERVICE = "http://127.0.0.1:8000"
 NAMES = list(MODE_NAMES.values())
 ODD = "</script><b>odd & “quoted”"
 DRAWN_CLASSES, DRAWN_IN_MATRIX = 60, 84
@@ -38,7 +39,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def start(evaluation: Evaluation, **options: Any) -> Visitor:
         file = tmp_path / f"page-{len(visitors)}.html"
-        file.write_text(render(evaluation, figures_of(evaluation)), encoding="utf-8")
+        page = render(evaluation, figures_of(evaluation), service=SERVICE)
+        file.write_text(page, encoding="utf-8")
         asked: list[str] = []
         visitor = window_for(browser, file.as_uri(), **options)
         visitor.page.on("request", lambda request: asked.append(request.url))
@@ -166,12 +168,67 @@ def test_summaries__say_the_figures_of_each_mode(opened: Open) -> None:
     visitor.screenshot("evaluation")
 
 
+def test_verdict__is_the_first_thing_that_is_said(opened: Open) -> None:
+    """One sentence on top, what it rests on below, and the same in numbers."""
+    evaluation = evaluated(6)
+    said = to_dict(evaluation, figures_of(evaluation))["verdict"]
+    visitor = opened(evaluation)
+    verdict = visitor.page.get_by_role("region", name="Verdict")
+    expect(verdict.locator(".sentence")).to_have_text(said["sentence"])
+    expect(verdict).to_contain_text(f"{said['queries']} queries that every mode answered")
+    assert (
+        visitor.page.locator("main > :not(header)").first.get_attribute("aria-label") == "Verdict"
+    )
+    rows = cells(verdict.locator("table"))
+    assert [row[:3] for row in rows] == [
+        [MODE_NAMES[test["mode"]], str(test["only_this"]), str(test["only_other"])]
+        for test in said["tests"]
+    ]
+
+
+def test_tabs__one_mode_at_a_time(opened: Open) -> None:
+    """The one to use is in front; click and arrow keys show another, its mistakes first."""
+    evaluation = evaluated(6)
+    visitor = opened(evaluation)
+    chosen = MODE_NAMES[to_dict(evaluation, figures_of(evaluation))["verdict"]["mode"]]
+    tabs = visitor.page.get_by_role("tab")
+    expect(tabs).to_have_text(NAMES)
+    expect(visitor.page.get_by_role("tab", selected=True)).to_have_text(chosen)
+    tab(visitor, "k-NN")
+    panel = visitor.page.get_by_role("tabpanel")
+    expect(panel).to_have_count(1)
+    expect(panel).to_have_accessible_name("k-NN")
+    expect(panel.locator("h3").first).to_have_text("The most confident mistakes")
+    visitor.page.keyboard.press("ArrowRight")
+    expect(panel).to_have_accessible_name(NAMES[1])
+    expect(tabs.nth(1)).to_be_focused()
+    visitor.page.keyboard.press("End")
+    expect(panel).to_have_accessible_name(NAMES[-1])
+
+
+def test_mistakes__lead_to_the_references(opened: Open) -> None:
+    """Every reference that is shown is a link to the service's page; a file that is none is not."""
+    visitor = opened(evaluated(6))
+    tab(visitor, "k-NN")
+    card = visitor.page.get_by_role("list", name="The most confident mistakes of k-NN")
+    links = card.locator("> li").first.get_by_role("link")
+    assert links.evaluate_all("(all) => all.map((link) => link.href)") == [
+        f"{SERVICE}/#/reference/r{i}" for i in range(5)
+    ]
+
+
+def tab(visitor: Visitor, name: str) -> None:
+    """Show the part of a mode."""
+    visitor.page.get_by_role("tab", name=name, exact=True).click()
+
+
 def test_reliability__is_drawn_from_the_bins(opened: Open) -> None:
     """A bar as high as the share that was right, a mark at the mean score, and both in a table."""
     evaluation = evaluated(6)
     visitor = opened(evaluation)
     for mode, figures in numbers(evaluation).items():
         bins = figures["calibration"]
+        tab(visitor, MODE_NAMES[mode])
         diagram = visitor.page.get_by_role("img", name=f"Reliability: {MODE_NAMES[mode]}")
         whole = float(diagram.locator(".grid").last.get_attribute("y1") or 0)
         bottom = float(diagram.locator(".grid").first.get_attribute("y1") or 0)
@@ -256,6 +313,7 @@ def test_confusion__every_cell_is_its_count(opened: Open, n_classes: int) -> Non
     right = np.bincount(predictions.truth[predictions.correct], minlength=n_classes)
     counts |= {(k, k): int(n) for k, n in zip(predictions.labels, right, strict=True) if n}
     totals = {c["label"]: c["queries"] for c in figures["classes"]}
+    tab(visitor, "k-NN")
     matrix = visitor.page.get_by_role("img", name="Confusion matrix of k-NN")
     words = matrix.locator("rect.cell title").all_text_contents()
     said = {
@@ -310,7 +368,8 @@ def test_learning_curve__is_drawn_from_its_points(opened: Open) -> None:
 def test_mistakes__with_the_pictures_that_misled(opened: Open) -> None:
     """The query and its neighbours as pictures; text is text, whatever it looks like."""
     visitor = opened(evaluated(6))
-    part = section(visitor, "The most confident mistakes")
+    tab(visitor, "k-NN")
+    part = visitor.page.get_by_role("tabpanel")
     cards = part.get_by_role("list", name="The most confident mistakes of k-NN").locator("> li")
     expect(cards).to_have_count(2)
     expect(cards.first).to_contain_text(f"is{ODD}answeredspecies 0001score0.97")
@@ -323,6 +382,7 @@ def test_mistakes__with_the_pictures_that_misled(opened: Open) -> None:
     expect(cards.first.locator(".neighbours li").first).to_have_attribute(
         "title", f"{ODD}, cosine 0.900, learned metric 0.800: drawer/0.png"
     )
+    tab(visitor, "auto")
     expect(part).to_contain_text("auto made no mistake.")
 
 
@@ -330,10 +390,12 @@ def test_mistakes__with_the_pictures_that_misled(opened: Open) -> None:
 def test_axe__finds_nothing(opened: Open, scheme: str) -> None:
     """Names, roles, contrast and structure, with everything unfolded, in both colour schemes."""
     visitor = opened(evaluated(6), color_scheme=scheme)
-    for fold in visitor.page.locator("summary").all():
-        fold.click()
-    visitor.screenshot(f"evaluation-{scheme}")
-    assert visitor.violations() == []
+    folds = visitor.page.locator("details")
+    folds.evaluate_all("(all) => all.forEach((fold) => { fold.open = true; })")
+    for name in NAMES:
+        tab(visitor, name)
+        visitor.screenshot(f"evaluation-{scheme}-{name}")
+        assert visitor.violations() == []
 
 
 def test_phone__nothing_has_to_be_scrolled_sideways(opened: Open) -> None:
@@ -352,6 +414,7 @@ def test_print__shows_the_charts(opened: Open) -> None:
         expect(image).to_be_visible()
     for fold in visitor.page.locator("details").all():
         expect(fold).to_be_hidden()
+    expect(visitor.page.get_by_role("heading", name="k-NN").last).to_be_visible()
 
 
 def test_script__that_is_not_the_page_s_own_does_not_run(opened: Open) -> None:

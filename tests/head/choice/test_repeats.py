@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from head.choice import repeats
 from head.choice.repeats import out_of_fold
 from head.choice.selection import choose
+from head.data import folds
 from tests.head.conftest import Clouds
 
 SIZES = {"ant": 40, "bee": 40, "wasp": 40}
@@ -22,7 +22,7 @@ def test_out_of_fold__asks_what_can_be_scored_in_every_division() -> None:
     found = out_of_fold(data, choice)
     assert found is not None
     assert choice.winner is not None
-    assert found.logits.shape == (repeats.MOST_DIVISIONS, 120, 4)
+    assert found.logits.shape == (folds.MOST_DIVISIONS, 120, 4)
     assert set(data.codes[found.rows]) == {0, 1, 3}
     accuracy = (found.logits.argmax(axis=2) == data.codes[found.rows]).mean()
     assert accuracy == pytest.approx(choice.winner.scores.accuracy, abs=0.05)
@@ -48,7 +48,7 @@ def test_out_of_fold__nobody_is_asked_about_its_own_group() -> None:
 
 def test_out_of_fold__beyond_a_bound_the_search_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fitted again where there are many references."""
-    monkeypatch.setattr(repeats, "FITTED_AT_MOST", 119)
+    monkeypatch.setattr(folds, "FITTED_AT_MOST", 119)
     data = Clouds(16).training_set(SIZES)
     choice = choose(data)
     found = out_of_fold(data, choice)

@@ -204,7 +204,7 @@ def test_folders__a_folder_group_at_the_top_level(
     monkeypatch.chdir(images)
     for path in (Path(), Path("00001.png")):
         top, *_ = Folders([path], label="bee", group=rule)
-        assert (top.source, top.group) == ("00001.png", "images")
+        assert (top.source, top.group) == (str(images / "00001.png"), "images")
 
 
 def test_folders__a_file_that_went_away_is_still_named(images: Path) -> None:

@@ -109,12 +109,12 @@ def test_coco__paths_are_relative_to_a_named_folder(tmp_path: Path) -> None:
     image = {"id": 1, "file_name": "1.png", "location": "ridge", "license": 3}
     box = [{"image_id": 1, "category_id": 7, "bbox": [0, 0, 2, 2]}]
     file = coco(tmp_path / "annotations", images=[image], annotations=box)
-    found = Manifest(file, root=tmp_path / "images")
+    found = Manifest(file, folder=tmp_path / "images")
     (item,) = found
     assert (item.file, item.meta) == (str(tmp_path / "images" / "1.png"), {"location": "ridge"})
     assert found.notices == ("it has boxes or masks: pictures are taken whole",)
     with pytest.raises(UsageError, match="no such folder"):
-        Manifest(file, root=tmp_path / "nowhere")
+        Manifest(file, folder=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", '{"images": []}', '{"images": 1}', '"x"'])

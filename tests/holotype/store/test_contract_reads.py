@@ -232,8 +232,8 @@ def test_where__unknown_key(filtered: VectorStore, name: str) -> None:
         OPERATIONS[name](filtered, Where.parse(["label=x", "sight=north"]))
 
     assert str(refused.value) == (
-        "unknown filter key 'meta.sight': this gallery can be filtered by "
-        "group, label, meta.rig-2, meta.site, source"
+        "unknown filter key 'sight': this gallery can be filtered by "
+        "group, label, rig-2, site, source"
     )
     assert filtered.state() == before
 

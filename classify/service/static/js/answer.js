@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { bars } from "./charts.js";
 import { compare } from "./compare.js";
-import { baseName, el, named, percent, plural } from "./dom.js";
+import { $$, baseName, el, named, percent, plural } from "./dom.js";
 import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 
@@ -103,10 +103,16 @@ function evidence({ neighbours, classNeighbours, state, closest, voted }, card) 
   ].filter(Boolean);
 }
 
+/** The arrows go to the references beside it. */
+function lookAt({ currentTarget }) {
+  const row = $$("[data-id]", currentTarget.closest("ul"));
+  showReference(currentTarget.dataset.id, row.map((button) => button.dataset.id));
+}
+
 function neighbour(n, about) {
   const agrees = n.label === about;
   return el("li", el(`figure.neighbour${agrees ? "" : ".dissent"}`,
-    el("button.open", { type: "button", onclick: () => showReference(n.id), "aria-label": `Reference of ${n.label}: details` },
+    el("button.open", { type: "button", "data-id": n.id, onclick: lookAt, "aria-label": `Reference of ${n.label}: details` },
       picture("img", () => api.thumbnail(n.id), { alt: "", decoding: "async", width: 128, height: 128 })),
     el("figcaption",
       el("strong", { title: n.label }, named(n.label)),
@@ -136,7 +142,7 @@ function probabilities(answer) {
 }
 
 function parts(answer) {
-  if (!answer.parts.length) return [];
+  if (!answer.parts.length || answer.state === "unknown") return [];
   const differ = disagree(answer);
   return [el("section.parts", { "aria-label": "What each said" },
     el("h3", differ ? "They disagree" : "Both agree"),

@@ -6,7 +6,7 @@ import { csvOf } from "./answer_table.js";
 import { $, el, plural, save } from "./dom.js";
 import { choices, field } from "./forms.js";
 
-const ORDERS = [["doubt", "Most doubtful first"], ["label", "By label"], ["name", "By file name"], ["asked", "As they came"]];
+const ORDERS = [["doubt", "Doubtful first"], ["label", "By label"], ["name", "By file name"], ["asked", "As they came"]];
 const LAYOUTS = [["grid", "Grid"], ["table", "Table"]];
 
 /**

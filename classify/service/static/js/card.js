@@ -210,7 +210,7 @@ export class Card {
         state === "unsure" ? perhaps(this.answer).map(({ label }) => el("button", { type: "button", onclick: () => this.#add(label) },
           "Add as ", named(label))) : null,
         el("div.other",
-          labelField({ text: `Label to add ${this.name} under`, hiddenText: true, placeholder: this.answer ? "another label" : "label" }),
+          labelField({ text: `Label to add ${this.name} under`, hiddenText: true, placeholder: state === "unknown" ? "label" : "another label" }),
           el("button", "Add")),
         this.conflict ? this.#choice() : null]);
     if (this.held) this.#showHeld();

@@ -7,6 +7,7 @@ import { filesOfDrop, filesOfPaste, othersLeftOut } from "./files.js";
 import { showGallery } from "./gallery.js";
 import { showHeads } from "./heads.js";
 import { showClass } from "./one_class.js";
+import { showReference } from "./reference.js";
 import { showReview } from "./review.js";
 import { Session } from "./session.js";
 
@@ -15,6 +16,7 @@ const PAGES = {
   gallery: { title: "Gallery", show: (root, visit) => (visit.argument === null ? showGallery : showClass)(root, visit) },
   review: { title: "Review", show: showReview },
   heads: { title: "Heads", show: showHeads },
+  reference: { title: "Reference", show: showOneReference },
 };
 const LABELS_OFFERED = 2000; // more than that is no help in a list
 const ALIVE_EVERY_MS = 2000;
@@ -57,6 +59,13 @@ async function route({ focus = true } = {}) {
   if (!focus) return;
   window.scrollTo(0, 0);
   focusOn($("h1", root));
+}
+
+/** The page of its class, with the reference opened: what an evaluation links to. */
+async function showOneReference(root, visit) {
+  const { id, label } = await api.reference(visit.argument);
+  await showClass(root, { ...visit, argument: label });
+  showReference(id).then((done) => { if (done) location.hash = `#/gallery/${encodeURIComponent(label)}`; });
 }
 
 function failure(error) {

@@ -33,6 +33,7 @@ export async function showReference(id, among = [id]) {
     attempt(() => relabel(typedLabel(form)));
   });
   show();
+  focusOn($(".zoomed", body));
   await promise;
   close();
   return state.done;

@@ -31,7 +31,7 @@ export function answerSelection(session, list) {
     const { selected } = list;
     const answered = own().length;
     each.hidden = answered === 0;
-    each.textContent = answered === selected.length ? "Add each under its answer" : `Add the ${answered} answered under their answers`;
+    each.textContent = answered === selected.length ? "Add each under its answer" : `Add ${answered} under their answers`;
     bar.update(selected.length);
   }
 

@@ -9,6 +9,7 @@ import { Kept } from "./kept.js";
 
 const NOTHING_THERE = "urn:holotype:problem:empty-gallery";
 const AT_ONCE = 2; // requests under way: one is decoded while the other is encoded
+const PHONE = matchMedia("(max-width: 620px)"); // as in the style sheets
 const STOPPED = "Stopped before it was answered.";
 
 export const MAX_QUERIES = 2000; // that a page holds; the command line takes any number
@@ -17,7 +18,7 @@ export class Session extends EventTarget {
   cards = [];
   chosen = null; // options that somebody changed; for the others the defaults of the day hold
   options = null; // form fields by name; until they are known, queries wait
-  view = { order: "doubt", layout: "grid", label: "", only: "all", selected: new Set() }; // of many answers
+  view = { order: "doubt", layout: PHONE.matches ? "table" : "grid", label: "", only: "all", selected: new Set() }; // of many answers
   bounds = { maxImages: 64, maxBytes: 2 ** 26 };
   #stopper = new AbortController();
   #waiting = [];

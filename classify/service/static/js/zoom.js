@@ -10,9 +10,9 @@ const PAN = 0.12; // of a picture's side, by a key
  * A group of `panes`, each with a `.view` around its picture, that show the same part of it. Arrows that have
  * nothing to move, because all of it is shown, are left to others. `buttons` are for who has no wheel.
  */
-export function zoomable(panes) {
+export function zoomable(panes, spec = "div.zoomed") {
   const at = { scale: 1, x: 0, y: 0 }; // of the part's corner, in sides of a pane
-  const node = el("div.zoomed", { tabIndex: 0, role: "group", "aria-label": "Plus and minus zoom, arrows move, 0 shows all",
+  const node = el(spec, { tabIndex: 0, role: "group", "aria-label": `${panes.length > 1 ? "Pictures, zoomed together" : "Picture"}. Plus and minus zoom, arrows move, 0 shows all`,
     "aria-keyshortcuts": "+ - 0 ArrowLeft ArrowRight ArrowUp ArrowDown" }, panes);
   const draw = () => {
     for (const side of ["x", "y"]) at[side] = Math.min(0, Math.max(1 - at.scale, at[side]));
