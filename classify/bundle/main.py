@@ -70,6 +70,9 @@ def main(arguments: Sequence[str], *, bundle: str) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it fails again
         return NOTHING_DONE
+    except OSError as error:  # a full disk
+        say(f"error: cannot write standard output ({error.strerror or error})")
+        return NOTHING_DONE
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -110,6 +110,14 @@ def test_bundle__the_three_states(made: Made, sealed: Path, fresh: Path, tmp_pat
     assert states == {query: (one.state, one.label) for query, one in expected.items()}
     assert states[str(folder / "strange.png")] == ("unknown", None)
     assert {state for state, _ in states.values()} == {"answered", "unsure", "unknown"}
+    page = tmp_path / "page.html"
+    table = run(
+        fresh, sealed, "--unknown-at", "0.9", "--html", page, folder / "strange.png",
+        cache=tmp_path,
+    ).out.splitlines()[1]  # fmt: skip
+    assert table.partition("unknown")[2].split()[0].count("/") == 1  # no label, what it looks like
+    assert "<b>unknown</b> (stranger than" in page.read_text(encoding="utf-8")
+    assert ": looks most like " in page.read_text(encoding="utf-8")
 
 
 def test_bundle__prints_a_table_and_problems(
