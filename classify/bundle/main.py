@@ -168,11 +168,20 @@ def _argument(option: Option) -> dict[str, Any]:
     if kind is bool:
         return {"action": "store_true", "help": option.help}
     default = Mode.LINEAR if option.name == "mode" else option.default
-    choices = {"choices": [*kind]} if issubclass(kind, StrEnum) else {}
+    if issubclass(kind, StrEnum):
+        return {"type": partial(_choice, kind), "metavar": f"{{{','.join(kind)}}}",
+                "default": default, "help": option.help}  # fmt: skip
     shown = option.help.replace("%", "%%")
     if default is not None and not shown.endswith(")."):
         shown = f"{shown} (default: {default})"
-    return {"type": kind, "default": default, "help": shown, **choices}
+    return {"type": kind, "default": default, "help": shown}
+
+
+def _choice(kind: type[StrEnum], text: str) -> StrEnum:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(kind)}") from None
 
 
 def _kind(hint: Any) -> type:

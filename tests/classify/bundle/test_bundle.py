@@ -147,6 +147,19 @@ def test_bundle__says_what_it_is(sealed: Path, fresh: Path, tmp_path: Path) -> N
     assert "references/" in ran.out
 
 
+def test_bundle__wrong_usage(sealed: Path, fresh: Path, tmp_path: Path) -> None:
+    """What cannot be followed ends with code 2 and says what can."""
+    mode = run(fresh, sealed, "--mode", "bogus", "x.png", cache=tmp_path)
+    assert mode.code == 2
+    assert "'bogus' is none of knn, linear, auto" in mode.err
+    top = run(fresh, sealed, "--top", "0", "x.png", cache=tmp_path)
+    assert (top.code, top.err) == (2, "error: top = 0: an answer has at least one label\n")
+    usage = run(fresh, sealed, "--help", cache=tmp_path)
+    assert usage.code == 0
+    assert "--unknown-at" in usage.out
+    assert "--where" not in usage.out
+
+
 def test_bundle__says_what_is_missing(sealed: Path, tmp_path: Path) -> None:
     """Where there is nothing but Python, one line names the three packages."""
     ran = run("/usr/bin/env", "python3", "-S", "-I", sealed, "x.png", cache=tmp_path)
