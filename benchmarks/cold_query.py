@@ -2,7 +2,8 @@
 
     python -m benchmarks.cold_query PHOTO
 
-A process of its own, which imports nothing that the command does not.
+A process of its own, which imports nothing that the command does not: torch with HOLOTYPE_ONNX=off,
+elsewhere ONNX Runtime, if the gallery's encoder was exported.
 """
 
 from __future__ import annotations
@@ -39,11 +40,8 @@ def cold_steps(photo: Path) -> Laps:
     )
     from classify.answering.classifier import Classifier
     from classify.answering.options import QueryOptions
-    from holotype.encoder.quick_start import (
-        collector_resting,
-        compiler_deferred,
-        load_quickly,
-    )
+    from holotype.encoder.quick_start import load_quickly
+    from holotype.gallery_encoder import load_for
     from holotype.images.picture import read_picture
     from holotype.settings import Settings
     from holotype.store.factory import open_store
@@ -52,15 +50,13 @@ def cold_steps(photo: Path) -> Laps:
     clock.lap("import the command, read settings")
     with open_store(settings, fingerprint=None, command="benchmark") as store:
         clock.lap("store")
-        with collector_resting():  # as `load_quickly` imports them
-            import torch  # noqa: F401
+        if settings.onnx:
+            from holotype.encoder import onnx_encoder  # noqa: F401
 
-            clock.lap("import torch")
-            with compiler_deferred():
-                from holotype.encoder import build  # noqa: F401
-
-        clock.lap("import timm and the encoder")
-        encoder = load_quickly(settings)
+            clock.lap("import ONNX Runtime")
+        else:
+            import_torch(clock)
+        encoder = load_for(settings, store.fingerprint, load_quickly)
         clock.lap("weights")
         picture = read_picture(photo.read_bytes(), encoder.recipe)
         clock.lap("decode and resize")
@@ -70,6 +66,20 @@ def cold_steps(photo: Path) -> Laps:
         clock.lap("search and vote")
     clock.lap("close the store")
     return clock.laps
+
+
+def import_torch(clock: Clock) -> None:
+    """As `load_quickly` does."""
+    from holotype.encoder.quick_start import collector_resting, compiler_deferred
+
+    with collector_resting():
+        import torch  # noqa: F401
+
+        clock.lap("import torch")
+        with compiler_deferred():
+            from holotype.encoder import build  # noqa: F401
+
+    clock.lap("import timm and the encoder")
 
 
 if __name__ == "__main__":

@@ -114,19 +114,25 @@ def run_query(
             for one in shows:
                 one(result)
 
-        code = print_results(chain(first, results), total=len(sources), show=show)
+        # A bar would stand between answers; where they go to files it is all there is to see.
+        quiet = sys.stdout.isatty() and (on_screen is not _silently)
+        code = print_results(chain(first, results), total=len(sources), show=show, quiet=quiet)
         if bundle is None:
             access.export_encoder()  # for the next time
         return code
 
 
 def print_results(
-    results: Iterable[QueryResult], *, total: int, show: Callable[[QueryResult], None]
+    results: Iterable[QueryResult],
+    *,
+    total: int,
+    show: Callable[[QueryResult], None],
+    quiet: bool,
 ) -> int:
     """Show each result, name each problem and each new notice; returns the exit code."""
     said: set[str] = set()
     failed = 0
-    with console.progress("classified", "images", quiet=sys.stdout.isatty()) as progress:
+    with console.progress("classified", "images", quiet=quiet) as progress:
         progress.set_total(total)
         for result in results:
             show(result)
@@ -198,13 +204,13 @@ def _kept(output: Output, during: ExitStack) -> Iterable[Show]:
 
 
 def _path_line(wanted: str, labelled: _Labelled, *, end: bytes) -> Show:
-    chosen = [Path(wanted)] if wanted in {UNSURE, UNKNOWN} else []
-    if not chosen:
+    chosen = {wanted}
+    if wanted not in {UNSURE, UNKNOWN}:
         labels = known_label(wanted, labelled.counts(), gallery=labelled.gallery)
-        chosen = [Path(folder_name(label)) for label in labels]
+        chosen = {folder_name(label) for label in labels}
 
     def show(result: QueryResult) -> None:
-        if result.answer is not None and folder_of(result.answer) in chosen:
+        if result.answer is not None and folder_of(result.answer).parts[0] in chosen:
             sys.stdout.flush()
             sys.stdout.buffer.write(os.fsencode(result.query) + end)
             sys.stdout.flush()

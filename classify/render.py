@@ -53,7 +53,9 @@ def _lines(query: str, answer: Answer) -> Iterator[Text]:
     if answer.disagrees and answer.state != "unknown":
         yield _line("disagree", _parts(answer.parts), style="yellow")
     if answer.neighbours:
-        yield _line("looks like" if answer.state == "unknown" else "because of", _share(answer))
+        # Those of a bundle in linear mode are shown, and did not vote.
+        because = answer.voted and answer.state != "unknown"
+        yield _line("because of" if because else "looks like", _share(answer))
         yield from _references(answer.neighbours, answer.best)
     if answer.class_neighbours:
         yield _line("beside it", f"the nearest references of {answer.best}")

@@ -130,6 +130,36 @@ def test_a_new_shell__needs_to_say_nothing(
     assert nearest[0]["similarity"] == nearest[1]["similarity"]
 
 
+def test_commands__have_an_encoder_exported_that_they_loaded(
+    shell: Shell,
+    make: Callable[[], None],
+    images: Path,
+    query: Path,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever needed it asks for an export of it, as the gallery knows it; nobody else does."""
+    asked: list[tuple[Settings, Fingerprint]] = []
+    monkeypatch.setattr(
+        "holotype.gallery_encoder.export_apart", lambda *wanted: asked.append(wanted)
+    )
+    make()
+    assert shell("ingest", "add", images).code == 0  # everything is in: no encoder was needed
+    assert len(asked) == 1
+    assert shell("classify", "query", query, "--debug").code == 0
+    assert {(s.backbone, s.checkpoint, f.image_size) for s, f in asked} == {
+        (BACKBONE, checkpoint, 32)
+    }
+    assert len(asked) == 2
+
+
+def test_debug__says_what_runs_the_encoder(shell: Shell, home: Path, query: Path) -> None:
+    """The reason is shown with --debug, on standard error; and only then."""
+    line = "debug: the encoder is torch's: exports are switched off (HOLOTYPE_ONNX)\n"
+    assert line in shell("classify", "query", query, "--debug").err
+    assert "debug:" not in shell("classify", "query", query).err
+
+
 def test_weights_that_were_moved__are_asked_for(
     shell: Shell, home: Path, checkpoint: Path, query: Path
 ) -> None:

@@ -70,6 +70,9 @@ def main(arguments: Sequence[str], *, bundle: str) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it fails again
         return NOTHING_DONE
+    except OSError as error:  # a full disk
+        say(f"error: cannot write standard output ({error.strerror or error})")
+        return NOTHING_DONE
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -165,11 +168,20 @@ def _argument(option: Option) -> dict[str, Any]:
     if kind is bool:
         return {"action": "store_true", "help": option.help}
     default = Mode.LINEAR if option.name == "mode" else option.default
-    choices = {"choices": [*kind]} if issubclass(kind, StrEnum) else {}
+    if issubclass(kind, StrEnum):
+        return {"type": partial(_choice, kind), "metavar": f"{{{','.join(kind)}}}",
+                "default": default, "help": option.help}  # fmt: skip
     shown = option.help.replace("%", "%%")
     if default is not None and not shown.endswith(")."):
         shown = f"{shown} (default: {default})"
-    return {"type": kind, "default": default, "help": shown, **choices}
+    return {"type": kind, "default": default, "help": shown}
+
+
+def _choice(kind: type[StrEnum], text: str) -> StrEnum:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(kind)}") from None
 
 
 def _kind(hint: Any) -> type:

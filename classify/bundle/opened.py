@@ -161,7 +161,7 @@ class Bundle:
         )
 
     def golden_answers(self, pictures: Sequence[bytes]) -> tuple[Vectors, list[Answer]]:
-        """(Q, D) vectors and Q answers of the head to small pictures, each encoded alone.
+        """(Q, D) vectors of small pictures, and the head's Q answers to them.
 
         Raises:
             BrokenImage: one cannot be read.

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from classify.bundle.table import WORTH_A_WORD
+from classify.bundle.table import named
 from holotype.errors import OutputError
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class EvidencePage:
         )
 
     def _said(self, answer: Answer) -> str:
-        likely = [s for s in answer.scores if s is answer.scores[0] or s.score >= WORTH_A_WORD]
-        scores = ", ".join(f"{escape(s.label)} {s.score:.3f}" for s in likely)
+        scores = ", ".join(f"{escape(s.label)} {s.score:.3f}" for s in named(answer))
+        scores = scores or f"looks most like {escape(answer.best or 'nothing')}"
         why = f" ({escape(answer.why)})" if answer.why else ""
         rows = self._row("because of" if answer.voted else "looks like", answer.neighbours)
         rows += self._row(f"the nearest references of {answer.best}", answer.class_neighbours)

@@ -24,6 +24,10 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+
+import holotype.encoder.onnxruntime_import  # noqa: F401  before the runtime: it is silenced there
+
+# isort: split
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,

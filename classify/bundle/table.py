@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from holotype.characters import printable
 
 if TYPE_CHECKING:
-    from classify.answering.answers import Answer
+    from classify.answering.answers import Answer, LabelScore
 
 WIDEST: Final = 48
 """Columns of a query's name or a label, at most; more of them are cut on the left."""
@@ -38,8 +38,7 @@ class Table:
 
     def row(self, query: str, answer: Answer) -> str:
         """The line of a query."""
-        likely = [s for s in answer.scores if s is answer.scores[0] or s.score >= WORTH_A_WORD]
-        first, second = [*likely, None, None][:2]
+        first, second = [*named(answer), None, None][:2]
         state = answer.state.ljust(len(max(_STATES, key=len)))
         cells = [_fitted(query, self._query), state]
         for score in (first, second):
@@ -49,6 +48,14 @@ class Table:
                 "     " if score is None else f"{score.score:.3f}",
             ]
         return "  ".join([*cells, _looks_like(answer)]).rstrip()
+
+
+def named(answer: Answer) -> list[LabelScore]:
+    """The labels that are worth a word; of an unknown query none."""
+    if answer.state == "unknown":
+        return []
+    first, *others = answer.scores
+    return [first, *(score for score in others if score.score >= WORTH_A_WORD)]
 
 
 def _looks_like(answer: Answer) -> str:

@@ -1,1 +1,1 @@
-"""One fit: features, covariance, the whitened space, LDA, logistic regression, temperature."""
+"""One fit: features, their span, covariance, LDA, logistic regression, temperature."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.accuracy import states
 from benchmarks.accuracy.features import Features
 from benchmarks.accuracy.figures import Pooled, calibration_error, error_if_perfect, paired
 from benchmarks.accuracy.measure import Measured
@@ -94,6 +95,18 @@ def test_estimated__is_what_a_gallery_answers(features: Features) -> None:
         answers = ask(store, twice, split.queries, WAYS["auto"])
     assert told["label"].tolist() == answers.label.tolist()
     np.testing.assert_allclose(told["confidence"], answers.confidence, atol=5e-4)
+
+
+def test_states__asks_for_known_held_out_and_other_pictures(features: Features) -> None:
+    """Of `val`: 15 of three known classes, 5 of the fourth, and the 20 of the other set."""
+    wide = replace(features.fingerprint, dimension=features.raw.shape[1])
+    own = replace(features, fingerprint=wide)
+    other = replace(own, name="other", labels=np.char.upper(features.labels))
+    asked = list(states.ask(own, [own, other], seed=0, choosing=False))
+    sizes = {kind: len(one.state) for one in asked for kind in [one.kind]}
+    assert sizes == {states.KNOWN: 15, states.NEAR: 5, states.FAR: 20}
+    assert len(asked) == 9
+    assert not any(one.right.any() for one in asked if one.kind != states.KNOWN)
 
 
 def test_paired__same_answers_differ_by_nothing(features: Features) -> None:

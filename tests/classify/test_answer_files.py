@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +12,8 @@ import pytest
 
 from classify.answer_files import COLUMNS, answers_to_csv, row_of
 from classify.answering.answers import QueryResult
+from classify.commands import _path_line
+from holotype.store.port import VectorStore
 from tests.classify.answers import answer
 from tests.classify.conftest import COLOURS, ColourGallery, Run, picture
 
@@ -137,6 +140,19 @@ def test_paths_only__for_pipes(gallery: ColourGallery, run: Run, queries: Path) 
     ran = run("query", "--from-list", queries.parent / "list", "--paths-only", "red", "-0")
     assert ran.out.encode("utf-8", "surrogateescape").count(b"\0") == 1
     assert "x.png\0" in ran.out
+
+
+@pytest.mark.parametrize("wanted", ["red", "_unsure", "_unknown"])
+def test_paths_only__takes_the_names_of_the_sorted_folders(
+    store: VectorStore, capfd: pytest.CaptureFixture[str], wanted: str
+) -> None:
+    """A label is what was answered so; unsure and unknown queries have a word each."""
+    show = _path_line(wanted, store, end=b"\n")
+    show(QueryResult("red", answer("red")))
+    show(QueryResult("_unsure", replace(answer("red"), state="unsure")))
+    show(QueryResult("_unknown", answer(None, "red")))
+    show(QueryResult("torn", problem="no picture"))
+    assert capfd.readouterr().out == f"{wanted}\n"
 
 
 def test_paths_only__a_label_that_is_none(gallery: ColourGallery, run: Run, queries: Path) -> None:

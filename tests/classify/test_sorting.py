@@ -50,6 +50,13 @@ def test_sorter__the_same_run_again_changes_nothing(
     assert "1 of them in _unknown" in str(sorter)
 
 
+def test_sorter__unsure_is_a_folder_of_its_own(tmp_path: Path, taken: list[Path]) -> None:
+    """With the label that it may be; that of a bundle, a service or a gallery alike."""
+    perhaps = replace(answer("a/b"), state="unsure")
+    Sorter(tmp_path / "sorted", copy=False).show(QueryResult(str(taken[0]), perhaps))
+    assert everything(tmp_path / "sorted") == {"_unsure/a%2Fb/1.png": b"picture 0"}
+
+
 @pytest.mark.parametrize("copy", [False, True])
 def test_sorter__overwrites_nothing(tmp_path: Path, taken: list[Path], *, copy: bool) -> None:
     """A file of somebody else keeps its name and its bytes."""

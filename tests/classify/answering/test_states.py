@@ -84,8 +84,8 @@ def test_own_picture__is_never_unknown(drawer: Shelf) -> None:
     assert ask(exclude_self=True).state == "unknown"
 
 
-def test_newer_class__novelty_has_no_say(tmp_path: Path) -> None:
-    """What looks most like a class that the head never saw is not called unknown for it."""
+def test_newer_class__is_answered_at_once(tmp_path: Path) -> None:
+    """Strangers are none any more once three of their kind are in the gallery."""
     with shelf("edge", tmp_path, trained=False) as made:
         for label, count in SIZES.items():
             made.store.add(made.references(label, count))
@@ -99,6 +99,22 @@ def test_newer_class__novelty_has_no_say(tmp_path: Path) -> None:
     newcomers = [answer for answer in after if answer.best == "moth"]
     assert newcomers
     assert all(answer.state != "unknown" for answer in newcomers)
+
+
+def test_newer_class__novelty_has_no_say(drawer: Shelf) -> None:
+    """What is strange to the head is not called unknown under a label that the head never saw."""
+    head = Classifier(drawer.store).snapshot().head
+    vectors = drawer.queries("moth", 5)
+    scores = ClassScores.by_score(Mode.KNN, ("ant", "moth"), np.tile([0.1, 0.9], (5, 1)))
+
+    def states(newer: set[str]) -> set[str]:
+        alone = [False] * len(vectors)
+        told = assess(scores, vectors, head, QueryOptions(), newer=newer, in_gallery=alone)
+        return {one.state for one in told}
+
+    assert states(set()) == {"unknown"}
+    assert states({"ant"}) == {"unknown"}
+    assert states({"moth"}) == {"answered"}
 
 
 def test_few_references__nothing_is_unknown_and_that_is_said(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_bundle__the_three_states(made: Made, sealed: Path, fresh: Path, tmp_pat
     assert states == {query: (one.state, one.label) for query, one in expected.items()}
     assert states[str(folder / "strange.png")] == ("unknown", None)
     assert {state for state, _ in states.values()} == {"answered", "unsure", "unknown"}
+    page = tmp_path / "page.html"
+    table = run(
+        fresh, sealed, "--unknown-at", "0.9", "--html", page, folder / "strange.png",
+        cache=tmp_path,
+    ).out.splitlines()[1]  # fmt: skip
+    assert table.partition("unknown")[2].split()[0].count("/") == 1  # no label, what it looks like
+    assert "<b>unknown</b> (stranger than" in page.read_text(encoding="utf-8")
+    assert ": looks most like " in page.read_text(encoding="utf-8")
 
 
 def test_bundle__prints_a_table_and_problems(
@@ -137,6 +145,19 @@ def test_bundle__says_what_it_is(sealed: Path, fresh: Path, tmp_path: Path) -> N
     assert "Apache License 2.0" in ran.out
     assert "tf_efficientnet_lite0" in ran.out
     assert "references/" in ran.out
+
+
+def test_bundle__wrong_usage(sealed: Path, fresh: Path, tmp_path: Path) -> None:
+    """What cannot be followed ends with code 2 and says what can."""
+    mode = run(fresh, sealed, "--mode", "bogus", "x.png", cache=tmp_path)
+    assert mode.code == 2
+    assert "'bogus' is none of knn, linear, auto" in mode.err
+    top = run(fresh, sealed, "--top", "0", "x.png", cache=tmp_path)
+    assert (top.code, top.err) == (2, "error: top = 0: an answer has at least one label\n")
+    usage = run(fresh, sealed, "--help", cache=tmp_path)
+    assert usage.code == 0
+    assert "--unknown-at" in usage.out
+    assert "--where" not in usage.out
 
 
 def test_bundle__says_what_is_missing(sealed: Path, tmp_path: Path) -> None:

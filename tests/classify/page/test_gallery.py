@@ -318,7 +318,22 @@ def test_reference__that_is_gone_is_said(look: Visit) -> None:
 def test_unknown_class__is_said(look: Visit) -> None:
     """An old link to a class that is gone does not look like a mistake of the page."""
     visitor = look("gallery/long gone")
-    expect(visitor.page.get_by_text("No reference has this label (any more).")).to_be_visible()
+    page = visitor.page
+    expect(page.get_by_role("heading", name="There is no class “long gone”")).to_be_visible()
+    expect(page.get_by_text("No reference has this label (any more).")).to_be_visible()
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+
+
+def test_unknown_class__is_not_made_by_what_is_dropped_on_it(
+    look: Visit, own_store: VectorStore, tmp_path: Path
+) -> None:
+    """A mistyped address is no place for pictures: they are classified, as on any other page."""
+    (tmp_path / "q.png").write_bytes(painted((200, 40, 40), 77))
+    visitor = look("gallery/redd")
+    expect(visitor.page.get_by_role("heading", name="There is no class “redd”")).to_be_visible()
+    visitor.drop(tmp_path / "q.png")
+    expect(visitor.card("q.png")).to_be_visible()
+    assert set(own_store.counts()) == {"red", "green", "blue"}
 
 
 def test_empty_gallery__says_how_to_begin(

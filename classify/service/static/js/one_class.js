@@ -12,6 +12,10 @@ import { selectionBar } from "./selection.js";
 const PAGE = 60; // references fetched at a time
 
 export async function showClass(root, { argument: label, signal }) {
+  if ((await sizeOf(label)) === 0) {
+    root.append(...missing(label));
+    return; // before anything listens that could add to it: that would make a class of a slip
+  }
   const grid = el("ul.references", { "aria-label": `References of ${label}`, onclick: selectRange });
   const more = el("button", { type: "button", hidden: true, onclick: () => busy(more, loadMore) }, "Show more");
   const heading = el("h1", named(label));
@@ -34,8 +38,7 @@ export async function showClass(root, { argument: label, signal }) {
   await reload();
 
   async function reload() {
-    const { classes } = await api.classes();
-    state.total = classes.find((one) => one.label === label)?.count ?? 0;
+    state.total = await sizeOf(label);
     state.after = null;
     grid.replaceChildren();
     await load();
@@ -181,4 +184,18 @@ function tile(reference, look) {
     el("button.link.source", { type: "button", title: reference.source, "aria-label": `${name}: details`, onclick: () => look(reference.id) },
       named(name)),
     reference.group ? el("span.group", `group ${reference.group}`) : null);
+}
+
+async function sizeOf(label) {
+  const { classes } = await api.classes();
+  return classes.find((one) => one.label === label)?.count ?? 0;
+}
+
+function missing(label) {
+  return [
+    el("p.back", el("a", { href: "#/gallery" }, "← All classes")),
+    el("h1", "There is no class “", named(label), "”"),
+    el("p", "No reference has this label (any more). A class begins with its first picture: ask for it under Classify and add it, or run ",
+      el("code", "ingest add"), "."),
+  ];
 }
