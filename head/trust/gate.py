@@ -37,11 +37,13 @@ least certain, so its scores keep nearer to even ones."""
 HALF_SURE_BEFORE_IT_WAS_STORED: Final = 0.5
 """What gates were learned with while none said with what. History: it never changes."""
 
+NEW: Final = 3
 NEAR: Final = 4
-"""Of a gate's coefficients: that of the whitened cosine to the nearest known class."""
+"""Of a gate's coefficients: those of the whitened cosines, to the newcomer and to the nearest
+known class."""
 
 NEAR_OF_TWO: Final = (0.24, 0.16)
-"""Mean and spread of that cosine where two classes were trained and others came, in 30 real
+"""Mean and spread of the latter where two classes were trained and others came, in 30 real
 galleries (`docs/LAB.md`)."""
 
 FORMER_SPREAD_OF_TWO: Final = 0.05

@@ -8,7 +8,8 @@ by means and once by flats: these are the gate unless means explain the rehearsa
 What differs between galleries is mostly where these cosines lie and how far they spread: once
 standardised, the development sets agree about the coefficients, which serve as the prior. So a
 gallery of few classes has a gate, too. Where there are two, a round leaves one, about whose mean
-vectors are whitened: how near newcomers come to it is taken from other galleries (`NEAR_OF_TWO`).
+vectors are whitened: nothing is learned there, how near newcomers come to known classes is taken
+from other galleries (`NEAR_OF_TWO`), and the prior's coefficients stay.
 Rounds, classes and queries are bounded, and a class is taken out of a covariance by subtraction:
 it costs the same in a gallery of any size.
 
@@ -25,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.trust.flats import Flats, spanned
-from head.trust.gate import NEAR, NEAR_OF_TWO, Gate, Landmarks, cosines, design, nearest
+from head.trust.gate import NEAR, NEAR_OF_TWO, NEW, Gate, Landmarks, cosines, design, nearest
 from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _fit(cells: Sequence[_Cell], search: CrossValidation, *, flats: bool) -> tup
     mean[:3], spread[:3] = 0.0, 1.0
     if search.n_classes == 2:
         mean[NEAR], spread[NEAR] = NEAR_OF_TWO
-        rows[:, NEAR] = mean[NEAR]  # the prior's coefficient stays
+        rows[:, [NEW, NEAR]] = mean[[NEW, NEAR]]  # the prior's coefficients stay
     often = OFTEN / np.sqrt(search.n_classes)
     prior = np.array(PRIOR[flats])
     prior[0] += np.log(often)
