@@ -12,8 +12,9 @@ label has changed since: where that was a mistake, the challenger would be prais
 
 The challenger is held where it is worse by more than `TOLERANCE` and beyond doubt: accuracy or
 macro accuracy is lower, each at the .5 % level, so that a head that is as good is held in 1 % of
-retrains at most, and in 2 % where two searches of few references settled on different recipes. The doubt is that of other references: standard errors are those of a weighted
-mean of independent groups. With fewer than `ENOUGH` common references there is nothing to judge by.
+retrains at most, and in 2 % where two searches of few references settled on different recipes.
+The doubt is that of other references: standard errors are those of a weighted mean of independent
+groups. With fewer than `ENOUGH` common references there is nothing to judge by.
 
 Shapes: N references, J of them in common, R divisions into folds, C classes.
 """

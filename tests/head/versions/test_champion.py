@@ -87,7 +87,7 @@ def test_judge__loss_is_weighed_against_its_standard_error(clouds: Clouds) -> No
     assert not six.worse
     assert six.reason == "not worse: accuracy -5.0 points, macro -5.0 points"
     assert seven.worse
-    assert seven.reason == "accuracy is 5.8 points lower (standard error 2.1, p = 0.0034)"
+    assert seven.reason == "accuracy is 5.8 points lower (standard error 2.1, p = 0.0033)"
     assert seven.standard_error == pytest.approx(np.std(np.arange(120) < 7, ddof=1) / np.sqrt(120))
 
 
