@@ -220,6 +220,19 @@ class Classification:
             for found in decoded
         ]
 
+    async def embedded(self, upload: Upload, options: QueryOptions) -> SearchRequest:
+        """One picture as a query, for who searches on its own.
+
+        Raises:
+            BrokenImage: it cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        read = partial(read_pixels, upload.data, self._encoder.recipe)
+        pixels = await loop.run_in_executor(self._decoders, read)
+        vector = await asyncio.wrap_future(self._encoder.submit(pixels))
+        own_id = reference_id(hashlib.sha256(upload.data).hexdigest())
+        return SearchRequest(vector[None], (own_id,), options)
+
     async def _decoded(
         self, uploads: Sequence[Upload], *, thumbnails: bool
     ) -> list[DecodedUpload | QueryResult]:

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,22 @@ CACHE_KIB = 16 << 10
 PATIENCE_S = 10.0
 """How long one call waits for another process that writes the index."""
 
+REGRETTED = 100
+"""Queries that have left and can still be brought back: those that left last."""
+
 _ID = re.compile(r"[0-9a-f]{64}")
 _IMAGE, _SCRATCH, _DESCRIPTION = ".image", ".new", ".json"
 
 # `place` orders by when a query was kept, and never comes back: pages go on from it.
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS kept (
     place INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE, query TEXT, kept_at TEXT, reason TEXT, answers TEXT
-)
+);
+CREATE TABLE IF NOT EXISTS gone (
+    turn INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER, id TEXT NOT NULL UNIQUE, query TEXT, kept_at TEXT, reason TEXT, answers TEXT
+);
 """
 _PUT = """
 INSERT OR REPLACE INTO kept (id, query, kept_at, reason, answers) VALUES (?, ?, ?, ?, ?)
@@ -52,6 +59,17 @@ INSERT OR REPLACE INTO kept (id, query, kept_at, reason, answers) VALUES (?, ?, 
 _PAGE = "SELECT * FROM kept WHERE place < ? ORDER BY place DESC LIMIT ?"
 _ONE = "SELECT * FROM kept WHERE id = ?"
 _COUNT = "SELECT COUNT(*) FROM kept"
+_LEAVE = """
+INSERT OR REPLACE INTO gone (place, id, query, kept_at, reason, answers)
+SELECT place, id, query, kept_at, reason, answers FROM kept WHERE id = ?
+"""
+_LEFT = "SELECT place, id, query, kept_at, reason, answers FROM gone WHERE id = ?"
+_BEYOND_REGRET = "SELECT id FROM gone ORDER BY turn DESC LIMIT -1 OFFSET ?"
+_PUT_BACK = """
+INSERT INTO kept (place, id, query, kept_at, reason, answers) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_COUNT_ALL = "SELECT (SELECT COUNT(*) FROM kept) + (SELECT COUNT(*) FROM gone)"
+_LEFT_FIRST = "SELECT id FROM gone ORDER BY turn LIMIT ?"
 _OLDEST = "SELECT id FROM kept ORDER BY place LIMIT ?"
 _LAST_PLACE = 2**63 - 1
 
@@ -141,8 +159,11 @@ class ReviewQueue:
             self._write_image(kept.id, data)
         with self._rows() as rows:
             rows.execute(_PUT, _row(kept))
-            beyond = max(rows.execute(_COUNT).fetchone()[0] - self.limit, 0)
-            self._drop(rows, [id_ for (id_,) in rows.execute(_OLDEST, (beyond,))])
+            rows.execute("DELETE FROM gone WHERE id = ?", (kept.id,))  # it owns the picture now
+            # What has left makes room first: no more pictures than the limit lie on the disk.
+            for count, oldest in ((_COUNT_ALL, _LEFT_FIRST), (_COUNT, _OLDEST)):
+                beyond = max(rows.execute(count).fetchone()[0] - self.limit, 0)
+                self._drop(rows, [id_ for (id_,) in rows.execute(oldest, (beyond,))])
 
     def page(self, *, limit: int, after: int | None = None) -> KeptPage:
         """Some of the kept queries, the newest first.
@@ -177,11 +198,29 @@ class ReviewQueue:
                 with self._translated():
                     return kept, self._image(id_).read_bytes()
             except FileNotFoundError:
-                self.forget([id_])  # its picture was removed by hand, or by a run that was killed
+                self.forget(
+                    [id_], for_good=True
+                )  # its picture was removed by hand, or by a run that was killed
         raise NotFound(f"no query {id_!r} is kept for review (any more)")
 
-    def forget(self, ids: Iterable[str]) -> int:
+    def times(self) -> dict[str, datetime]:
+        """When each query was kept.
+
+        Raises:
+            ReviewUnusable: the index cannot be read.
+        """
+        if not self._index.exists():
+            return {}
+        with self._rows() as rows:
+            found = rows.execute("SELECT id, kept_at FROM kept").fetchall()
+        return {id_: datetime.fromisoformat(kept_at) for id_, kept_at in found}
+
+    def forget(self, ids: Iterable[str], *, for_good: bool = False) -> int:
         """Drop kept queries; those that are not kept are passed over. How many there were.
+
+        Args:
+            ids: of the queries.
+            for_good: else `bring_back` knows the last few until the service starts again.
 
         Raises:
             ReviewUnusable: the folder cannot be written.
@@ -190,8 +229,34 @@ class ReviewQueue:
             return 0
         with self._rows() as rows:
             known = [id_ for id_ in ids if rows.execute(_ONE, (id_,)).fetchone()]
-            self._drop(rows, known)
+            if for_good:
+                self._drop(rows, known)
+                return len(known)
+            rows.executemany(_LEAVE, [(id_,) for id_ in known])
+            rows.executemany("DELETE FROM kept WHERE id = ?", [(id_,) for id_ in known])
+            self._drop(rows, [id_ for (id_,) in rows.execute(_BEYOND_REGRET, (REGRETTED,))])
         return len(known)
+
+    def bring_back(self, id_: str) -> None:
+        """Keep a query again that has left, in its old place; one that is kept stays as it is.
+
+        Raises:
+            NotFound: it never was there, or left too long ago.
+            ReviewUnusable: the folder cannot be written.
+        """
+        if self._find(id_) is not None:
+            return
+        if self._index.exists():
+            with self._rows() as rows:
+                left = rows.execute(_LEFT, (id_,)).fetchone()
+                if left is not None and self._image(id_).exists():
+                    place, kept = left[0], _kept(*left)
+                    # What happened to its picture before is known to who brings it back.
+                    kept = replace(kept, kept_at=_iso(datetime.now(UTC)))
+                    rows.execute(_PUT_BACK, (place, *_row(kept)))
+                    rows.execute("DELETE FROM gone WHERE id = ?", (id_,))
+                    return
+        raise NotFound(f"query {id_!r} cannot be brought back: it left too long ago")
 
     def settle(self) -> None:
         """Bring folder and index together: to be called once, before anything is kept.
@@ -222,6 +287,7 @@ class ReviewQueue:
 
     def _take_in(self) -> None:
         with self._rows() as rows:
+            self._drop(rows, [id_ for (id_,) in rows.execute("SELECT id FROM gone")])
             known = {id_ for (id_,) in rows.execute("SELECT id FROM kept")}
             found = [self._described(id_) for id_ in self._stems(_IMAGE) if id_ not in known]
             found.sort(key=lambda kept: kept.kept_at)
@@ -265,6 +331,7 @@ class ReviewQueue:
         for id_ in ids:
             self._image(id_).unlink(missing_ok=True)
         rows.executemany("DELETE FROM kept WHERE id = ?", [(id_,) for id_ in ids])
+        rows.executemany("DELETE FROM gone WHERE id = ?", [(id_,) for id_ in ids])
 
     @contextmanager
     def _rows(self) -> Iterator[sqlite3.Connection]:
@@ -319,7 +386,7 @@ def _opened(index: Path) -> sqlite3.Connection:
         rows.execute("PRAGMA journal_mode = WAL")
         rows.execute("PRAGMA synchronous = NORMAL")
         rows.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        rows.execute(_TABLE)
+        rows.executescript(_TABLES)
     except sqlite3.Error:
         rows.close()
         raise

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from classify.answering.answers import Answer, QueryResult
+from classify.answering.answers import Answer, Evidence, QueryResult
 from classify.service.classification import Classification, Searching, SearchRequest, Upload
 from classify.service.encoding import SharedEncoder
 from classify.service.limits import Places
@@ -17,6 +17,7 @@ from classify.service.metrics import Metrics
 from classify.service.originals import Originals
 from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
+from classify.service.review_gallery import OPTIONS, ReviewedElsewhere, nearest_of_each
 from classify.service.review_queue import ReviewQueue
 from classify.service.review_selection import ReviewSelection
 from holotype.intake.batch import Intake
@@ -62,6 +63,7 @@ class Service:
         self.review = ReviewQueue(
             settings.home / settings.gallery / "review", limit=settings.keep_queries
         )
+        self.reviewed_elsewhere = ReviewedElsewhere(self.review, store)
         self.originals = Originals.parse(settings.originals)
         self._adding = ThreadPoolExecutor(ADDING_THREADS, thread_name_prefix="add")
         self._searching = Searching(store, self.metrics)
@@ -107,6 +109,27 @@ class Service:
             answers = await self._searching.classify(search)
         self.metrics.answered(answers)
         return answers
+
+    async def candidates(
+        self, name: str, data: bytes
+    ) -> tuple[Answer, Sequence[tuple[Evidence, ...]]]:
+        """What a picture may be, and the nearest references of each class that it names.
+
+        The picture itself is left out where the gallery holds it; the query is not counted.
+
+        Raises:
+            NoPictures, QueueFull: as for `classify`.
+            BrokenImage: the picture cannot be read.
+            HolotypeError: the gallery is empty, or cannot be searched.
+        """
+        self.require_pictures()
+        assert self._classification is not None
+        with self._held(1):
+            search = await self._classification.embedded(Upload(name, data), OPTIONS)
+            (answer,) = await self._searching.classify(search)
+            snapshot = self._searching.snapshot()
+            rows = await asyncio.to_thread(nearest_of_each, self.store, snapshot, search, answer)
+        return answer, rows
 
     async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
         """Add labelled images; one outcome each, in order.

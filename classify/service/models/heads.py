@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from classify.answering.answers import LabelScore
+from classify.answering.answers import Evidence, LabelScore
+from classify.service.models.answers import EXAMPLES
 from classify.service.models.common import Body, Group, Label, Model, example
 from classify.service.models.references import MAX_PAGE
 from holotype.heads import ActiveHead, HeadRecord
@@ -180,6 +181,7 @@ _REVIEW = {
     "kept_at": "2026-11-23T09:00:00+00:00",
     "reason": "unknown",
     "answers": {"knn": [{"label": "wasp", "score": 0.51}]},
+    "in_gallery": None,
 }
 
 
@@ -198,6 +200,33 @@ class ReviewItem(Model):
     """`unknown`, `unsure`, or `modes disagree`; `abstained` is what versions before kept."""
     answers: dict[str, list[LabelScore]]
     """What each mode said, best first."""
+    in_gallery: str | None
+    """The label under which this very picture is in the gallery: adding it needs a choice."""
+
+
+_CANDIDATE = {"label": "wasp", "score": 0.51, "references": [EXAMPLES["Evidence"]]}
+
+
+class Candidate(Model):
+    """A class that a query in doubt may be of."""
+
+    model_config = example(_CANDIDATE)
+
+    label: str
+    score: float
+    """A probability where the list is calibrated, a share of the vote elsewhere."""
+    references: tuple[Evidence, ...]
+    """Its nearest, at most four, the query itself left out."""
+
+
+class CandidateList(Model):
+    """What a query in doubt may be, as the gallery is now."""
+
+    model_config = example({"calibrated": True, "candidates": [_CANDIDATE]})
+
+    calibrated: bool
+    candidates: list[Candidate]
+    """At most five, best first."""
 
 
 class ReviewListing(Body):

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query, Response
 
 from classify.service.dependencies import READ, WRITE, ServiceDep
 from classify.service.models.heads import (
+    Candidate,
+    CandidateList,
     ReviewItem,
     ReviewLabel,
     ReviewLabels,
@@ -17,6 +19,7 @@ from classify.service.models.heads import (
 )
 from classify.service.models.references import AddResponse, OutcomeModel
 from classify.service.problems import NotFound, responses
+from classify.service.review_gallery import labels_of
 from classify.service.service import Service
 from holotype.images.decode import decode
 from holotype.images.picture import make_thumbnail
@@ -25,6 +28,9 @@ from holotype.intake.incoming import Incoming
 
 SETTLE_S = 0.5
 """How long a list waits for answers of just before to be looked at, at most, seconds."""
+
+LARGE_PX = 1600
+"""Longest side of a query as it is looked at closely."""
 
 
 def router() -> APIRouter:
@@ -38,14 +44,23 @@ def router() -> APIRouter:
         responses=responses(422, 503),
     )
     def list_kept(service: ServiceDep, asked: Annotated[ReviewListing, Query()]) -> ReviewList:
-        """A page at a time; kept only where the setting `keep_queries` allows it."""
+        """A page at a time; kept only where the setting `keep_queries` allows it.
+
+        A query whose picture was added elsewhere since has left; one whose picture was in the
+        gallery before says so.
+        """
         service.review_selection.wait(SETTLE_S)
+        service.reviewed_elsewhere.drop()
         kept = service.review.page(limit=asked.limit, after=asked.after)
+        labels = labels_of(service.store, [item.id for item in kept.items])
         return ReviewList(
             keeps_queries=bool(service.review.limit),
             limit=service.review.limit,
             total=kept.total,
-            items=[ReviewItem.model_validate(item.to_dict()) for item in kept.items],
+            items=[
+                ReviewItem.model_validate({**item.to_dict(), "in_gallery": labels.get(item.id)})
+                for item in kept.items
+            ],
             next_after=kept.next_after,
         )
 
@@ -68,10 +83,47 @@ def router() -> APIRouter:
     )
     def thumbnail(id: str, service: ServiceDep) -> Response:  # noqa: A002
         """At most `HOLOTYPE_THUMBNAIL_PX` on its longest side."""
-        _, data = service.review.get(id)
-        side = service.settings.thumbnail_px or THUMBNAIL_SIDE
-        small = make_thumbnail(decode(data, at_least=side).image, side)
-        return Response(small, media_type="image/jpeg")
+        return _jpeg(service, id, service.settings.thumbnail_px or THUMBNAIL_SIDE)
+
+    @api.get(
+        "/{id}/image",
+        summary="A large JPEG",
+        dependencies=[READ],
+        response_class=Response,
+        responses=responses(404, 422, media_type="image/jpeg"),
+    )
+    def large(id: str, service: ServiceDep) -> Response:  # noqa: A002
+        """At most 1,600 pixels on its longest side."""
+        return _jpeg(service, id, LARGE_PX)
+
+    @api.get(
+        "/{id}/candidates",
+        summary="What it may be",
+        dependencies=[READ],
+        responses=responses(404, 409, 422, 503),
+    )
+    async def candidates(id: str, service: ServiceDep) -> CandidateList:  # noqa: A002
+        """The likeliest classes as the gallery is now, each with its nearest references."""
+        kept, data = await asyncio.to_thread(service.review.get, id)
+        answer, rows = await service.candidates(kept.query, data)
+        return CandidateList(
+            calibrated=answer.calibrated,
+            candidates=[
+                Candidate(label=one.label, score=one.score, references=row)
+                for one, row in zip(answer.scores, rows, strict=True)
+            ],
+        )
+
+    @api.post(
+        "/{id}/restore",
+        summary="Bring one back",
+        status_code=204,
+        dependencies=[WRITE],
+        responses=responses(404, 422, 503),
+    )
+    def restore(id: str, service: ServiceDep) -> None:  # noqa: A002
+        """It was dropped or added; the gallery is left as it is."""
+        service.review.bring_back(id)
 
     @api.post(
         "/{id}",
@@ -91,11 +143,17 @@ def router() -> APIRouter:
         responses=responses(404, 422),
     )
     def drop(id: str, service: ServiceDep) -> None:  # noqa: A002
-        """It is not added, and gone."""
+        """It is not added; the last 100 that left can be brought back for a while."""
         if not service.review.forget([id]):
             raise NotFound(f"no query {id!r} is kept for review (any more)")
 
     return api
+
+
+def _jpeg(service: Service, id_: str, side: int) -> Response:
+    _, data = service.review.get(id_)
+    small = make_thumbnail(decode(data, at_least=side).image, side)
+    return Response(small, media_type="image/jpeg")
 
 
 async def _add(service: Service, ids: list[str], chosen: ReviewLabel) -> AddResponse:

@@ -116,3 +116,26 @@ def test_filter__that_is_typed_and_not_left_is_used(visitor: Visitor) -> None:
     # Leaving the field now asks nothing again: what is clicked meanwhile does not vanish.
     card.get_by_role("button", name="Compare").click()
     expect(visitor.page.get_by_role("dialog", name="Compare")).to_be_visible()
+
+
+def test_query__is_looked_at_closely_where_there_is_nothing_to_compare(
+    look: Visit, serve: Serve, store_with_heads: VectorStore
+) -> None:
+    """A click on the picture opens it, also of an answer without neighbours; Escape closes it."""
+    publish_head(store_with_heads, *COLOURS)
+    visitor = look(at=serve(store_with_heads))
+    visitor.page.get_by_label("Who answers").select_option("Linear head")
+    visitor.choose(("0031.png", picture("red", 100)))
+    card = visitor.card("0031.png")
+    expect(card.get_by_role("region", name="Score")).to_be_visible()
+    expect(card.get_by_role("button", name="Compare")).to_have_count(0)
+    closely = card.get_by_role("button", name="Look closely at 0031.png")
+    closely.click()
+    dialog = visitor.page.get_by_role("dialog", name="0031.png")
+    assert is_shown(dialog.get_by_role("img"))
+    visitor.page.keyboard.press("+")
+    assert transforms(dialog) == {"1.30,-0.15,-0.15"}
+    visitor.screenshot("query-closely")
+    visitor.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(closely).to_be_focused()

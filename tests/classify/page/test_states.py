@@ -20,21 +20,35 @@ from tests.classify.page.conftest import Serve, Visit
 from tests.classify.page.test_classifying import COLOURS, calibrated, torn
 
 
-def watchful(store: VectorStore, gallery: ColourGallery) -> None:
-    """Make a head active to which half a red is as strange as nothing in the gallery."""
+def watchful(
+    store: VectorStore,
+    gallery: ColourGallery,
+    *,
+    labels: tuple[str, ...] = tuple(COLOURS),
+    usual: tuple[float, ...] | None = None,
+) -> None:
+    """Make a head active to which half a red is as strange as nothing in the gallery.
+
+    Args:
+        store: where it goes.
+        gallery: whose encoder embeds.
+        labels: what the head takes red, green and blue for.
+        usual: strangeness of the gallery's own; None: below that of half a red.
+    """
     head = publish_head(store, *COLOURS, calibration=calibrated(Mode.LINEAR))
     means = head.weights / 20
     metric = Metric(np.eye(head.dimension, dtype=np.float32), np.zeros(head.dimension, np.float32))
     novelty = Novelty(metric, means, spread=1.0)
-    usual = float(novelty.score(gallery.embed(torn())[None])[0]) * 0.9
-    assert novelty.score(gallery.embed(picture("red", 100))[None])[0] < usual
+    below = float(novelty.score(gallery.embed(torn())[None])[0]) * 0.9
+    assert novelty.score(gallery.embed(picture("red", 100))[None])[0] < below
     version = "20260101-000001-cccc"
     stored = replace(
         head,
-        record=replace(head.record, version=version),
+        record=replace(head.record, version=version, labels=labels),
+        labels=labels,
         metric=metric,
         class_means=ClassMeans(means, np.full(len(means), 6, np.float32)),
-        novelty=replace(novelty, usual=(usual,) * len(LEVELS)),
+        novelty=replace(novelty, usual=(below,) * len(LEVELS) if usual is None else usual),
     ).to_stored()
     store.save_head(stored)
     registry.promote(store, version)
@@ -87,3 +101,41 @@ def test_unknown__says_what_it_looks_like_and_offers_no_label(
     expect(known.get_by_role("button", name="Correct: add as red")).to_be_visible()
     expect(visitor.page.get_by_role("button", name="Unknown 1", exact=True)).to_be_visible()
     visitor.screenshot("classify-unknown")
+
+
+def test_unknown__does_not_count_as_a_disagreement(
+    look: Visit, serve: Serve, store_with_heads: VectorStore, shared_gallery: ColourGallery
+) -> None:
+    """Where both labels are wrong it says nothing that they differ: no flag, no filter has it."""
+    nothing_usual = (0.0,) * len(LEVELS)
+    watchful(store_with_heads, shared_gallery, labels=("green", "red", "blue"), usual=nothing_usual)
+    service = serve(store_with_heads)
+    reds = [(f"red-{seed}.png", picture("red", seed, spread=5)) for seed in range(200, 210)]
+    files, form = {"images": reds[0]}, {"mode": "auto"}
+    (result,) = service.http.post("/v1/classify", files=files, data=form).json()["results"]
+    assert (result["answer"]["state"], result["answer"]["disagrees"]) == ("unknown", True)
+    visitor = look(at=service)
+    visitor.choose(*reds, ("broken.png", b"nothing"))
+    page = visitor.page
+    expect(page.get_by_role("button", name="Unknown 10", exact=True)).to_be_visible()
+    expect(page.get_by_role("list", name="Answers")).not_to_contain_text("Modes disagree")
+    expect(page.get_by_role("button", name="Modes disagree")).to_have_count(0)
+
+
+def test_few_references__is_said_quietly(
+    look: Visit, serve: Serve, store_with_heads: VectorStore, shared_gallery: ColourGallery
+) -> None:
+    """That no query is called unknown is about the gallery: it is in the details, no warning."""
+    watchful(store_with_heads, shared_gallery, usual=())
+    visitor = look(at=serve(store_with_heads))
+    visitor.choose(("0031.png", picture("red", 100)))
+    card = visitor.card("0031.png")
+    words = card.get_by_text("No query is called unknown")
+    expect(words).to_be_hidden()
+    expect(card.locator(".notice")).to_have_count(0)
+    card.get_by_text("How near they are").click()
+    expect(words).to_be_visible()
+    visitor.page.get_by_label("Who answers").select_option("Linear head")
+    expect(card.locator(".evidence")).to_have_count(0)
+    expect(words).to_be_visible()
+    expect(card.locator(".notice")).to_have_count(0)

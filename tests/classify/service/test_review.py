@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 import threading
@@ -14,17 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from classify.answering.answers import Answer, answer_from
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
-from classify.service import review_selection
+from classify.service import review_queue, review_selection
 from classify.service.classification import SearchRequest, Upload
 from classify.service.metrics import Metrics
 from classify.service.models.answers import EXAMPLES
 from classify.service.problems import NotFound
 from classify.service.review_queue import ReviewQueue, ReviewUnusable
 from classify.service.routes import review as routes
+from holotype.references import reference_id
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import Serve, images
@@ -132,7 +135,7 @@ def test_review__nothing_is_kept_unless_allowed(
 
 
 def test_review__one_that_was_added_elsewhere_is_a_conflict(doubting: Running) -> None:
-    """What the gallery says is not overruled unasked: it stays in the queue until it is decided."""
+    """What the gallery says is not overruled unasked: a label needs a choice, and then leaves."""
     data = picture("red", 512)
     doubting.http.post("/v1/classify", files=images(data))
     (item,) = kept(doubting)
@@ -144,12 +147,79 @@ def test_review__one_that_was_added_elsewhere_is_a_conflict(doubting: Running) -
     assert "is in the gallery as 'garnet'" in refused["reason"]
     reference = doubting.http.get(f"/v1/references/{refused['id']}").json()
     assert reference["label"] == "garnet"
-    assert len(kept(doubting)) == 1
 
     chosen = {"label": "ruby", "on_conflict": "replace"}
     (settled,) = doubting.http.post(url, json=chosen).json()["outcomes"]
     assert (settled["outcome"], settled["reason"]) == ("relabelled", "was 'garnet'")
     assert kept(doubting) == []
+
+
+def test_review__one_that_was_added_elsewhere_leaves(doubting: Running) -> None:
+    """A list no longer has it, nor its count; another one stays."""
+    pictures = [picture("red", seed) for seed in (513, 514)]
+    doubting.http.post("/v1/classify", files=images(*pictures))
+    assert len(kept(doubting)) == 2
+    doubting.http.post("/v1/references", files=images(pictures[0]), data={"label": "garnet"})
+    assert [item["query"] for item in kept(doubting)] == ["1.png"]
+    assert doubting.http.get("/v1/review", params={"limit": 1}).json()["total"] == 1
+
+
+def test_review__one_that_was_in_the_gallery_before_says_so(doubting: Running) -> None:
+    """It is in doubt all the same; once somebody relabels it elsewhere it is not."""
+    data = picture("red", 515)
+    added = doubting.http.post("/v1/references", files=images(data), data={"label": "garnet"})
+    doubting.service.review.keep(data, query="a.png", reason="unsure", answers={})
+    (item,) = kept(doubting)
+    assert item["in_gallery"] == "garnet"
+    (outcome,) = added.json()["outcomes"]
+    doubting.http.patch(f"/v1/references/{outcome['id']}", json={"label": "ruby"})
+    assert kept(doubting) == []
+
+
+def test_review__candidates_come_with_their_references(doubting: Running) -> None:
+    """Each class has its probability and its nearest four; the picture itself is none of them."""
+    data = picture("red", 516)
+    doubting.http.post("/v1/references", files=images(data), data={"label": "red"})
+    doubting.service.review.keep(data, query="a.png", reason="unsure", answers={})
+    (item,) = kept(doubting)
+    found = doubting.http.get(f"/v1/review/{item['id']}/candidates").json()
+    assert {one["label"] for one in found["candidates"]} == set(COLOURS)
+    scores = [one["score"] for one in found["candidates"]]
+    assert scores == sorted(scores, reverse=True)
+    own = reference_id(hashlib.sha256(data).hexdigest())
+    for one in found["candidates"]:
+        assert [r["label"] for r in one["references"]] == [one["label"]] * 4
+        assert own not in [r["id"] for r in one["references"]]
+        nearness = [r["similarity"] for r in one["references"]]
+        assert nearness == sorted(nearness, reverse=True)
+    assert doubting.http.get(f"/v1/review/{'0' * 64}/candidates").status_code == 404
+    assert len(kept(doubting)) == 1
+
+
+def test_review__looked_at_closely(doubting: Running) -> None:
+    """The large picture has its own size where that is small."""
+    doubting.service.review.keep(picture("red", 517), query="a.png", reason="unsure", answers={})
+    (item,) = kept(doubting)
+    large = doubting.http.get(f"/v1/review/{item['id']}/image")
+    assert large.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(large.content)).size == (48, 40)
+
+
+def test_review__what_left_is_brought_back_in_its_place(doubting: Running) -> None:
+    """What was dropped or added is in doubt again, between those that it was between."""
+    files = [(f"{n}.png", picture("red", n)) for n in (518, 519, 520)]
+    for name, data in files:
+        doubting.service.review.keep(data, query=name, reason="unsure", answers={})
+    ids = [item["id"] for item in kept(doubting)]
+    doubting.http.delete(f"/v1/review/{ids[1]}")
+    (added,) = doubting.http.post(f"/v1/review/{ids[2]}", json={"label": "ruby"}).json()["outcomes"]
+    doubting.http.delete(f"/v1/references/{added['id']}")
+    for id_ in ids[1:]:
+        assert doubting.http.post(f"/v1/review/{id_}/restore").status_code == 204
+        assert doubting.http.post(f"/v1/review/{id_}/restore").status_code == 204
+    assert [item["id"] for item in kept(doubting)] == ids
+    assert doubting.http.get(f"/v1/review/{ids[1]}/thumbnail").status_code == 200
+    assert doubting.http.post(f"/v1/review/{'0' * 64}/restore").status_code == 404
 
 
 def test_review__a_page_at_a_time(doubting: Running) -> None:
@@ -305,6 +375,58 @@ def test_queue__a_folder_that_is_removed_is_begun_anew(tmp_path: Path) -> None:
     assert queue.page(limit=9).total == 0
     queue.keep(b"other", query="b.png", reason="abstained", answers={})
     assert [kept.query for kept in queue.page(limit=9).items] == ["b.png"]
+
+
+def test_queue__what_left_long_ago_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last few can be brought back until the queue is opened again; no more pictures remain."""
+    monkeypatch.setattr(review_queue, "REGRETTED", 2)
+    queue = ReviewQueue(tmp_path, limit=5)
+    for name in ("a", "b", "c"):
+        queue.keep(name.encode(), query=name, reason="unsure", answers={})
+    ids = {item.query: item.id for item in queue.page(limit=9).items}
+    for name in ("c", "a", "b"):
+        queue.forget([ids[name]])
+    assert len(list(tmp_path.glob("*.image"))) == 2
+    with pytest.raises(NotFound, match="too long ago"):
+        queue.bring_back(ids["c"])
+    queue.bring_back(ids["a"])
+    queue.settle()
+    assert [item.query for item in queue.page(limit=9).items] == ["a"]
+    assert len(list(tmp_path.glob("*.image"))) == 1
+    with pytest.raises(NotFound):
+        queue.bring_back(ids["b"])
+
+
+def test_queue__what_left_takes_no_room_of_what_is_kept(tmp_path: Path) -> None:
+    """There are never more pictures than the limit; those that left go first."""
+    queue = ReviewQueue(tmp_path, limit=3)
+    for name in ("a", "b", "c"):
+        queue.keep(name.encode(), query=name, reason="unsure", answers={})
+    ids = {item.query: item.id for item in queue.page(limit=9).items}
+    queue.forget([ids["b"]])
+    queue.keep(b"d", query="d", reason="unsure", answers={})
+    assert [item.query for item in queue.page(limit=9).items] == ["d", "c", "a"]
+    assert len(list(tmp_path.glob("*.image"))) == 3
+    with pytest.raises(NotFound):
+        queue.bring_back(ids["b"])
+
+
+def test_queue__one_that_is_asked_again_after_it_left_keeps_its_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgetting what left long ago does not touch what is kept anew."""
+    monkeypatch.setattr(review_queue, "REGRETTED", 0)
+    queue = ReviewQueue(tmp_path, limit=5)
+    queue.keep(b"other", query="other", reason="unsure", answers={})
+    (other,) = queue.page(limit=9).items
+    monkeypatch.setattr(review_queue, "REGRETTED", 1)
+    queue.keep(b"bytes", query="a", reason="unsure", answers={})
+    first = queue.page(limit=9).items[0]
+    queue.forget([first.id])
+    queue.keep(b"bytes", query="again", reason="unsure", answers={})
+    queue.forget([other.id])
+    queue.settle()
+    assert queue.get(first.id)[1] == b"bytes"
 
 
 def test_queue__a_picture_that_is_gone_leaves_the_queue(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import { showReference } from "./reference.js";
 
 const FIRST = 8; // neighbours shown before the rest is asked for
 const UNCALIBRATED = { knn: "Share of the vote" };
+const OF_THE_GALLERY = "no query is called unknown"; // the beginning of a notice that says nothing of the answer
 const PERHAPS = 3; // labels that an unsure answer names, at most
 const WORTH_A_WORD = 0.01; // runners-up below this are left out
 const WHO = { knn: "Nearest references", linear: "Linear head", auto: "Both, pooled" };
@@ -46,7 +47,7 @@ export function answerView(answer, card) {
     ...notices(answer),
     ...evidence(answer, card),
     el("div.reasons", probabilities(answer), ...parts(answer)),
-    details(answer),
+    ...details(answer),
   ];
 }
 
@@ -69,8 +70,10 @@ function headline(answer) {
     why === null ? null : el("p.why", `${why[0].toUpperCase()}${why.slice(1)}.`));
 }
 
+const isQuiet = (notice) => notice.startsWith(OF_THE_GALLERY);
+
 function notices({ knownAs, labelSet, notices: said }) {
-  const lines = said.map((text) => [text]);
+  const lines = said.filter((text) => !isQuiet(text)).map((text) => [text]);
   const lead = labelSet === null ? [] : [el("p.notice.info", "The labels that may be meant: ",
     labelSet.flatMap((label, i) => [i ? ", " : "", el("strong", named(label))]), ".")];
   if (knownAs !== null) lines.unshift(["This very picture is in the gallery as ", el("strong", named(knownAs)), "."]);
@@ -120,16 +123,17 @@ function neighbour(n, about) {
 }
 
 /** Numbers that say little to who knows the pictures, for who wants to know how it was worked out. */
-function details({ neighbours, classNeighbours, metric }) {
+function details({ neighbours, classNeighbours, metric, notices: said }) {
   const all = [...neighbours, ...classNeighbours];
-  if (!all.length) return null;
+  const quiet = said.filter(isQuiet).map((text) => el("p.fine", `${text[0].toUpperCase()}${text.slice(1)}.`));
+  if (!all.length) return quiet;
   const learned = metric === "learned";
   const columns = ["Reference", "Class", "Cosine", ...(learned ? ["Learned metric"] : []), "Part of the vote"];
   const row = (n) => [baseName(n.source), named(n.label), n.similarity.toFixed(3),
     ...(learned ? [n.learned_similarity?.toFixed(3) ?? ""] : []), n.weight.toFixed(3)];
-  return el("details", el("summary", "How near they are"),
+  return [el("details", el("summary", "How near they are"), quiet,
     el("div.scroll", el("table", el("thead", el("tr", columns.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", all.map((n) => el("tr", row(n).map((value) => el("td", value))))))));
+      el("tbody", all.map((n) => el("tr", row(n).map((value) => el("td", value))))))))];
 }
 
 /** Of an unknown picture none: they would say how it divides among classes of which it has none. */

@@ -11,10 +11,11 @@ export function rowOf({ path, raw, error }) {
   const [second] = raw?.runners_up ?? [];
   const [nearest] = raw?.neighbours ?? [];
   const label = raw?.label ?? null;
+  const state = raw === null ? null : raw.state ?? (label === null ? "unknown" : "answered");
   return {
     path,
     label,
-    state: raw === null ? null : raw.state ?? (label === null ? "unknown" : "answered"),
+    state,
     score: raw?.score ?? null,
     runner_up: second?.label ?? null,
     runner_up_score: second?.score ?? null,
@@ -24,7 +25,8 @@ export function rowOf({ path, raw, error }) {
     head: raw?.head ?? null,
     problem: raw === null ? error : null,
     nearest_id: nearest?.id ?? null,
-    disagrees: raw?.disagrees ?? false,
+    // Of an unknown picture both labels are wrong: that they differ says nothing.
+    disagrees: state !== "unknown" && (raw?.disagrees ?? false),
   };
 }
 

@@ -119,6 +119,9 @@ export const api = {
   add: upload("v1/references"),
   review: ({ limit, after }) => call("GET", `v1/review${query([["limit", limit], ["after", after]])}`),
   reviewThumbnail: (id) => call("GET", `v1/review/${id}/thumbnail`, { as: "blob" }),
+  reviewImage: (id) => call("GET", `v1/review/${id}/image`, { as: "blob" }),
+  candidates: (id) => patiently(() => call("GET", `v1/review/${id}/candidates`)),
+  restoreReviewed: (id) => call("POST", `v1/review/${id}/restore`),
   addReviewed: (ids, label, onConflict) =>
     patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),

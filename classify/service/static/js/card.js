@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { answerView, perhaps, readAnswer } from "./answer.js";
+import { lookAtQuery } from "./compare.js";
 import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf, pathOf } from "./files.js";
 import { conflictView, labelField, typedLabel } from "./forms.js";
@@ -52,7 +53,7 @@ export class Card {
 
   get node() {
     if (this.#view === null) {
-      this.#view = { picture: el("div.picture", this.#preview(), el("p.name", named(this.name))), body: el("div.body") };
+      this.#view = { picture: el("div.picture", this.#enlarging(), el("p.name", named(this.name))), body: el("div.body") };
       this.#view.article = el("article.card", { "aria-label": this.name }, this.#view.picture, this.#view.body);
       this.#show();
     }
@@ -165,9 +166,15 @@ export class Card {
       ? el("button", { type: "button", onclick: () => this.session.askAbout([this]) }, "Ask again") : null];
   }
 
+  /** The picture, to be clicked for a closer look, where there is one. */
+  #enlarging() {
+    const blob = this.file ?? this.thumbnail;
+    return blob === null ? this.#placeholder() : el("button.enlarge", { type: "button", "aria-label": `Look closely at ${this.name}`,
+      onclick: () => lookAtQuery(this) }, this.#preview());
+  }
+
   #preview() {
     const blob = this.file ?? this.thumbnail;
-    if (blob === null) return this.#placeholder();
     const image = el("img.query", { src: this.#urlOf(blob), alt: this.#description, decoding: "async" });
     image.addEventListener("error", () => {
       image.replaceWith(this.#placeholder());

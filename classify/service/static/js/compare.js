@@ -27,6 +27,19 @@ export async function compare(card) {
   close();
 }
 
+/** Opens the query alone, to be zoomed: also where there is nothing to compare it with. */
+export async function lookAtQuery(card) {
+  const view = zoomable([el("div.view", queryPicture(card))]);
+  const { promise, close } = openDialog({
+    title: card.name, wide: true,
+    content: (dismiss) => [view.node, el("div.actions", view.buttons,
+      el("button.quiet", { type: "button", onclick: dismiss }, "Close"))],
+  });
+  view.node.focus();
+  await promise;
+  close();
+}
+
 /** The nearest reference of a class: the one that was shown, else the service is asked for it. */
 async function best({ answer, file, session }, label) {
   const shown = [...answer.neighbours, ...answer.classNeighbours].find((one) => one.label === label);

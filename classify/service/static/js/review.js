@@ -1,22 +1,25 @@
-/** Review: queries that were in doubt, to be labelled and added. */
+/** Review: queries that were in doubt, to be labelled and added, one closely or several together. */
 
 import { api } from "./api.js";
-import { $, $$, attempt, busy, changed, el, focusOn, named, percent, plural, say, when } from "./dom.js";
-import { conflictView, labelField, typedLabel } from "./forms.js";
+import { $, $$, attempt, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
+import { labelField, typedLabel } from "./forms.js";
 import { picture } from "./pictures.js";
+import { isStranger, reviewStage } from "./review_stage.js";
 
 const FAILED = ["broken", "failed"];
 const CONFLICT = "label_conflict";
+const GONE = 404;
+const MOST = 1000; // queries of one answer of the service
 const PAGE = 100; // queries shown before more are asked for
 const PIECE = 32; // queries per request
 const OFFERED = 4; // labels that the selected may be added under with one click
-const WHY = { abstained: "unknown or unsure", "description lost": "what was known of it is lost", "modes disagree": "neighbours and head disagree" };
-const WHO = { knn: "neighbours", linear: "head", auto: "both" };
 
-export async function showReview(root) {
+export async function showReview(root, { signal }) {
   const queue = await api.review({ limit: PAGE });
   let { total, next_after: nextAfter } = queue;
   const items = new Map();
+  const done = []; // what can be undone, the last at the end: lists of {item, at, reference, outcome, before}
+  let current = null;
   const list = el("ul.review", { "aria-label": "Queries in doubt" });
   const heading = el("h1", "Review");
   const empty = el("p.empty", queue.keeps_queries
@@ -25,14 +28,18 @@ export async function showReview(root) {
   const tools = el("div.tools");
   const more = el("button.more", { type: "button", onclick: showMore });
   const all = el("input", { type: "checkbox", id: "select-all", onchange: () => select(() => all.checked) });
-  root.append(heading, el("p.lead", "Queries in doubt. Take a suggestion, or type a label; select several to label them together."),
-    tools, list, more, empty);
+  const stage = reviewStage({ add: (item, label) => add([[label, [item]]]), keep, overrule, drop: (item) => drop([item]), undo, step }, signal);
+  window.addEventListener("focus", () => attempt(sync), { signal });
+  root.append(heading, el("p.lead.review-lead", "Queries in doubt. Add one under a class or a label of your own, or select several to label them together."),
+    stage.node, tools, list, more, empty);
   list.addEventListener("change", update);
+  list.addEventListener("click", ({ target }) => { if (target.closest(".open")) lookAt(items.get(target.closest("li").dataset.id)); });
   show(queue.items);
+  lookAt(queue.items[0] ?? null);
 
   function show(found) {
     for (const item of found) items.set(item.id, item);
-    list.append(...found.map(row));
+    list.append(...found.map(tile));
     update();
   }
 
@@ -43,7 +50,29 @@ export async function showReview(root) {
     ({ total, next_after: nextAfter } = page);
     const first = list.children.length;
     show(page.items);
+    if (current === null) lookAt(page.items[0] ?? null);
+    else lookAt(current);
     focusOn($("button", list.children[first]));
+  }
+
+  /** Bring an item, or none, onto the stage. */
+  function lookAt(item) {
+    current = item;
+    const rows = [...list.children];
+    const at = rows.findIndex((row) => row.dataset.id === item?.id);
+    for (const [i, row] of rows.entries()) {
+      if (i === at) $(".open", row).setAttribute("aria-current", "true");
+      else $(".open", row).removeAttribute("aria-current");
+    }
+    stage.show(item, { at, of: rows.length, next: items.get(rows[at + 1]?.dataset.id) ?? null, undoable: done.length > 0 });
+  }
+
+  async function step(by) {
+    const rows = [...list.children];
+    const next = rows[rows.findIndex((row) => row.dataset.id === current?.id) + by];
+    if (!next) return;
+    lookAt(items.get(next.dataset.id));
+    stage.node.scrollIntoView({ block: "nearest" });
   }
 
   function boxes() {
@@ -85,114 +114,172 @@ export async function showReview(root) {
   /** What can be done with all that are selected. */
   function together(chosen) {
     const groups = tally(chosen);
-    const ids = chosen.map((item) => item.id);
-    const own = el("form.other", { onsubmit: (event) => { event.preventDefault(); add(own, [[typedLabel(own), ids]]); } },
+    const own = el("form.other", { onsubmit: (event) => { event.preventDefault(); busy(bar, () => add([[typedLabel(own), chosen]])); } },
       labelField({ text: "Label for the selected" }), el("button", "Add selected"));
     const bar = el("div.selection", { role: "group", "aria-label": "Label the selected" },
-      groups.length > 1 ? el("button.primary", { type: "button", onclick: () => add(bar, bySuggested(chosen)) },
+      groups.length > 1 ? el("button.primary", { type: "button", onclick: () => busy(bar, () => add(bySuggested(chosen))) },
         "Add each under its best suggestion") : null,
-      groups.slice(0, OFFERED).map(([label], i) =>
-        el(`button${groups.length === 1 && i === 0 ? ".primary" : ""}`, { type: "button", onclick: () => add(bar, [[label, ids]]) },
-          `Add ${ids.length} as `, named(label))),
+      groups.slice(0, OFFERED).map(([label]) =>
+        el("button", { type: "button", onclick: () => busy(bar, () => add([[label, chosen]])) }, `Add ${chosen.length} as `, named(label))),
       own);
     return bar;
   }
 
-  function row(item) {
-    const box = el("input", { type: "checkbox", value: item.id, "aria-label": `Select ${item.query}` });
-    const form = el("form.other", {
-      onsubmit: (event) => { event.preventDefault(); add(body, [[typedLabel(form), [item.id]]]); },
-    }, labelField({ text: `Label for ${item.query}`, hiddenText: true, placeholder: "another label" }), el("button", "Add"));
-    const body = el("div.body",
-      el("p", el("strong", named(item.query)), el("span.soft", ` ${WHY[item.reason] ?? item.reason}, ${when(item.kept_at)}`)),
-      el("div.suggestions", suggestions(item).map(({ label, who }, i) =>
-        el(`button${i ? "" : ".primary"}`, { type: "button", onclick: () => add(body, [[label, [item.id]]]) },
-          "Add as ", named(label), " ", el("small", who)))),
-      el("div.row", form, el("button.quiet", { type: "button", onclick: () => drop([item]) }, "Discard")));
-    return el("li", { "data-id": item.id }, box,
-      picture("img", () => api.reviewThumbnail(item.id), { alt: `The query ${item.query}`, width: 128, height: 128 }), body);
+  function tile(item) {
+    const present = item.conflict?.present ?? item.in_gallery;
+    return el("li", { "data-id": item.id },
+      el("input", { type: "checkbox", value: item.id, "aria-label": `Select ${item.query}` }),
+      el("button.open", { type: "button", "aria-label": `Look at ${item.query}` },
+        picture("img", () => api.reviewThumbnail(item.id), { alt: "", width: 128, height: 128 }),
+        el("span.source", { title: item.query }, named(item.query)),
+        present === null ? null : el("span.flag.warn", "In the gallery as ", named(present))));
   }
 
   /** Add groups of queries, each under its label. What the gallery holds under another is asked. */
-  async function add(control, groups) {
+  async function add(groups) {
     const conflicts = [];
-    let added = 0;
-    await busy(control, async () => {
-      for (const [label, ids] of groups.flatMap(inPieces)) {
-        const { outcomes } = await api.addReviewed(ids, label, "error");
-        for (const { source, outcome, reason } of outcomes) {
+    const settled = [];
+    try {
+      for (const [label, piece] of groups.flatMap(inPieces)) {
+        const { outcomes } = await api.addReviewed(piece.map(({ id }) => id), label, "error");
+        for (const [i, { source, outcome, reason, id: reference }] of outcomes.entries()) {
           if (FAILED.includes(outcome)) say(`${source}: ${reason}`, "error");
+          else if (outcome === CONFLICT) conflicts.push({ item: piece[i], reference, label });
+          else settled.push({ item: piece[i], reference, outcome });
         }
-        for (const [i, { outcome, id: reference }] of outcomes.entries()) {
-          if (outcome === CONFLICT) conflicts.push({ id: ids[i], reference, label });
-        }
-        const done = ids.filter((_, i) => ![...FAILED, CONFLICT].includes(outcomes[i].outcome));
-        leave(done);
-        added += done.length;
       }
-      for (const conflict of conflicts) await askAbout(conflict);
-    });
-    if (conflicts.length) {
-      say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, "error");
-      focusOn($("[data-choice] button", list));
+      for (const { item, reference, label } of conflicts) {
+        item.conflict = { reference, present: (await api.reference(reference)).label, label };
+        $(`[data-id="${item.id}"]`, list)?.replaceWith(tile(item));
+      }
+    } catch (error) {
+      if (error.status !== GONE) throw error;
+      await sync();
+    } finally {
+      const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
+      if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`);
     }
-    if (!added) return;
-    const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
-    say(`${plural(added, "query", "queries")} added${under}`);
-    changed();
+    if (!conflicts.length) return;
+    // One stands on the stage already.
+    say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, conflicts.length > 1 ? "info" : "heard");
+    lookAt(conflicts[0].item);
+    focusOn($("[data-choice] button", stage.node));
   }
 
-  /** Show in its row that a picture was added elsewhere under another label, and what can be done. */
-  async function askAbout({ id, reference, label }) {
-    const body = $(`[data-id="${id}"] .body`, list);
-    const { label: present } = await api.reference(reference);
-    const choose = async (onConflict, said) => {
-      const { outcomes: [{ outcome, reason }] } = await api.addReviewed([id], label, onConflict);
-      if (FAILED.includes(outcome)) throw new Error(reason);
-      leave([id]);
-      say(said);
-      changed();
-    };
-    $("[data-choice]", body)?.remove();
-    body.append(conflictView({
-      present, label,
-      keep: () => choose("keep", `Left in the gallery as “${present}”`),
-      replace: () => choose("replace", `“${present}” was changed to “${label}”`),
-    }));
+  /** The gallery is right as it is. */
+  async function keep(item) {
+    await dropped(item);
+    leave([{ item, outcome: "dropped" }], `Left in the gallery as “${item.in_gallery}”`);
+  }
+
+  /** What somebody chose where the gallery holds the picture under another label than was asked for. */
+  async function overrule(item, { replace }) {
+    const { reference, present, label } = item.conflict;
+    const { label: now } = await api.reference(reference);
+    if (replace && now !== present) {
+      item.conflict.present = now;
+      lookAt(item);
+      throw new Error(`It was changed to “${now}” meanwhile: choose again`);
+    }
+    if (replace) await api.relabel([reference], label);
+    item.in_gallery = now;
+    item.conflict = null;
+    await dropped(item);
+    leave([{ item, reference, outcome: replace ? "relabelled" : "dropped", before: present }],
+      replace ? `“${present}” was changed to “${label}”` : `Left in the gallery as “${now}”`);
+  }
+
+  /** Whatever leaves the queue elsewhere, by being added on another page perhaps, leaves this page, too. */
+  async function sync() {
+    const { items: kept, next_after: rest } = await api.review({ limit: MOST });
+    if (rest !== null || !root.isConnected) return;
+    const there = new Set(kept.map(({ id }) => id));
+    const left = [...items.values()].filter(({ id, conflict }) => !there.has(id) && !conflict);
+    if (left.length) leave(left.map((item) => ({ item })), `${plural(left.length, "query", "queries")} left: added or discarded elsewhere`, { undoable: false });
+  }
+
+  /** One that has left already is no mistake. */
+  async function dropped(item) {
+    try {
+      await api.dropReviewed(item.id);
+    } catch (error) {
+      if (error.status !== GONE) throw error;
+    }
   }
 
   async function drop(chosen) {
-    for (const { id } of chosen) {
-      if ((await attempt(async () => (await api.dropReviewed(id), true))) === undefined) break;
-      leave([id]);
+    const gone = [];
+    for (const item of chosen) {
+      if ((await attempt(async () => (await dropped(item), true))) === undefined) break;
+      gone.push({ item, outcome: "dropped" });
     }
+    if (gone.length) leave(gone, `${plural(gone.length, "query", "queries")} discarded`);
+  }
+
+  /** Items that are settled leave; the next one is looked at. */
+  function leave(settled, words, { undoable = true } = {}) {
+    const rows = [...list.children];
+    const ids = new Set(settled.map(({ item }) => item.id));
+    if (undoable) done.push(settled.map((one) => ({ ...one, at: rows.findIndex((row) => row.dataset.id === one.item.id) })));
+    const at = rows.findIndex((row) => row.dataset.id === current?.id);
+    const next = rows.slice(at).find((row) => !ids.has(row.dataset.id)) ?? rows.findLast((row) => !ids.has(row.dataset.id));
+    for (const row of rows.filter((one) => ids.has(one.dataset.id))) row.remove();
+    for (const id of ids) total -= items.delete(id) ? 1 : 0;
+    update();
+    lookAt(items.get(next?.dataset.id) ?? null);
+    say(words);
+    changed();
+    if (!items.size && nextAfter !== null) showMore();
+    else if (items.size) stage.focus();
+    else focusOn(heading);
+  }
+
+  /** The last that was done is taken back, in the gallery first. */
+  async function undo() {
+    const last = done.at(-1);
+    if (!last) return;
+    const added = last.filter(({ outcome }) => outcome === "added").map(({ reference }) => reference);
+    if (added.length) await api.remove(added);
+    for (const { reference, before } of last.filter(({ outcome }) => outcome === "relabelled")) await api.relabel([reference], before);
+    const back = [];
+    for (const one of last) if (await restored(one.item)) back.push(one);
+    done.pop();
+    for (const { item, at } of [...back].sort((a, b) => a.at - b.at)) {
+      items.set(item.id, item);
+      list.insertBefore(tile(item), list.children[at] ?? null);
+    }
+    total += back.length;
+    update();
+    lookAt(back[0]?.item ?? current);
+    stage.focus();
+    const lost = last.length - back.length;
+    say(lost ? `Undone, but ${plural(lost, "query", "queries")} left too long ago to be brought back` : "Undone");
     changed();
   }
 
-  /** Rows that are done leave; the keyboard goes to the next one. */
-  function leave(ids) {
-    if (!ids.length) return;
-    const rows = [...list.children];
-    const at = rows.findIndex((one) => ids.includes(one.dataset.id));
-    for (const one of rows.filter((r) => ids.includes(r.dataset.id))) one.remove();
-    for (const id of ids) total -= items.delete(id) ? 1 : 0;
-    update();
-    if (!items.size && nextAfter !== null) {
-      showMore();
-      return;
+  async function restored({ id }) {
+    try {
+      await api.restoreReviewed(id);
+      return true;
+    } catch (error) {
+      if (error.status !== GONE) throw error;
+      return false;
     }
-    const next = list.children[Math.min(at, list.children.length - 1)];
-    focusOn(next ? $("button", next) : heading);
   }
 }
 
-function inPieces([label, ids]) {
+function inPieces([label, items]) {
   const pieces = [];
-  for (let at = 0; at < ids.length; at += PIECE) pieces.push([label, ids.slice(at, at + PIECE)]);
+  for (let at = 0; at < items.length; at += PIECE) pieces.push([label, items.slice(at, at + PIECE)]);
   return pieces;
 }
 
-const best = (item) => suggestions(item)[0]?.label ?? null;
+/** The label that the surest mode said; of a stranger none. */
+function best(item) {
+  if (isStranger(item)) return null;
+  const firsts = Object.values(item.answers ?? {}).filter((scores) => scores.length).map(([first]) => first);
+  return firsts.sort((a, b) => b.score - a.score)[0]?.label ?? null;
+}
 
 /** Best suggestions and how many queries have them, the most frequent first. */
 function tally(items) {
@@ -205,21 +292,7 @@ function bySuggested(items) {
   const groups = new Map();
   for (const item of items) {
     const label = best(item);
-    if (label !== null) groups.set(label, [...(groups.get(label) ?? []), item.id]);
+    if (label !== null) groups.set(label, [...(groups.get(label) ?? []), item]);
   }
   return [...groups];
-}
-
-/** The best label of each mode, once each, the surest first, with who said it. */
-function suggestions(item) {
-  const found = new Map();
-  for (const [mode, scores] of Object.entries(item.answers ?? {})) {
-    if (!scores.length) continue;
-    const { label, score } = scores[0];
-    const known = found.get(label) ?? { label, score: 0, said: [] };
-    known.said.push(`${WHO[mode] ?? mode} ${percent(score)}`);
-    known.score = Math.max(known.score, score);
-    found.set(label, known);
-  }
-  return [...found.values()].sort((a, b) => b.score - a.score).map(({ label, said }) => ({ label, who: said.join(", ") }));
 }
