@@ -15,10 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 CLASSES = ("mono-functional", "mono-defective", "poly-functional", "poly-defective")
+KNOWN_CLASS = "mono-functional"
 LATE_CLASS = "poly-defective"
 """The class that the demo adds after the others."""
-REFERENCES_PER_CLASS = 60
-HELD_OUT_PER_CLASS = 25
+REFERENCES_PER_CLASS = 100
+HELD_OUT_PER_CLASS = 60
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Cells:
     """One folder: the class that is added later."""
     held_out: Path
     """Class folders, none of whose images is a reference."""
+    stranger: Path
+    """No cell: a photograph that scikit-learn ships."""
 
 
 def prepare_cells(folder: Path) -> Cells:
     """Lay out the subset under `folder`, afresh, the same every time."""
     shutil.rmtree(folder, ignore_errors=True)
-    cells = Cells(folder / "first", folder / LATE_CLASS, folder / "held_out")
+    cells = Cells(folder / "first", folder / LATE_CLASS, folder / "held_out", _stranger())
     chooser = random.Random(0)  # noqa: S311  # a reproducible choice, not a secret
     for label, pictures in _pictures_by_class().items():
         chosen = chooser.sample(pictures, REFERENCES_PER_CLASS + HELD_OUT_PER_CLASS)
@@ -58,6 +61,13 @@ def _pictures_by_class() -> dict[str, list[Path]]:
         if state:
             found[f"{kind}-{state}"].append(data / name)
     return found
+
+
+def _stranger() -> Path:
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise SystemExit("the demo needs scikit-learn: pip install scikit-learn")
+    return Path(spec.origin).parent / "datasets/images/flower.jpg"
 
 
 def _copy(pictures: list[Path], place: Path) -> None:

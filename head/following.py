@@ -1,8 +1,8 @@
 """How far a retrain is, shown on standard error while it runs.
 
-A bar on a terminal; a line for every step, and every other second, elsewhere; for machines a line
-of JSON, `{"progress": {"step", "percent", "elapsed_s", "eta_s"}}`. Whatever happens inside a step,
-nobody waits for longer than `SILENT_S` without a sign.
+A bar on a terminal; for machines a line of JSON, `{"progress": {"step", "percent", "elapsed_s",
+"eta_s"}}`, never longer than `SILENT_S` without one; into a log a line for every step, and every
+few seconds within one, as `ingest add` does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ SILENT_S = 1.0
 """The longest time between two lines. 2 s are promised, and beside ten other runs for each core
 the thread that looks was late by most of a second."""
 
-AT_MOST_EVERY_S = 0.5
-"""Lines of one step: a step of a hundred parts is not a hundred lines."""
+IN_A_LOG_S = 5.0
+"""The same where neither a person nor a program waits for the next line."""
 
 Show = Callable[[Standing, float], None]
 """Given where the job stands, and the seconds since it began."""
@@ -31,8 +31,14 @@ Show = Callable[[Standing, float], None]
 class Follower:
     """Hears of every part that is done, and shows some of them."""
 
-    def __init__(self, show: Show, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._show, self._clock = show, clock
+    def __init__(
+        self,
+        show: Show,
+        *,
+        silent_s: float = SILENT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._show, self._silent_s, self._clock = show, silent_s, clock
         self._began = self._shown_at = clock()
         self._standing = Standing("opening the gallery", 0.0)
         self._guard = threading.Lock()
@@ -42,13 +48,13 @@ class Follower:
         with self._guard:
             new = standing.step != self._standing.step or standing.share == 1.0
             self._standing = standing
-            if new or self._clock() - self._shown_at >= AT_MOST_EVERY_S:
+            if new or self._clock() - self._shown_at >= self._silent_s / 2:
                 self._show_now()
 
     def look(self) -> None:
-        """Show how it stands if nothing was shown for `SILENT_S`."""
+        """Show how it stands if nothing was shown for `silent_s`."""
         with self._guard:
-            if self._clock() - self._shown_at >= SILENT_S:
+            if self._clock() - self._shown_at >= self._silent_s:
                 self._show_now()
 
     def keep_looking(self, ended: threading.Event) -> None:
@@ -68,7 +74,8 @@ def following(*, as_json: bool) -> Iterator[Tell]:
         with _bar() as tell:
             yield tell
         return
-    follower, ended = Follower(_event if as_json else _line), threading.Event()
+    follower = Follower(_event) if as_json else Follower(_line, silent_s=IN_A_LOG_S)
+    ended = threading.Event()
     looking = threading.Thread(target=follower.keep_looking, args=(ended,), daemon=True)
     looking.start()
     try:

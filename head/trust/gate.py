@@ -19,7 +19,7 @@ Shapes: N queries, P newcomers, C known classes, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,20 @@ least certain, so its scores keep nearer to even ones."""
 
 HALF_SURE_BEFORE_IT_WAS_STORED: Final = 0.5
 """What gates were learned with while none said with what. History: it never changes."""
+
+NEW: Final = 3
+NEAR: Final = 4
+"""Of a gate's coefficients: those of the whitened cosines, to the newcomer and to the nearest
+known class."""
+
+NEAR_OF_TWO: Final = (0.24, 0.16)
+"""Mean and spread of the latter where two classes were trained and others came, in 30 real
+galleries (`docs/LAB.md`)."""
+
+FORMER_SPREAD_OF_TWO: Final = 0.05
+TOO_STEEP: Final = -20.0
+"""With this spread, about a mean of 0, gates of two classes were learned: their coefficient is
+below -20. History: it never changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +117,16 @@ class Gate:
         # All of a query's odds together, or several newcomers at the bound would tie.
         too_high = odds.max(axis=1, keepdims=True) - np.log(self.asked + 1)
         return np.asarray(odds - np.maximum(too_high, 0.0))
+
+    def mended(self) -> Gate:
+        """Of a head of two classes, which hardly found any other before `NEAR_OF_TWO`."""
+        if self.coefficients[NEAR] > TOO_STEEP:
+            return self
+        mean, spread = NEAR_OF_TWO
+        coefficients = self.coefficients.copy()
+        coefficients[NEAR] *= FORMER_SPREAD_OF_TWO / spread
+        coefficients[0] -= coefficients[NEAR] * mean
+        return replace(self, coefficients=coefficients)
 
     def to_json(self) -> dict[str, Any]:
         """JSON form."""

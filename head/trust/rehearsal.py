@@ -7,8 +7,11 @@ by means and once by flats: these are the gate unless means explain the rehearsa
 
 What differs between galleries is mostly where these cosines lie and how far they spread: once
 standardised, the development sets agree about the coefficients, which serve as the prior. So a
-gallery of few classes has a gate, too. Rounds, classes and queries are bounded, and a class is
-taken out of a covariance by subtraction: it costs the same in a gallery of any size.
+gallery of few classes has a gate, too. Where there are two, a round leaves one, about whose mean
+vectors are whitened: nothing is learned there, how near newcomers come to known classes is taken
+from other galleries (`NEAR_OF_TWO`), and the prior's coefficients stay.
+Rounds, classes and queries are bounded, and a class is taken out of a covariance by subtraction:
+it costs the same in a gallery of any size.
 
 Shapes: S references in the search, D dimensions, R rows of the rehearsal.
 """
@@ -23,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from head.trust.flats import Flats, spanned
-from head.trust.gate import Gate, Landmarks, cosines, design, nearest
+from head.trust.gate import NEAR, NEAR_OF_TWO, NEW, Gate, Landmarks, cosines, design, nearest
 from holotype.references import Codes, Floats
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ were in any of 30 real galleries, less than in synthetic ones that means are mad
 (`docs/LAB.md`)."""
 
 LEAST_SPREAD = 0.05
-"""Of a cosine: with a single class left there is nothing to learn about the nearest known one."""
+"""Of a cosine."""
 
 NEWTON_STEPS = 50
 SOLVED = 1e-9
@@ -184,6 +187,9 @@ def _fit(cells: Sequence[_Cell], search: CrossValidation, *, flats: bool) -> tup
     spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=share))
     spread = np.maximum(spread, LEAST_SPREAD)
     mean[:3], spread[:3] = 0.0, 1.0
+    if search.n_classes == 2:
+        mean[NEAR], spread[NEAR] = NEAR_OF_TWO
+        rows[:, [NEW, NEAR]] = mean[[NEW, NEAR]]  # the prior's coefficients stay
     often = OFTEN / np.sqrt(search.n_classes)
     prior = np.array(PRIOR[flats])
     prior[0] += np.log(often)

@@ -232,7 +232,7 @@ class Head:
             class_flats=_class_flats(blocks.get(FLATS)),
             lda_temperature=float(parameters.get("lda_temperature", 1.0)),
             held_out=_held_out(blocks),
-            gate=None if parameters.get("gate") is None else Gate.from_json(parameters["gate"]),
+            gate=_gate(parameters.get("gate"), n_classes=len(record.labels)),
             novelty=_novelty(parameters.get("novelty"), metric, class_means),
             calibration={
                 mode: Calibration.from_json(data)
@@ -258,6 +258,13 @@ def _held_out(blocks: Mapping[str, Vectors]) -> HeldOut | None:
 
 def _class_flats(block: Vectors | None) -> Flats | None:
     return None if block is None else Flats(block[:, :-1], np.bincount(block[:, -1].astype(int)))
+
+
+def _gate(data: Mapping[str, Any] | None, *, n_classes: int) -> Gate | None:
+    if data is None:
+        return None
+    gate = Gate.from_json(data)
+    return gate.mended() if n_classes == 2 else gate
 
 
 def _novelty(

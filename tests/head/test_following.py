@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from head.following import AT_MOST_EVERY_S, SILENT_S, Follower, progress_of
+from head.following import IN_A_LOG_S, SILENT_S, Follower, progress_of
 from head.steps import Standing
 
 
@@ -21,10 +21,10 @@ class Clock:
 class Shown:
     """A follower on a clock of its own, and what it showed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent_s: float = SILENT_S) -> None:
         self.clock = Clock()
         self.lines: list[tuple[float, Standing]] = []
-        self.follower = Follower(self._show, clock=self.clock)
+        self.follower = Follower(self._show, silent_s=silent_s, clock=self.clock)
 
     def _show(self, standing: Standing, elapsed_s: float) -> None:
         self.lines.append((elapsed_s, standing))
@@ -48,6 +48,15 @@ def test_follower__a_step_that_takes_long_is_not_silent() -> None:
     assert {standing.step for _, standing in shown.lines} == {"comparing"}
 
 
+def test_follower__a_log_is_not_filled() -> None:
+    """A step of a minute, part by part, is a dozen or two lines in a log."""
+    shown = Shown(silent_s=IN_A_LOG_S)
+    for second in range(60):
+        shown.follower.tell(Standing("comparing", second / 100))
+        shown.wait(1)
+    assert 10 <= len(shown.lines) <= 25
+
+
 def test_follower__silence_before_the_first_word() -> None:
     """A gallery that takes long to open says so."""
     shown = Shown()
@@ -61,7 +70,7 @@ def test_follower__a_hundred_parts_are_few_lines() -> None:
     for part in range(100):
         shown.clock.now += 0.01
         shown.follower.tell(Standing("comparing", part / 200))
-    assert len(shown.lines) <= 1 / AT_MOST_EVERY_S + 1
+    assert len(shown.lines) <= 2 / SILENT_S + 1
     shown.follower.tell(Standing("publishing", 0.98))
     shown.follower.tell(Standing("publishing", 1.0))
     assert [standing.share for _, standing in shown.lines[-2:]] == [0.98, 1.0]

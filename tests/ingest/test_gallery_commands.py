@@ -76,7 +76,7 @@ def test_list__for_people(ingest: Ingest, ids: dict[int, str], images: Path) -> 
     assert len(done.stdout.splitlines()) == 2
     wrong = ingest("list", "--where", "colour=red")
     assert wrong.returncode == 2
-    assert "unknown filter key 'meta.colour'" in wrong.stderr
+    assert "unknown filter key 'colour'" in wrong.stderr
     assert "no references" in ingest("list", "--where", "site=lab").stderr
 
 

@@ -56,7 +56,7 @@ def test_classify__form_keeps_up_with_options() -> None:
 @pytest.mark.parametrize("kind", ["TIFF", "HEIF"])
 def test_classify__thumbnails_of_what_browsers_cannot_show(reading: Running, kind: str) -> None:
     """Where they are asked for: a small JPEG of each picture that could be read, upright."""
-    drawn = encoded(Image.new("RGB", (400, 200), COLOURS["red"]), kind)
+    drawn = encoded(Image.new("RGB", (1200, 600), COLOURS["red"]), kind)
     files = images(drawn, b"not a picture")
 
     plain = reading.http.post("/v1/classify", files=files).json()["results"]
@@ -64,7 +64,7 @@ def test_classify__thumbnails_of_what_browsers_cannot_show(reading: Running, kin
 
     seen, broken = asked.json()["results"]
     with Image.open(io.BytesIO(base64.b64decode(seen["thumbnail"]))) as shown:
-        assert (shown.format, shown.size) == ("JPEG", (128, 64))
+        assert (shown.format, shown.size) == ("JPEG", (512, 256))
         assert np.abs(np.array(shown, int) - COLOURS["red"]).max() < 12
     assert broken["thumbnail"] is None
     assert plain == [seen | {"thumbnail": None}, broken]

@@ -13,14 +13,15 @@ from head.fit.features import FeatureMap
 from head.fit.lda import discriminants
 from head.fit.whitening import Metric
 from head.job import retrain
+from head.train import train
 from head.trust.flats import Flats, spanned
-from head.trust.gate import Gated, Landmarks
+from head.trust.gate import Gate, Gated, Landmarks
 from head.versions import registry
 from head.versions.class_means import NewClass, extend, keep, newer, with_classes
 from head.versions.head import ClassMeans, Head
 from head.versions.newer_classes import NewerClasses
 from holotype.heads import HeadRecord
-from holotype.references import Where
+from holotype.references import Vectors, Where
 from holotype.store.port import VectorStore
 from tests.head.conftest import SIZES, Clouds
 from tests.references import Pictures, picture_id
@@ -66,6 +67,30 @@ def lda_head(data: TrainingSet) -> Head:
     )
 
 
+class Kinds:
+    """Classes as an encoder gives them: they have much in common, and the same poses."""
+
+    def __init__(self, *labels: str) -> None:
+        self._rng = np.random.default_rng(2)
+        everything, own = self._rng.normal(size=32), self._rng.normal(size=(len(labels), 32))
+        self._poses = 0.3 * self._rng.normal(size=(4, 32))
+        self._middles = dict(zip(labels, everything + 0.6 * own, strict=True))
+
+    def of(self, label: str, count: int) -> Vectors:
+        """(count, 32) more unit vectors of a class."""
+        posed = self._middles[label] + self._rng.normal(size=(count, 4)) @ self._poses
+        rows = posed + 0.3 * self._rng.normal(size=(count, 32))
+        unit: Vectors = np.float32(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        return unit
+
+    def head(self, *labels: str) -> Head:
+        """Trained on 25 references of each."""
+        n = 25 * len(labels)
+        codes = np.repeat(np.arange(len(labels)), 25)
+        vectors = np.concatenate([self.of(label, 25) for label in labels])
+        return train(TrainingSet(labels, vectors, codes, groups=np.arange(n), marks=np.arange(n)))
+
+
 def test_new_class__is_exact_for_lda(clouds: Clouds) -> None:
     """An LDA head extended by a class is LDA of all classes with the stored covariance."""
     data = clouds.training_set({**SIZES, "zzz": 7})
@@ -99,6 +124,41 @@ def test_extend__new_class_is_answered_at_once(
         probabilities = head.probabilities(clouds.of(label, 30, first=900))
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-9)
         assert (probabilities.argmax(axis=1) == code).mean() > 0.8
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_extend__a_third_class_is_found_beside_two(count: int) -> None:
+    """Although a rehearsal on two classes has one left to tell newcomers from."""
+    kinds = Kinds("ant", "bee", "moth")
+    rows = kinds.of("moth", count)
+    moth = NewClass("moth", rows.mean(axis=0, dtype=np.float64), count, flat=spanned(rows))
+    head = extend(kinds.head("ant", "bee"), {"ant": 25, "bee": 25, "moth": count}, [moth])
+    for code, label in enumerate(head.labels):
+        assert (head.probabilities(kinds.of(label, 40)).argmax(axis=1) == code).mean() > 0.9
+
+
+def test_head__of_two_classes_of_before_is_mended() -> None:
+    """Its gate hardly found a third class: it is read as one that is learned now; no other is."""
+    head = Kinds("ant", "bee").head("ant", "bee")
+    assert head.gate is not None
+    former = head.gate.coefficients.copy()
+    former[0] += 0.24 * former[4]
+    former[4] *= 0.16 / 0.05
+    assert read(head).coefficients == pytest.approx(head.gate.coefficients)
+    mended = read(replace(head, gate=replace(head.gate, coefficients=former)))
+    assert mended.coefficients == pytest.approx(head.gate.coefficients)
+
+    head = Kinds("ant", "bee", "moth").head("ant", "bee", "moth")
+    assert head.gate is not None
+    head.gate.coefficients[4] = -25.0
+    assert read(head).coefficients == pytest.approx(head.gate.coefficients)
+
+
+def read(head: Head) -> Gate:
+    """Its gate, as it is read again."""
+    gate = Head.from_stored(head.to_stored()).gate
+    assert gate is not None
+    return gate
 
 
 def test_extend__known_classes_keep_their_odds(
