@@ -203,6 +203,21 @@ class ReviewQueue:
                 )  # its picture was removed by hand, or by a run that was killed
         raise NotFound(f"no query {id_!r} is kept for review (any more)")
 
+    def picture(self, id_: str) -> bytes:
+        """The bytes of a query that is kept, or has left and can be brought back.
+
+        Raises:
+            NotFound: it is neither.
+            ReviewUnusable: the folder cannot be read.
+        """
+        if self._index.exists():
+            with self._rows() as rows:
+                left = rows.execute(_LEFT, (id_,)).fetchone()
+            if left is not None and self._image(id_).exists():
+                with self._translated():
+                    return self._image(id_).read_bytes()
+        return self.get(id_)[1]
+
     def times(self) -> dict[str, datetime]:
         """When each query was kept.
 

@@ -104,8 +104,8 @@ def router() -> APIRouter:
     )
     async def candidates(id: str, service: ServiceDep) -> CandidateList:  # noqa: A002
         """The likeliest classes as the gallery is now, each with its nearest references."""
-        kept, data = await asyncio.to_thread(service.review.get, id)
-        answer, rows = await service.candidates(kept.query, data)
+        data = await asyncio.to_thread(service.review.picture, id)
+        answer, rows = await service.candidates(id, data)
         return CandidateList(
             calibrated=answer.calibrated,
             candidates=[
@@ -151,7 +151,7 @@ def router() -> APIRouter:
 
 
 def _jpeg(service: Service, id_: str, side: int) -> Response:
-    _, data = service.review.get(id_)
+    data = service.review.picture(id_)
     small = make_thumbnail(decode(data, at_least=side).image, side)
     return Response(small, media_type="image/jpeg")
 

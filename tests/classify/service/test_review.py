@@ -212,6 +212,7 @@ def test_review__what_left_is_brought_back_in_its_place(doubting: Running) -> No
         doubting.service.review.keep(data, query=name, reason="unsure", answers={})
     ids = [item["id"] for item in kept(doubting)]
     doubting.http.delete(f"/v1/review/{ids[1]}")
+    assert doubting.http.get(f"/v1/review/{ids[1]}/image").status_code == 200
     (added,) = doubting.http.post(f"/v1/review/{ids[2]}", json={"label": "ruby"}).json()["outcomes"]
     doubting.http.delete(f"/v1/references/{added['id']}")
     for id_ in ids[1:]:

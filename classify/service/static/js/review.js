@@ -33,7 +33,7 @@ export async function showReview(root, { signal }) {
   root.append(heading, el("p.lead.review-lead", "Queries in doubt. Add one under a class or a label of your own, or select several to label them together."),
     stage.node, tools, list, more, empty);
   list.addEventListener("change", update);
-  list.addEventListener("click", ({ target }) => { if (target.closest(".open")) lookAt(items.get(target.closest("li").dataset.id)); });
+  list.addEventListener("click", ({ target }) => { if (target.closest(".open")) bringUp(items.get(target.closest("li").dataset.id)); });
   show(queue.items);
   lookAt(queue.items[0] ?? null);
 
@@ -71,7 +71,11 @@ export async function showReview(root, { signal }) {
     const rows = [...list.children];
     const next = rows[rows.findIndex((row) => row.dataset.id === current?.id) + by];
     if (!next) return;
-    lookAt(items.get(next.dataset.id));
+    bringUp(items.get(next.dataset.id));
+  }
+
+  function bringUp(item) {
+    lookAt(item);
     stage.node.scrollIntoView({ block: "nearest" });
   }
 
@@ -162,7 +166,7 @@ export async function showReview(root, { signal }) {
     if (!conflicts.length) return;
     // One stands on the stage already.
     say(`${plural(conflicts.length, "query is", "queries are")} in the gallery under another label: choose`, conflicts.length > 1 ? "info" : "heard");
-    lookAt(conflicts[0].item);
+    bringUp(conflicts[0].item);
     focusOn($("[data-choice] button", stage.node));
   }
 
