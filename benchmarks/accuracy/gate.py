@@ -40,7 +40,7 @@ from head.data.training_set import TrainingSet
 from head.fit.features import FeatureMap
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions
-from head.versions.champion import Comparison, judge
+from head.versions.champion import TOLERANCE, Comparison, judge
 from head.versions.head import Head
 from holotype.heads import HeadRecord
 from holotype.references import Codes, Vectors
@@ -222,12 +222,14 @@ def _row(found: Sequence[dict[str, Any]]) -> dict[str, str]:
     held = sum(verdict["worse"] for verdict in found)
     low, high = interval(held, len(found))
     true = 100 * np.array([verdict["true_difference"] for verdict in found])
+    within = [v["worse"] for v in found if v["true_difference"] > -TOLERANCE]
     errors = [verdict["standard_error"] for verdict in found if verdict["standard_error"]]
     return {
         "true difference, points": f"{true.mean():+.2f}",
         "standard error of a comparison": f"{100 * float(np.mean(errors)):.2f}",
         "held": f"{held} of {len(found)}",
         "95 % interval": f"{100 * low:.1f} to {100 * high:.1f} %",
+        "held of those within the tolerance": f"{sum(within)} of {len(within)}",
     }
 
 
