@@ -40,32 +40,36 @@ def fit_temperature(logits: npt.NDArray[np.floating], codes: Codes) -> float:
     One wrong answer is added to the M, spread over all of them. The loss is convex in
     1 / temperature, so its slope there has one zero, which is bisected.
     """
+    own = np.take_along_axis(logits, codes[:, None], axis=1)
     rivals = logits.copy()
     np.put_along_axis(rivals, codes[:, None], -np.inf, axis=1)
-    rivalled = np.isfinite(rivals.max(axis=1))
-    seen = _ahead(logits, codes)
-    wrong = _ahead(logits[rivalled], rivals[rivalled].argmax(axis=1))
+    nearest = rivals.max(axis=1, keepdims=True)
+    rivalled = np.isfinite(nearest[:, 0])
+    ahead = np.maximum(logits - own, FAR_BEHIND, dtype=np.float32)
+    # The wrong answer is the nearest rival: the same probabilities, and another label's lead.
+    lead = float(np.mean((own - nearest)[rivalled], dtype=np.float64)) if rivalled.any() else 0.0
     low, high = LOG_RANGE
     while high - low > PRECISION:
         middle = (low + high) / 2
-        steepness = float(np.exp(-middle))
-        slope = _slopes(seen, steepness).mean()
-        if len(wrong):
-            slope += _slopes(wrong, steepness).mean() / len(codes)
+        slopes = _slopes(ahead, np.exp(-middle))
+        slope = slopes.mean()
+        if rivalled.any():
+            slope += (slopes[rivalled].mean() + lead) / len(codes)
         low, high = (middle, high) if slope > 0 else (low, middle)
     return float(np.exp((low + high) / 2))
 
 
-def _ahead(logits: npt.NDArray[np.floating], codes: Codes) -> Floats:
-    """(M, C) how far each label is ahead of the true one; finite."""
-    own = np.take_along_axis(logits, codes[:, None], axis=1)
-    return np.maximum((logits - own).astype(np.float64), FAR_BEHIND)
+def _slopes(ahead: npt.NDArray[np.float32], steepness: float) -> Floats:
+    """(M,) of the log losses in 1 / temperature: what the probabilities expect to be ahead.
 
-
-def _slopes(ahead: Floats, steepness: float) -> Floats:
-    """(M,) of the log losses in 1 / temperature: what the probabilities expect to be ahead."""
-    probabilities = softmax(ahead * steepness)
-    slopes: Floats = np.einsum("mc,mc->m", probabilities, ahead)
+    Args:
+        ahead: (M, C) how far each label is ahead of the true one; finite.
+        steepness: 1 / temperature.
+    """
+    scaled = ahead * np.float32(steepness)
+    scaled -= scaled.max(axis=1, keepdims=True)
+    np.exp(scaled, out=scaled)
+    slopes: Floats = np.einsum("mc,mc->m", scaled, ahead) / scaled.sum(axis=1, dtype=np.float64)
     return slopes
 
 
