@@ -1,4 +1,4 @@
-# One image for the three processes: classify serve, ingest watch and the retrain job.
+# One image for all commands: classify serve, ingest watch, the retrain job and curate.
 #
 #   docker build -t holotype .
 #
@@ -47,6 +47,7 @@ COPY holotype ./holotype
 COPY ingest ./ingest
 COPY classify ./classify
 COPY head ./head
+COPY curate ./curate
 # hadolint ignore=DL3013
 RUN python -m pip install -c constraints.txt ".${EXTRAS}" \
     && useradd --create-home --uid 10001 holotype \

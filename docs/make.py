@@ -45,7 +45,7 @@ SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
 
 _MODULES = {"retrain": "head"}
-_PACKAGES = ("holotype", "ingest", "classify", "head")
+_PACKAGES = ("holotype", "ingest", "classify", "head", "curate")
 _MARK = "<!-- modules: written by docs/make.py -->"
 
 

@@ -20,7 +20,7 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.gallery_encoder import Load, export_for, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
-from holotype.references import EVERYTHING, Where
+from holotype.references import EVERYTHING, VectorBatch, Where
 from holotype.store.factory import open_store
 from holotype.store.port import Page
 
@@ -36,9 +36,14 @@ class AnyStore(Protocol):
 
     @property
     def gallery(self) -> str: ...  # noqa: D102  as in VectorStore
+    @property
+    def fingerprint(self) -> Fingerprint: ...  # noqa: D102
     def existing(self, ids: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]: ...  # noqa: D102
     def count(self, *, where: Where = EVERYTHING) -> int: ...  # noqa: D102
+    def export(  # noqa: D102
+        self, *, where: Where = EVERYTHING, changed_until: int | None = None
+    ) -> Iterator[VectorBatch]: ...
     def list_references(  # noqa: D102
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
     ) -> Page: ...

@@ -18,7 +18,7 @@ from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
-from holotype.store.port import Damage, Page, Verification
+from holotype.store.port import WHENEVER, Damage, Page, Verification
 from holotype.transport import ANSWER_S, PATIENCE_S, Transport, file_of, not_a_service
 from holotype.uploads import BYTES_PER_NUMBER, json_requests
 
@@ -233,14 +233,14 @@ class ServiceClient:
             for block in response.iter_bytes():
                 file.write(block)
 
-    def export_vectors(
-        self, *, where: Where = EVERYTHING, moment: bool = True
+    def export(
+        self, *, where: Where = EVERYTHING, changed_until: int | None = None
     ) -> Iterator[VectorBatch]:
-        """`GET /v1/export`: all vectors with their labels, a batch at a time, in id order.
+        """See `VectorStore.export`: all of one moment, or each as it is when it is read.
 
         Args:
             where: only references that match.
-            moment: all of one moment; else each as it is when it is read.
+            changed_until: `holotype.store.port.WHENEVER`, or None for one moment.
 
         Raises:
             UsageError: the filter names a key that no reference carries.
@@ -248,7 +248,9 @@ class ServiceClient:
         """
         from holotype.arrow import read_stream
 
-        params = {"where": where.expressions(), "moment": moment}
+        if changed_until not in (None, WHENEVER):
+            raise ValueError("a service exports one moment, or whenever it reads")
+        params = {"where": where.expressions(), "moment": changed_until is None}
         with self._transport.stream("GET", "/v1/export", params=params) as response:
             try:
                 yield from read_stream(file_of(response))
@@ -259,7 +261,7 @@ class ServiceClient:
         """`GET /v1/export` with everything that a reference is, thumbnails too.
 
         Raises:
-            UsageError, StoreMoved: as for `export_vectors`.
+            UsageError, StoreMoved: as for `export`.
         """
         from holotype.arrow import read_whole_stream
 

@@ -6,6 +6,7 @@ Shapes: N references, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holotype.arrow import record_batch
-from holotype.errors import OutputError, UsageError
-from holotype.references import VectorBatch, Vectors
+from holotype.errors import OutputError, StoreMoved, UsageError
+from holotype.references import EVERYTHING, VectorBatch, Vectors, Where
+from holotype.store.port import WHENEVER
 
 if TYPE_CHECKING:
     import pandas
+
+    from holotype.access import AnyStore
+
+EXPORTS = 3
+"""How often an export starts again when references come or go under it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +41,19 @@ class References:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @classmethod
+    def read(cls, gallery: AnyStore, *, where: Where = EVERYTHING) -> References:
+        """All that match, of one moment where others let it be.
+
+        Raises:
+            UnknownFilterKey: the filter names a key that no reference carries.
+        """
+        dimension = gallery.fingerprint.dimension
+        for _ in range(EXPORTS - 1):
+            with suppress(StoreMoved):
+                return cls.of(gallery.export(where=where), dimension)
+        return cls.of(gallery.export(where=where, changed_until=WHENEVER), dimension)
 
     @classmethod
     def of(cls, batches: Iterable[VectorBatch], dimension: int) -> References:

@@ -1,6 +1,6 @@
 """The front door: a gallery from Python, in the words of the commands.
 
-The one module of this package that imports the three processes (`ingest`, `classify`, `head`):
+The one module of this package that imports other rooms (`ingest`, `classify`, `head`):
 it puts their functions, which the command lines and the service use, behind one object.
 `holotype.open` leads here; importing `holotype` does not.
 
@@ -28,7 +28,7 @@ from head.options import RetrainOptions, RetrainResult
 from head.steps import each_step
 from holotype.access import Access
 from holotype.columns import References
-from holotype.errors import GalleryMissing, StoreMoved, UsageError
+from holotype.errors import GalleryMissing, UsageError
 from holotype.intake.manifest import Manifest
 from holotype.intake.sources import source_of
 from holotype.intake.tables import is_table
@@ -37,7 +37,6 @@ from holotype.intake.words import clean_label, clean_meta
 from holotype.outcomes import OnConflict, Outcomes
 from holotype.references import Where
 from holotype.settings import GivenSettings, Settings, one_of
-from holotype.store.port import WHENEVER
 from ingest.adding import add
 from ingest.known_files.cache import open_hashes
 from ingest.opening import backend_of, hash_file, worker_count
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
     Filter = Where | str | Sequence[str]
 
 _log = logging.getLogger(__name__)
-
-EXPORTS = 3
-"""How often an export starts again when references come or go under it."""
 
 
 def open(  # noqa: A001  holotype.open
@@ -257,17 +253,7 @@ class Gallery:
         Raises:
             UnknownFilterKey: the filter names a key that no reference carries.
         """
-        where, dimension = self._where(where), self.fingerprint.dimension
-        service = self._access.service
-        if service is not None:
-            with suppress(StoreMoved):
-                return References.of(service.export_vectors(where=where), dimension)
-            return References.of(service.export_vectors(where=where, moment=False), dimension)
-        store = self._access.store
-        for _ in range(EXPORTS - 1):
-            with suppress(StoreMoved):
-                return References.of(store.export(where=where), dimension)
-        return References.of(store.export(where=where, changed_until=WHENEVER), dimension)
+        return References.read(self._access.gallery, where=self._where(where))
 
     # -- answers --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OURS = ("holotype", "ingest", "classify", "head")
+OURS = ("holotype", "ingest", "classify", "head", "curate")
 HERE = {*OURS, "tests", "demo", "benchmarks"}
 STATIC = "classify/service/static"
 NAMED_OTHERWISE = {"faiss": "faiss-cpu"}

@@ -55,11 +55,11 @@ def test_export__through_the_client(service: Running) -> None:
     file = {"images": ("a.png", picture("red", 950))}
     service.http.post("/v1/references", data=form, files=file)
     with service.client() as client:
-        assert whole(client.export_vectors()) == whole(store.export())
-        assert "specimen 1" in whole(client.export_vectors())[2]
-        assert whole(client.export_vectors(where=Where.parse(["label=none"])))[0] == []
+        assert whole(client.export()) == whole(store.export())
+        assert "specimen 1" in whole(client.export())[2]
+        assert whole(client.export(where=Where.parse(["label=none"])))[0] == []
         with pytest.raises(UsageError, match="unknown filter key"):
-            next(client.export_vectors(where=Where.parse(["lens=1"])))
+            next(client.export(where=Where.parse(["lens=1"])))
 
 
 def test_export__looking_is_enough(serve_shared: Serve) -> None:
@@ -91,9 +91,9 @@ def test_export__references_that_come_meanwhile(
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert refused.json()["type"] == "urn:holotype:problem:store-moved"
     with service.client() as client:
-        assert len(whole(client.export_vectors())[0]) == 18
+        assert len(whole(client.export())[0]) == 18
         assert len(times) == 4
-        assert len(whole(client.export_vectors(moment=False))[0]) == 18
+        assert len(whole(client.export(changed_until=WHENEVER))[0]) == 18
     assert times[:4] == [None] * 4
     assert times[4:] == [WHENEVER]
 
@@ -109,11 +109,11 @@ def test_export__that_breaks_off(service: Running, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(downloads, "_blocks", broken)
     with service.client() as client, pytest.raises(ServiceError, match="does not answer"):
-        list(client.export_vectors())
+        list(client.export())
 
 
 def test_export__no_file_is_left(own_store: VectorStore, serve: Serve, tmp_path: Path) -> None:
     """What it was copied to is gone when it was sent."""
     with serve(own_store, home=tmp_path).client() as client:
-        list(client.export_vectors())
+        list(client.export())
     assert not [*tmp_path.glob("tmp*")]

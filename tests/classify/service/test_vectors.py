@@ -405,7 +405,7 @@ def test_pictures__everything_else_works(own_genes: Running) -> None:
         assert client.fingerprint == SPACE
         assert client.relabel("wasp", where=Where.parse(["group=g0"])) == 3
         assert client.counts()["wasp"] == 3
-        assert sum(map(len, client.export_vectors())) == 18
+        assert sum(map(len, client.export())) == 18
     first = http.get("/v1/references", params={"limit": 1}).json()["references"][0]
     assert http.get(f"/v1/references/{first['id']}/thumbnail").status_code == 404
     assert http.delete(f"/v1/references/{first['id']}").status_code == 204
