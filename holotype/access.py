@@ -197,7 +197,8 @@ class Access:
     def encoder(self) -> Encoder:
         """The gallery's encoder, loaded when it is first asked for.
 
-        Of a gallery that is yet to be made it is the encoder of the settings.
+        Of a gallery that is yet to be made it is the encoder of the settings; of a service's, one
+        that makes the same vectors here.
 
         Raises:
             UsageError: the gallery holds vectors that come from elsewhere.
@@ -206,8 +207,11 @@ class Access:
         """
         with self._loading:
             if self._encoder is None:
+                settings = self.settings
+                if self.service is not None:
+                    settings = settings.model_copy(update={"gallery": self.service.gallery})
                 self._encoder = load_for(
-                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                    settings, self._stored_fingerprint(), self._load or load_encoder
                 )
             return self._encoder
 
@@ -236,7 +240,7 @@ class Access:
 
     def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            return self.store.fingerprint
+            return self.fingerprint
         except GalleryMissing:
             return None
 

@@ -338,6 +338,43 @@ class ServiceClient:
             outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
         return outcomes
 
+    # -- queries in doubt -----------------------------------------------------------
+
+    def kept_queries(self) -> Iterator[dict[str, Any]]:
+        """`GET /v1/review`: id (hex sha256), query, reason, answers, ..., the newest first."""
+        after = None
+        while True:
+            params = {"limit": PAGE} | ({} if after is None else {"after": after})
+            page = self._json("GET", "/v1/review", params=params)
+            yield from page["items"]
+            after = page.get("next_after")
+            if after is None:
+                return
+
+    def kept_image(self, id_: str) -> bytes:
+        """`GET /v1/review/{id}/image`: a large JPEG of a kept query.
+
+        Raises:
+            NotFound: it is not kept, or no longer.
+        """
+        with self._transport.stream("GET", f"/v1/review/{quote(id_, safe='')}/image") as response:
+            return response.read()
+
+    def add_kept(
+        self, ids: Sequence[str], label: str, *, group: str | None, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """`POST /v1/review`: kept queries become references and leave, an outcome each.
+
+        Raises:
+            NotFound: one is not kept, or no longer; none of its request was added.
+        """
+        outcomes: list[FileOutcome] = []
+        for start in range(0, len(ids), self.limits.images):
+            some = list(ids[start : start + self.limits.images])
+            body = {"ids": some, "label": label, "group": group, "on_conflict": on_conflict.value}
+            outcomes += _outcomes(self._json("POST", "/v1/review", json=body))
+        return outcomes
+
     # -- inside ---------------------------------------------------------------------
 
     def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
