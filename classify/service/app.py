@@ -20,6 +20,7 @@ from classify.service.page import serve_page
 from classify.service.routes import (
     classes,
     classify,
+    curate,
     heads,
     health,
     maintenance,
@@ -70,6 +71,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        curate.router(),
         maintenance.router(),
         health.router(),
     ):
