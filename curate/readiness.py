@@ -132,9 +132,7 @@ def readiness(view: GalleryView, outs: OutOfFold) -> list[ClassReadiness]:
             f"there is one class only ({view.training.labels[0]!r}), and nothing that it could be "
             "taken for: add references of a second one with `ingest add`"
         )
-    groups = join_near_duplicates(
-        view.training.vectors, view.training.codes, view.training.groups
-    )
+    groups = join_near_duplicates(view.training.vectors, view.training.codes, view.training.groups)
     training = replace(view.training, groups=groups)
     exponent = shared_exponent(nested_errors(training)) if len(outs.rows) else 0.0
     answers = _answers(training, outs)
@@ -169,8 +167,7 @@ def needed(error: float, groups: int, exponent: float) -> int:
     """
     more = np.arange(MOST_NEEDED + 1)
     errors, after = (
-        error_at(np.float64(error), exponent, (groups + some) / groups)
-        for some in (more, more + STEP)
+        error_at(error, exponent, (groups + some) / groups) for some in (more, more + STEP)
     )
     worth = np.flatnonzero(errors - after >= WORTH)
     # The ten that begin at the last of these places are worth it, the next are not.
@@ -187,9 +184,7 @@ def _answers(training: TrainingSet, outs: OutOfFold) -> Floats:
     return counts
 
 
-def _readiness(
-    training: TrainingSet, answers: Floats, c: int, exponent: float
-) -> ClassReadiness:
+def _readiness(training: TrainingSet, answers: Floats, c: int, exponent: float) -> ClassReadiness:
     own = training.codes == c
     groups = len(np.unique(training.groups[own]))
     asked, right = answers[c].sum(), answers[c, c]
