@@ -29,6 +29,9 @@ def classes(
         Literal["recall", "size", "needs"],
         typer.Option(help="Weakest first, smallest first, or who needs most first."),
     ] = "recall",
+    more: Annotated[
+        int, typer.Option(min=1, help="So many more references: what they would give is told.")
+    ] = 10,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
     ] = None,
@@ -39,7 +42,7 @@ def classes(
     """How ready each class is: its recall, what it is taken for, and what more would give."""
     from curate.classes_command import run_classes
 
-    run_classes(settings, order=sort, csv=csv, as_json=as_json)
+    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
 def main() -> None:
