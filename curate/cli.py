@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -54,6 +54,30 @@ def draw_map(
         parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
     )
     run_map(settings, options)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def classes(
+    settings: Settings,
+    sort: Annotated[
+        Literal["recall", "size", "needs"],
+        typer.Option(help="Weakest first, smallest first, or who needs most first."),
+    ] = "recall",
+    more: Annotated[
+        int, typer.Option(min=1, help="So many more references: what they would give is told.")
+    ] = 10,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Lines of JSON on standard output, one a class.")
+    ] = False,
+) -> None:
+    """How ready each class is: its recall, what it is taken for, and what more would give."""
+    from curate.classes_command import run_classes
+
+    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ COMMANDS = (
     ("classify", "bundle"),
     ("classify", "serve"),
     ("curate", "map"),
+    ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),
