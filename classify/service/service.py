@@ -19,11 +19,11 @@ from classify.service.originals import Originals
 from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
 from classify.service.review_gallery import OPTIONS, ReviewedElsewhere, nearest_of_each
-from classify.service.review_queue import ReviewQueue
 from classify.service.review_selection import ReviewSelection
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
+from holotype.review_queue import ReviewQueue
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
