@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -86,6 +86,65 @@ def _each(given: list[str] | None) -> list[str]:
 def _exit(code: int) -> None:
     if code:
         sys.exit(code)
+
+
+@app.command("map")
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def draw_map(
+    settings: Settings,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write id, x, y, label, group, error, novelty and the ids of the nearest.",
+        ),
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="With --parquet or --json: nearest of each.")
+    ] = 10,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Lay it out even where a map is kept.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the layout.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The map as one object on standard output.")
+    ] = False,
+) -> None:
+    """Lay the gallery out in two dimensions, so that what looks alike lies together.
+
+    The map is kept: references that come later are put beside their nearest, and it is laid out
+    anew when they are more than a fifth. The service's page shows it, under Curate, Map.
+    """
+    from curate.map_command import MapOptions, run_map
+
+    options = MapOptions(
+        parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
+    )
+    run_map(settings, options)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def classes(
+    settings: Settings,
+    sort: Annotated[
+        Literal["recall", "size", "needs"],
+        typer.Option(help="Weakest first, smallest first, or who needs most first."),
+    ] = "recall",
+    more: Annotated[
+        int, typer.Option(min=1, help="So many more references: what they would give is told.")
+    ] = 10,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Lines of JSON on standard output, one a class.")
+    ] = False,
+) -> None:
+    """How ready each class is: its recall, what it is taken for, and what more would give."""
+    from curate.classes_command import run_classes
+
+    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
+    ("curate", "map"),
+    ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),

@@ -50,8 +50,8 @@ def test_commands_page__has_every_command() -> None:
     apps = {
         "ingest": ingest.cli.app,
         "classify": classify.cli.app,
-        "retrain": head.cli.app,
         "curate": curate.cli.app,
+        "retrain": head.cli.app,
     }
     found = {
         (program, name)
@@ -90,7 +90,6 @@ def test_documents__name_options_that_exist() -> None:
     import typer.main
 
     import classify.cli
-    import curate.cli
     import head.cli
     import ingest.cli
 
@@ -98,7 +97,6 @@ def test_documents__name_options_that_exist() -> None:
         "ingest": typer.main.get_command(ingest.cli.app),
         "classify": typer.main.get_command(classify.cli.app),
         "retrain": typer.main.get_command(head.cli.app),
-        "curate": typer.main.get_command(curate.cli.app),
     }
     seen = 0
     for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
@@ -118,11 +116,11 @@ def _command_lines(page: str) -> list[str]:
     """Lines of fenced blocks that are a command of ours, without what follows it."""
     blocks = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     lines = [
-        re.split(r"  +#|&&|\||>", line)[0].strip().removeprefix("$ ")
+        re.split(r"  +#|&&|\||>", line)[0].strip()
         for block in blocks
         for line in block.splitlines()
     ]
-    return [line for line in lines if re.match(r"(ingest|classify|retrain|curate)( |$)", line)]
+    return [line for line in lines if re.match(r"(ingest|classify|retrain)( |$)", line)]
 
 
 def test_architecture__has_a_line_for_every_module() -> None:
@@ -141,9 +139,7 @@ def test_architecture__opens_with_ways_whose_stops_exist() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(
-    "module", ["ingest.cli", "classify.cli", "head.cli", "curate.cli", "holotype"]
-)
+@pytest.mark.parametrize("module", ["ingest.cli", "classify.cli", "head.cli", "holotype"])
 def test_imports__commands_load_nothing_heavy(module: str) -> None:
     """`--help` pays for none of the heavy libraries."""
     code = (
