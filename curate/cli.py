@@ -21,6 +21,41 @@ def curate(_version: console.Version = False) -> None:
     """Find what is wrong with a gallery, and what to do next. Nothing is read or embedded again."""
 
 
+@app.command("map")
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def draw_map(
+    settings: Settings,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write id, x, y, label, group, error, novelty and the ids of the nearest.",
+        ),
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="With --parquet or --json: nearest of each.")
+    ] = 10,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Lay it out even where a map is kept.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the layout.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The map as one object on standard output.")
+    ] = False,
+) -> None:
+    """Lay the gallery out in two dimensions, so that what looks alike lies together.
+
+    The map is kept: references that come later are put beside their nearest, and it is laid out
+    anew when they are more than a fifth. The service's page shows it, under Curate, Map.
+    """
+    from curate.map_command import MapOptions, run_map
+
+    options = MapOptions(
+        parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
+    )
+    run_map(settings, options)
+
+
 @app.command()
 @takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def classes(
