@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from curate import duplicates
 from curate.map.told import map_of
 from curate.out_of_fold import out_of_fold
 from curate.readiness import readiness
@@ -24,6 +25,7 @@ def _classes(view: GalleryView, _options: Mapping[str, Any], tell: Tell) -> dict
 
 WORK: Final[dict[str, Work]] = {
     "classes": _classes,
+    "duplicates": duplicates.work,
     "map": map_of,
 }
 """By the name of its command."""

@@ -42,6 +42,7 @@ COMMANDS = (
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
