@@ -35,12 +35,14 @@ COMMANDS = (
     ("classify", "bundle"),
     ("classify", "serve"),
     ("curate", "map"),
+    ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""

@@ -44,7 +44,8 @@ class Curated:
 
     progress: JobProgress
     result: Mapping[str, Any] | None
-    """The last that was found with these options; None before any was."""
+    """The last that was found with these options, without what was decided since; None before
+    any was."""
     current: bool
     """Whether it is of the gallery as it is now."""
 
@@ -68,7 +69,8 @@ class Curation:
             found = self._found.get(kind)
         if found is None or found.options != options:
             return Curated(progress, None, current=False)
-        return Curated(progress, found.result, current=found.state == state)
+        result = undecided(self._store, found.result) if kind == "suspects" else found.result
+        return Curated(progress, result, current=found.state == state)
 
     def start(self, kind: str, options: Mapping[str, Any]) -> Curated:
         """Look anew, unless what is known is of the gallery as it is, or somebody looks already."""
@@ -97,3 +99,30 @@ class Curation:
     def _require_service(self) -> None:
         if self._stopped.is_set():
             raise StoreError("the service ended before the work was done: nothing was changed")
+
+
+def undecided(store: VectorStore, suspects: Mapping[str, Any]) -> dict[str, Any]:
+    """The suspects that still carry the doubted label, and that nobody chose to keep.
+
+    Args:
+        store: the gallery as it is.
+        suspects: `curate.suspects.Suspects.to_dict`, perhaps of an earlier state of it.
+    """
+    ids = [member["id"] for cohort in suspects["cohorts"] for member in cohort["members"]]
+    now = {reference.id: reference for reference in store.get(ids)}
+
+    def is_open(member: Mapping[str, Any]) -> bool:
+        reference = now.get(member["id"])
+        return (
+            reference is not None
+            and reference.label == member["label"]
+            and reference.dismissed != member["mark"]
+        )
+
+    cohorts = []
+    for cohort in suspects["cohorts"]:
+        members = [member for member in cohort["members"] if is_open(member)]
+        if members:
+            expected = sum(member["p_wrong"] for member in members)
+            cohorts.append({**cohort, "members": members, "expected": expected})
+    return {**suspects, "cohorts": cohorts}

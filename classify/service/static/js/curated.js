@@ -7,7 +7,7 @@ const POLL_MS = 700;
 
 /**
  * What was found of one kind, looked for first where nobody has yet. `show(result)` is called with it, now and whenever
- * somebody had it looked for again. Returns the line that says how far the job is and how old the result is.
+ * somebody had it looked for again. Resolves to the line that says how far the job is and how old the result is.
  */
 export async function curated(kind, show, { signal }) {
   const words = el("span");
