@@ -19,7 +19,7 @@ export async function show(root, visit) {
   const card = hoverCard(signal);
   const plot = scatter({ name: "Map of the gallery. Plus and minus zoom, arrows move, 0 shows all. The legend selects by name, without a pointer.",
     pointed, picked, lassoed: (rows) => select(rows.filter((i) => i < state.map.ids.length), "inside the line"), signal });
-  const colour = el("select", { onchange: recolour });
+  const colour = el("select", { onchange: () => recolour().then(() => showChosen({ keep: true })) });
   const legend = el("div.legend-of-map");
   const count = el("p.count", { "aria-live": "polite" });
   const tools = [["move", "Move"], ["lasso", "Lasso"]].map(([tool, words]) =>
@@ -66,7 +66,7 @@ export async function show(root, visit) {
     const scale = await attempt(() => scaleOf(map, by));
     if (!scale || signal.aborted) return;
     state.scale = scale;
-    legend.replaceChildren(el("h3", scale.title), scale.legend({
+    legend.replaceChildren(el("h2", scale.title), scale.legend({
       stress: (rows) => { state.stressed = rows && new Set(rows); paint(); },
       select: (rows, name) => select(rows.filter((i) => !state.gone.has(i)), name),
     }));

@@ -14,7 +14,7 @@ const PAGE = 60; // pictures shown at a time
  * told what somebody did.
  */
 export function mapSelection({ relabelled, removed, cleared }) {
-  const heading = el("h3", { "aria-live": "polite" });
+  const heading = el("h2", { "aria-live": "polite" });
   const grid = el("ul.references", { "aria-label": "Selected on the map", onchange: showMarked });
   const more = el("button", { type: "button", onclick: () => { const first = grid.children.length; load(); focusOn(grid.children[first]?.querySelector("input")); } }, "Show more");
   const all = el("button.quiet", { type: "button", onclick: () => markAll(true) }, "Select all of them");

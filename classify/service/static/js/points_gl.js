@@ -34,7 +34,8 @@ void main() {
   float d = reach(2.0 * gl_PointCoord - 1.0);
   if (d > 1.0) discard;
   vec3 colour = mix(ink.rgb, edge, 0.4 * smoothstep(0.65, 0.9, d));
-  result = vec4(colour * ink.a, ink.a);
+  float alpha = ink.a * (1.0 - smoothstep(0.88, 1.0, d));
+  result = vec4(colour * alpha, alpha);
 }`;
 
 /**
