@@ -130,6 +130,7 @@ export const api = {
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
   curated: (kind) => call("GET", `v1/curate/${kind}`),
   curate: (kind) => call("POST", `v1/curate/${kind}`),
+  map: (meta) => call("GET", `v1/curate/map${query([["meta", meta]])}`),
   heads: () => call("GET", "v1/heads"),
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
