@@ -11,7 +11,7 @@ from rich.table import Table
 
 from curate.csv_file import check_csv, write_csv
 from curate.out_of_fold import out_of_fold
-from curate.readiness import STEP, ClassReadiness, Verdict, readiness
+from curate.readiness import ClassReadiness, Verdict, readiness
 from curate.view import read_gallery
 from head.report_tables import NOT_MEASURED
 from holotype import console
@@ -30,7 +30,7 @@ _ORDERS: Final[dict[Order, Callable[[ClassReadiness], Any]]] = {
 
 COLUMNS = (
     "label", "references", "groups", "scored", "recall", "low", "high",
-    "confused_with", "confused", "gain", "verdict", "needs", "says",
+    "confused_with", "confused", "more", "gain", "verdict", "needs", "says",
 )  # fmt: skip
 
 _COUNTED = {
@@ -41,7 +41,9 @@ _COUNTED = {
 }
 
 
-def run_classes(settings: Settings, *, order: Order, csv: Path | None, as_json: bool) -> None:
+def run_classes(
+    settings: Settings, *, order: Order, more: int, csv: Path | None, as_json: bool
+) -> None:
     """`curate classes`.
 
     Raises:
@@ -52,7 +54,7 @@ def run_classes(settings: Settings, *, order: Order, csv: Path | None, as_json: 
     check_csv(csv)
     with open_gallery(settings, command="curate classes") as gallery:
         view = read_gallery(gallery)
-    found = sorted(readiness(view, out_of_fold(view.training)), key=_ORDERS[order])
+    found = sorted(readiness(view, out_of_fold(view.training), more=more), key=_ORDERS[order])
     if csv is not None:
         write_csv(csv, COLUMNS, [_row(one) for one in found])
     if as_json:
@@ -77,7 +79,7 @@ def _table(found: Sequence[ClassReadiness]) -> Table:
     table.add_column("recall", justify="right", no_wrap=True)
     table.add_column("95 %", no_wrap=True)
     table.add_column("taken for", overflow="fold")
-    table.add_column(f"{STEP} more", justify="right", no_wrap=True)
+    table.add_column(f"{found[0].more} more", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for one in found:
         of = "" if one.groups == one.references else f" of {one.references}"

@@ -91,8 +91,9 @@ class ClassReadiness:
     """The class that it is most often taken for; None where it is taken for none."""
     confused: float = 0.0
     """Share of the scored groups that were answered as that class."""
+    more: int = STEP
     gain: float | None = None
-    """Of recall, to be expected from `STEP` more groups."""
+    """Of recall, to be expected from so many more groups."""
     verdict: Verdict = Verdict.TOO_FEW
     needs: int | None = None
     """So many more groups; above `MOST_NEEDED` it is only known that these do not suffice."""
@@ -114,15 +115,16 @@ class ClassReadiness:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return asdict(self) | {"says": self.says, "step": STEP}
+        return asdict(self) | {"says": self.says}
 
 
-def readiness(view: GalleryView, outs: OutOfFold) -> list[ClassReadiness]:
+def readiness(view: GalleryView, outs: OutOfFold, *, more: int = STEP) -> list[ClassReadiness]:
     """Of every class, in the order of labels.
 
     Args:
         view: of the gallery.
         outs: out-of-fold answers about it; it may have no rows.
+        more: groups whose gain is told; verdicts are the same.
 
     Raises:
         TooFewReferences: there is one class only.
@@ -136,7 +138,7 @@ def readiness(view: GalleryView, outs: OutOfFold) -> list[ClassReadiness]:
     training = replace(view.training, groups=groups)
     exponent = shared_exponent(nested_errors(training)) if len(outs.rows) else 0.0
     answers = _answers(training, outs)
-    return [_readiness(training, answers, c, exponent) for c in range(len(answers))]
+    return [_readiness(training, answers, c, exponent, more=more) for c in range(len(answers))]
 
 
 def jeffreys(right: float, total: float) -> tuple[float, float]:
@@ -184,7 +186,9 @@ def _answers(training: TrainingSet, outs: OutOfFold) -> Floats:
     return counts
 
 
-def _readiness(training: TrainingSet, answers: Floats, c: int, exponent: float) -> ClassReadiness:
+def _readiness(
+    training: TrainingSet, answers: Floats, c: int, exponent: float, *, more: int
+) -> ClassReadiness:
     own = training.codes == c
     groups = len(np.unique(training.groups[own]))
     asked, right = answers[c].sum(), answers[c, c]
@@ -195,13 +199,14 @@ def _readiness(training: TrainingSet, answers: Floats, c: int, exponent: float) 
         references=int(own.sum()),
         groups=groups,
         scored=round(asked),
+        more=more,
     )
     if not counted.scored:
         return counted
     error = float(expected_error(asked - right, asked))
     now = float(error_at(error, exponent, 1 / LEARNED_FROM))
     needs = needed(now, groups, exponent)
-    then = float(error_at(now, exponent, (groups + STEP) / groups))
+    then = float(error_at(now, exponent, (groups + more) / groups))
     return replace(
         counted,
         recall=float(right / asked),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from curate import duplicates
+from curate.map.told import map_of
 from curate.out_of_fold import out_of_fold
 from curate.readiness import readiness
 from curate.view import GalleryView
@@ -21,5 +23,9 @@ def _classes(view: GalleryView, _options: Mapping[str, Any], tell: Tell) -> dict
     return {"classes": [one.to_dict() for one in readiness(view, outs)]}
 
 
-WORK: Final[dict[str, Work]] = {"classes": _classes}
+WORK: Final[dict[str, Work]] = {
+    "classes": _classes,
+    "duplicates": duplicates.work,
+    "map": map_of,
+}
 """By the name of its command."""

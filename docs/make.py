@@ -34,6 +34,7 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
+    ("curate", "map"),
     ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
@@ -41,6 +42,7 @@ COMMANDS = (
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""

@@ -18,7 +18,7 @@ from holotype.errors import StoreError
 if TYPE_CHECKING:
     from holotype.store.port import GalleryState, VectorStore
 
-KINDS = ("suspects", "duplicates", "classes")
+KINDS = ("suspects", "duplicates", "classes", "map")
 
 
 class Curate(Protocol):

@@ -17,25 +17,28 @@ Kind = Literal["suspects", "duplicates", "classes"]
 def router() -> APIRouter:
     """The routes. Who may read may look: nothing is changed."""
     api = APIRouter(prefix="/v1/curate", tags=["curation"], dependencies=[READ])
-    told = responses(422) | {202: {"model": CurationModel, "description": "Nothing was found yet."}}
+    documented = responses(422) | {
+        202: {"model": CurationModel, "description": "Nothing was found yet."}
+    }
 
-    @api.get("/{kind}", summary="What was found", responses=told)
+    @api.get("/{kind}", summary="What was found", responses=documented)
     def look(kind: Kind, service: ServiceDep, response: Response) -> CurationModel:
         """The last result, and whether it is of the gallery as it is now; starts nothing.
 
         202 while there is none with these options and the job runs.
         """
-        return _told(service.curation.look(kind, {}), response)
+        return told(service.curation.look(kind, {}), response)
 
-    @api.post("/{kind}", summary="Look anew", responses=told)
+    @api.post("/{kind}", summary="Look anew", responses=documented)
     def start(kind: Kind, service: ServiceDep, response: Response) -> CurationModel:
         """Starts the job and returns, unless it runs already or there is nothing new to find."""
-        return _told(service.curation.start(kind, {}), response)
+        return told(service.curation.start(kind, {}), response)
 
     return api
 
 
-def _told(curated: Curated, response: Response) -> CurationModel:
+def told(curated: Curated, response: Response) -> CurationModel:
+    """The answer: 202 while there is nothing yet, and it is worked out."""
     if curated.result is None and curated.progress.state == "running":
         response.status_code = 202
     return CurationModel.of(curated)
