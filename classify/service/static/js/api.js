@@ -110,6 +110,7 @@ export const api = {
   removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
+  inGroup: (group, after) => call("GET", `v1/references${query([["where", `group=${group}`], ["limit", 1000], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
   known: (ids) => call("POST", "v1/references/known", { json: { ids } }),
   relabel: (ids, label, action) => call("POST", "v1/references/relabel", { json: { ids, label, action } }),

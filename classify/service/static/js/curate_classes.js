@@ -47,7 +47,7 @@ export async function showClassesTab(root, visit) {
     if (one.verdict !== MERGE) return el("span.flag", one.says);
     const other = one.confused_with;
     return [el("span.flag.warn", "cannot be told apart from ", named(other)), " ",
-      el("button.link", { type: "button", onclick: () => merge(one.label, other) }, "Merge")];
+      el("button.chip", { type: "button", onclick: () => merge(one.label, other) }, "Merge")];
   }
 
   async function merge(label, into) {

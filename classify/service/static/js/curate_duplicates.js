@@ -81,9 +81,12 @@ export async function showDuplicates(root, visit) {
   const remove = (one, going) => settle(one, going, `${plural(going.length, "duplicate")} removed`,
     (ids) => api.remove(ids, newAction("remove", "duplicates")));
 
-  /** Into the group of one of them, or a new one: they are on one side of every division then. */
-  const mergeGroups = (one) => settle(one, one.members, "In one group",
-    (ids) => api.regroup(ids, one.members.find(({ group }) => group)?.group ?? `duplicates-${one.set}`, newAction("regroup", "duplicates are held together")));
+  /** Their groups become one, with all that is in them: they are on one side of every division then. */
+  const mergeGroups = (one) => settle(one, one.members, "In one group", async (ids) => {
+    const [into = `duplicates-${one.set}`, ...others] = new Set(one.members.map(({ group }) => group).filter(Boolean));
+    for (const group of others) ids.push(...await idsOf(group));
+    await api.regroup([...new Set(ids)], into, newAction("regroup", "duplicates are held together"));
+  });
 
   /** The set leaves at once, and comes back where the service does not take what was decided. */
   function settle(one, members, words, act) {
@@ -102,4 +105,15 @@ export async function showDuplicates(root, visit) {
       say(words);
     });
   }
+}
+
+async function idsOf(group) {
+  const ids = [];
+  let after = null;
+  do {
+    const page = await api.inGroup(group, after);
+    ids.push(...page.references.map(({ id }) => id));
+    after = page.next_after;
+  } while (after !== null);
+  return ids;
 }
