@@ -114,6 +114,8 @@ def test_one__is_kept_and_stays_kept(suspects: Visitor, own_store: VectorStore) 
     page.keyboard.press("ArrowRight")
     expect(shown.get_by_role("heading", level=2)).to_contain_text("blue")
     page.keyboard.press("x")
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(shown).to_contain_text("Removed: blue")
     settled(suspects)
     assert own_store.counts() == {"red": 6, "green": 6, "blue": 5}
     expect(page.get_by_text("1 decision left")).to_be_visible()

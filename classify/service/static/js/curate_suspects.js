@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { curated } from "./curated.js";
 import { newAction, oneByOne, unchanged } from "./decisions.js";
 import { el, named, percent, plural } from "./dom.js";
+import { ask } from "./forms.js";
 import { suspectStage } from "./suspect_stage.js";
 
 const SHOWN = 100; // cards of cohorts before more are asked for
@@ -76,10 +77,12 @@ export async function showSuspects(root, visit) {
   }
 
   /** Accept, keep or remove what is on the stage. The next one is there before the service has answered. */
-  function decide(what) {
+  async function decide(what) {
     const { at, member, cohorts: { [at]: cohort } } = state;
     if (!cohort) return;
     const members = member === null ? cohort.members : [cohort.members[member]];
+    if (what === "remove" && !await ask({ title: `Remove ${plural(members.length, "reference")}?`,
+      text: "It cannot be undone here; picture files are not touched.", action: "Remove", danger: true })) return;
     const decision = { what, cohort, members, at, member, action: newAction(KINDS[what], `suspect: ${cohort.label}, proposed ${cohort.proposed}`), isSettled: false };
     state.done.push(decision);
     takeOut(decision);
