@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from holotype import console
+from holotype.console import SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
+
+if TYPE_CHECKING:
+    from holotype.settings import Settings
 
 app = typer.Typer(name="curate", no_args_is_help=True, add_completion=False)
 
@@ -12,6 +19,41 @@ app = typer.Typer(name="curate", no_args_is_help=True, add_completion=False)
 @app.callback()
 def curate(_version: console.Version = False) -> None:
     """Find what is wrong with a gallery, and what to do next. Nothing is read or embedded again."""
+
+
+@app.command("map")
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def draw_map(
+    settings: Settings,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write id, x, y, label, group, error, novelty and the ids of the nearest.",
+        ),
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="With --parquet or --json: nearest of each.")
+    ] = 10,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Lay it out even where a map is kept.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the layout.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The map as one object on standard output.")
+    ] = False,
+) -> None:
+    """Lay the gallery out in two dimensions, so that what looks alike lies together.
+
+    The map is kept: references that come later are put beside their nearest, and it is laid out
+    anew when they are more than a fifth. The service's page shows it, under Curate, Map.
+    """
+    from curate.map_command import MapOptions, run_map
+
+    options = MapOptions(
+        parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
+    )
+    run_map(settings, options)
 
 
 def main() -> None:

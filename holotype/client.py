@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
+from holotype.history import Action
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER, Damage, Page, Verification
@@ -130,6 +131,15 @@ class ServiceClient:
             labels |= self._json("POST", "/v1/references/known", json={"ids": some})["labels"]
         return labels
 
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """See `VectorStore.get`."""
+        found: list[Reference] = []
+        for start in range(0, len(ids), PAGE):
+            some = list(ids[start : start + PAGE])
+            page = self._json("POST", "/v1/references/get", json={"ids": some})
+            found += [Reference(**one) for one in page["references"]]
+        return found
+
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
         """See `VectorStore.counts`; of labels only."""
         if key != "label":
@@ -157,13 +167,42 @@ class ServiceClient:
                 break
         return Page(references, after)
 
-    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def relabel(
+        self,
+        label: str,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         """See `VectorStore.relabel`."""
-        return self._change("/v1/references/relabel", ids, where, {"label": label})
+        body = {"where": where.expressions(), "label": label}
+        return self._change("relabel", body, action or Action.new("relabel"), ids=ids)
 
-    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def regroup(
+        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
+    ) -> int:
+        """See `VectorStore.regroup`."""
+        return self._change("regroup", {"group": group}, action or Action.new("regroup"), ids=ids)
+
+    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
+        """See `VectorStore.dismiss`."""
+        action, pairs, changed = action or Action.new("dismiss"), [*marks.items()], 0
+        for start in range(0, len(pairs), IDS_PER_CALL):
+            some = dict(pairs[start : start + IDS_PER_CALL])
+            changed += self._change("dismiss", {"marks": some}, action)
+        return changed
+
+    def remove(
+        self,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         """See `VectorStore.remove`."""
-        return self._change("/v1/references/remove", ids, where, {})
+        body = {"where": where.expressions()}
+        return self._change("remove", body, action or Action.new("remove"), ids=ids)
 
     # -- heads ----------------------------------------------------------------------
 
@@ -377,9 +416,21 @@ class ServiceClient:
 
     # -- inside ---------------------------------------------------------------------
 
-    def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
-        body = {"ids": list(ids), "where": where.expressions(), **more}
-        return int(self._json("POST", path, json=body)["changed"])
+    def _change(
+        self, what: str, body: Mapping[str, Any], action: Action, *, ids: Iterable[str] = ()
+    ) -> int:
+        """Change references, as many at a time as one request takes."""
+        chosen, changed = list(ids), 0
+        for start in range(0, max(1, len(chosen)), IDS_PER_CALL):
+            whole = {**body, "action": _said_of(action)}
+            if chosen:
+                whole["ids"] = chosen[start : start + IDS_PER_CALL]
+            changed += int(self._json("POST", f"/v1/references/{what}", json=whole)["changed"])
+        return changed
+
+
+def _said_of(action: Action) -> dict[str, Any]:
+    return {"id": action.id, "kind": action.kind, "who": action.who, "why": action.why}
 
 
 def _outcomes(found: Mapping[str, Any]) -> list[FileOutcome]:

@@ -30,6 +30,7 @@ from holotype.intake.kept import Kept
 from holotype.intake.vectors import checked_vectors, id_of_name, incoming_vectors, vector_record
 from holotype.intake.words import readable, text_of
 from holotype.references import meta_key
+from holotype.store.payload import DISMISSED
 
 LABELLED = ("vector", "label")
 """Columns that a file of references must have."""
@@ -98,7 +99,7 @@ class VectorFile:
         try:
             exported = self.fingerprint is not None
             kept = Kept.of(values, self._thumbnail(values)) if exported else None
-            known = OWN if exported else _OWN
+            known = (*OWN, DISMISSED) if exported else _OWN
             own = {name: value for name, value in values.items() if name not in known}
             record = vector_record(
                 vector,
