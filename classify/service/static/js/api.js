@@ -111,8 +111,11 @@ export const api = {
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
-  relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
-  remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  known: (ids) => call("POST", "v1/references/known", { json: { ids } }),
+  relabel: (ids, label, action) => call("POST", "v1/references/relabel", { json: { ids, label, action } }),
+  remove: (ids, action) => call("POST", "v1/references/remove", { json: { ids, action } }),
+  regroup: (ids, group, action) => call("POST", "v1/references/regroup", { json: { ids, group, action } }),
+  dismiss: (marks, action) => call("POST", "v1/references/dismiss", { json: { marks, action } }),
   original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),
@@ -125,6 +128,8 @@ export const api = {
   addReviewed: (ids, label, onConflict) =>
     patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
+  curated: (kind) => call("GET", `v1/curate/${kind}`),
+  curate: (kind) => call("POST", `v1/curate/${kind}`),
   heads: () => call("GET", "v1/heads"),
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),
