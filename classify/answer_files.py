@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from holotype import console
 from holotype.errors import OutputError, UsageError
 from holotype.intake.words import readable
+from holotype.spreadsheets import harmless
 
 if TYPE_CHECKING:
     from classify.answering.answers import QueryResult
@@ -43,7 +44,6 @@ label that it looks most like."""
 Row = dict[str, str | float | None]
 Show = Callable[["QueryResult"], None]
 
-_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ROWS_AT_A_TIME = 1024
 """Rows of a Parquet file that are written together."""
 
@@ -83,7 +83,7 @@ def answers_to_csv(file: Path) -> Iterator[Show]:
 
         def show(result: QueryResult) -> None:
             with _written(file):
-                writer.writerow({name: _harmless(v) for name, v in row_of(result).items()})
+                writer.writerow({name: harmless(v) for name, v in row_of(result).items()})
                 lines.flush()  # a killed run leaves whole lines
 
         yield show
@@ -146,7 +146,3 @@ def _written(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"the answers to {file}", error) from error
-
-
-def _harmless(value: str | float | None) -> str | float | None:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_ACTS) else value

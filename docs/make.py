@@ -34,12 +34,15 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
+    ("curate", "map"),
+    ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""

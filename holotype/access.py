@@ -10,7 +10,7 @@ The three command lines and the service begin here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
@@ -20,7 +20,8 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.gallery_encoder import Load, export_for, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
-from holotype.references import EVERYTHING, VectorBatch, Where
+from holotype.history import Action
+from holotype.references import EVERYTHING, Reference, VectorBatch, Where
 from holotype.store.factory import open_store
 from holotype.store.port import Page
 
@@ -39,6 +40,8 @@ class AnyStore(Protocol):
     @property
     def fingerprint(self) -> Fingerprint: ...  # noqa: D102
     def existing(self, ids: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
+    def get(self, ids: Sequence[str]) -> list[Reference]: ...  # noqa: D102
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]: ...  # noqa: D102
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]: ...  # noqa: D102
     def count(self, *, where: Where = EVERYTHING) -> int: ...  # noqa: D102
     def export(  # noqa: D102
@@ -48,9 +51,24 @@ class AnyStore(Protocol):
         self, *, where: Where = EVERYTHING, limit: int = 100, after: str | None = None
     ) -> Page: ...
     def relabel(  # noqa: D102
-        self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING
+        self,
+        label: str,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
     ) -> int: ...
-    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int: ...  # noqa: D102
+    def regroup(  # noqa: D102
+        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
+    ) -> int: ...
+    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int: ...  # noqa: D102
+    def remove(  # noqa: D102
+        self,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int: ...
     def heads(self) -> list[HeadRecord]: ...  # noqa: D102
     def active_head(self) -> ActiveHead | None: ...  # noqa: D102
     def backup(self, file: BinaryIO) -> None: ...  # noqa: D102
@@ -197,7 +215,8 @@ class Access:
     def encoder(self) -> Encoder:
         """The gallery's encoder, loaded when it is first asked for.
 
-        Of a gallery that is yet to be made it is the encoder of the settings.
+        Of a gallery that is yet to be made it is the encoder of the settings; of a service's, one
+        that makes the same vectors here.
 
         Raises:
             UsageError: the gallery holds vectors that come from elsewhere.
@@ -206,8 +225,11 @@ class Access:
         """
         with self._loading:
             if self._encoder is None:
+                settings = self.settings
+                if self.service is not None:
+                    settings = settings.model_copy(update={"gallery": self.service.gallery})
                 self._encoder = load_for(
-                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                    settings, self._stored_fingerprint(), self._load or load_encoder
                 )
             return self._encoder
 
@@ -236,7 +258,7 @@ class Access:
 
     def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            return self.store.fingerprint
+            return self.fingerprint
         except GalleryMissing:
             return None
 

@@ -11,11 +11,14 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
+from holotype.errors import ServiceError
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
+from holotype.history import Action
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER, Damage, Page, Verification
@@ -130,6 +133,15 @@ class ServiceClient:
             labels |= self._json("POST", "/v1/references/known", json={"ids": some})["labels"]
         return labels
 
+    def get(self, ids: Sequence[str]) -> list[Reference]:
+        """See `VectorStore.get`."""
+        found: list[Reference] = []
+        for start in range(0, len(ids), PAGE):
+            some = list(ids[start : start + PAGE])
+            page = self._json("POST", "/v1/references/get", json={"ids": some})
+            found += [Reference(**one) for one in page["references"]]
+        return found
+
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]:
         """See `VectorStore.counts`; of labels only."""
         if key != "label":
@@ -157,13 +169,54 @@ class ServiceClient:
                 break
         return Page(references, after)
 
-    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
-        """See `VectorStore.relabel`."""
-        return self._change("/v1/references/relabel", ids, where, {"label": label})
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `VectorStore.thumbnails`; a request each."""
+        found: dict[str, bytes] = {}
+        for id_ in ids:
+            try:
+                with self._transport.stream("GET", f"/v1/references/{id_}/thumbnail") as response:
+                    found[id_] = response.read()
+            except ServiceError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+        return found
 
-    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def relabel(
+        self,
+        label: str,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
+        """See `VectorStore.relabel`."""
+        body = {"where": where.expressions(), "label": label}
+        return self._change("relabel", body, action or Action.new("relabel"), ids=ids)
+
+    def regroup(
+        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
+    ) -> int:
+        """See `VectorStore.regroup`."""
+        return self._change("regroup", {"group": group}, action or Action.new("regroup"), ids=ids)
+
+    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
+        """See `VectorStore.dismiss`."""
+        action, pairs, changed = action or Action.new("dismiss"), [*marks.items()], 0
+        for start in range(0, len(pairs), IDS_PER_CALL):
+            some = dict(pairs[start : start + IDS_PER_CALL])
+            changed += self._change("dismiss", {"marks": some}, action)
+        return changed
+
+    def remove(
+        self,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         """See `VectorStore.remove`."""
-        return self._change("/v1/references/remove", ids, where, {})
+        body = {"where": where.expressions()}
+        return self._change("remove", body, action or Action.new("remove"), ids=ids)
 
     # -- heads ----------------------------------------------------------------------
 
@@ -338,11 +391,60 @@ class ServiceClient:
             outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
         return outcomes
 
+    # -- queries in doubt -----------------------------------------------------------
+
+    def kept_queries(self) -> Iterator[dict[str, Any]]:
+        """`GET /v1/review`: id (hex sha256), query, reason, answers, ..., the newest first."""
+        after = None
+        while True:
+            params = {"limit": PAGE} | ({} if after is None else {"after": after})
+            page = self._json("GET", "/v1/review", params=params)
+            yield from page["items"]
+            after = page.get("next_after")
+            if after is None:
+                return
+
+    def kept_image(self, id_: str) -> bytes:
+        """`GET /v1/review/{id}/image`: a large JPEG of a kept query.
+
+        Raises:
+            NotFound: it is not kept, or no longer.
+        """
+        with self._transport.stream("GET", f"/v1/review/{quote(id_, safe='')}/image") as response:
+            return response.read()
+
+    def add_kept(
+        self, ids: Sequence[str], label: str, *, group: str | None, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """`POST /v1/review`: kept queries become references and leave, an outcome each.
+
+        Raises:
+            NotFound: one is not kept, or no longer; none of its request was added.
+        """
+        outcomes: list[FileOutcome] = []
+        for start in range(0, len(ids), self.limits.images):
+            some = list(ids[start : start + self.limits.images])
+            body = {"ids": some, "label": label, "group": group, "on_conflict": on_conflict.value}
+            outcomes += _outcomes(self._json("POST", "/v1/review", json=body))
+        return outcomes
+
     # -- inside ---------------------------------------------------------------------
 
-    def _change(self, path: str, ids: Iterable[str], where: Where, more: Mapping[str, str]) -> int:
-        body = {"ids": list(ids), "where": where.expressions(), **more}
-        return int(self._json("POST", path, json=body)["changed"])
+    def _change(
+        self, what: str, body: Mapping[str, Any], action: Action, *, ids: Iterable[str] = ()
+    ) -> int:
+        """Change references, as many at a time as one request takes."""
+        chosen, changed = list(ids), 0
+        for start in range(0, max(1, len(chosen)), IDS_PER_CALL):
+            whole = {**body, "action": _said_of(action)}
+            if chosen:
+                whole["ids"] = chosen[start : start + IDS_PER_CALL]
+            changed += int(self._json("POST", f"/v1/references/{what}", json=whole)["changed"])
+        return changed
+
+
+def _said_of(action: Action) -> dict[str, Any]:
+    return {"id": action.id, "kind": action.kind, "who": action.who, "why": action.why}
 
 
 def _outcomes(found: Mapping[str, Any]) -> list[FileOutcome]:

@@ -1,7 +1,7 @@
 """Whole references as columns, and a gallery as files that other programs read.
 
     DIR/references.parquet     id, vector (D float32), label, group, source, sha256, width, height,
-                               added_at, meta (a map of texts)
+                               added_at, meta (a map of texts), dismissed
     DIR/thumbnails/<id>.jpg    where a reference has one
 
 The schema's metadata says which gallery and which embedding space they are of (`gallery`,
@@ -23,6 +23,7 @@ import numpy as np
 from holotype.errors import OutputError, StoreMoved, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.references import EVERYTHING, EmbeddedReference, Reference, Where
+from holotype.store.payload import DISMISSED
 from holotype.store.port import WHENEVER
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ Whole = Iterator[list[EmbeddedReference]]
 _TEXTS: Final = ("source", "sha256", "added_at")
 _SIZES: Final = ("width", "height")
 OWN: Final = ("id", "vector", "label", "group", "meta", *_TEXTS, *_SIZES)
-"""The columns of an export."""
+"""The columns of an export; `dismissed` joined them later."""
 
 
 def whole_references(
@@ -94,7 +95,7 @@ def whole_batch(items: Sequence[EmbeddedReference], *, thumbnails: bool) -> pa.R
         "label": pa.array([one.label for one in kept], pa.string()),
         "group": pa.array([one.group for one in kept], pa.string()),
     }
-    for name in _TEXTS:
+    for name in (*_TEXTS, DISMISSED):
         columns[name] = pa.array([getattr(one, name) for one in kept], pa.string())
     for name in _SIZES:
         columns[name] = pa.array([getattr(one, name) for one in kept], pa.int32())

@@ -93,6 +93,9 @@ class Reference:
     """References of one group are not independent (same specimen, burst, slide)."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """User metadata; values are strings."""
+    dismissed: str | None = None
+    """The evidence against its label that a person has seen and overruled (`VectorStore.dismiss`);
+    another label, or adding it again, clears it."""
 
     @property
     def is_vector(self) -> bool:

@@ -69,7 +69,9 @@ def _add_through(
 def _record(embedded: EmbeddedReference, exported: bool) -> VectorRecord:
     reference = embedded.reference
     size = reference.width, reference.height
-    kept = Kept(reference.sha256, *size, reference.added_at, embedded.thumbnail)
+    kept = Kept(
+        reference.sha256, *size, reference.added_at, embedded.thumbnail, reference.dismissed
+    )
     return VectorRecord(
         vector=embedded.vector,
         label=reference.label,

@@ -20,6 +20,8 @@ from classify.service.page import serve_page
 from classify.service.routes import (
     classes,
     classify,
+    curate,
+    curation_map,
     heads,
     health,
     maintenance,
@@ -70,6 +72,8 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        curation_map.router(),
+        curate.router(),
         maintenance.router(),
         health.router(),
     ):

@@ -33,6 +33,8 @@ class Kept:
     """ISO 8601, UTC."""
     thumbnail: bytes | None = None
     """A small JPEG."""
+    dismissed: str | None = None
+    """See `Reference.dismissed`."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any], thumbnail: bytes | None) -> Kept:
@@ -53,7 +55,10 @@ class Kept:
             raise UsageError(f"its added_at {added_at!r} is no time in ISO 8601") from error
         if thumbnail is not None:
             _check_thumbnail(thumbnail)
-        return cls(sha256, width, height, str(added_at), thumbnail)
+        dismissed = row.get("dismissed")
+        if dismissed is not None and not isinstance(dismissed, str):
+            raise UsageError(f"its mark {dismissed!r} is no text")
+        return cls(sha256, width, height, str(added_at), thumbnail, dismissed)
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Kept:
@@ -78,6 +83,7 @@ class Kept:
             "height": self.height,
             "added_at": self.added_at,
             "thumbnail": encoded,
+            "dismissed": self.dismissed,
         }
 
 

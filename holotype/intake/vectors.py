@@ -238,6 +238,7 @@ def _incoming(record: VectorRecord, space: str, now: str) -> Incoming:
         added_at=kept.added_at,
         group=record.group,
         meta=record.meta,
+        dismissed=kept.dismissed,
     )
     return Incoming(
         source=record.source,

@@ -1,6 +1,6 @@
 """The half of the port that is about heads, over the points of either engine."""
 
-# ruff: noqa: D102  as in VectorStore
+# ruff: noqa: D102, ARG002  as in VectorStore
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from holotype.errors import HeadError, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord, StoredHead
+from holotype.history import Action
 from holotype.references import Vectors
 from holotype.store import head_payload as stored
 from holotype.store.integrity import ACTIVE_HEAD, check_heads
@@ -73,7 +74,7 @@ class HeadStore(VectorStore):
         payload = self._heads.agreed_payload(pointer, "the active head")
         return None if payload is None else stored.active_from(payload)
 
-    def set_active_head(self, active: ActiveHead) -> None:
+    def set_active_head(self, active: ActiveHead, *, action: Action | None = None) -> None:
         """See `VectorStore.set_active_head`.
 
         The last writer wins: who reads, decides and writes should hold a lease meanwhile.

@@ -1,8 +1,8 @@
 """A reference as a Qdrant payload, the same in both engines.
 
 Keys: `label`, `sha256`, `source`, `group`, `width`, `height`, `added_at`, `changed_at`,
-`meta` (an object of strings) and `thumbnail` (a JPEG in base64). `group`, `meta` and
-`thumbnail` are left out where a reference has none.
+`meta` (an object of strings), `dismissed` and `thumbnail` (a JPEG in base64). `group`, `meta`,
+`dismissed` and `thumbnail` are left out, or null, where a reference has none.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ THUMBNAIL = "thumbnail"
 
 EXPORTED_KEYS = ("label", "group")
 """All of the payload that an export reads."""
+
+DISMISSED = "dismissed"
+"""A mark; not indexed."""
 
 VOTING_KEYS = ("label",)
 """All of the payload that a search reads."""
@@ -50,6 +53,8 @@ def to_payload(item: EmbeddedReference, *, changed_at: int) -> dict[str, Any]:
         payload["group"] = reference.group
     if reference.meta:
         payload["meta"] = dict(reference.meta)
+    if reference.dismissed is not None:
+        payload[DISMISSED] = reference.dismissed
     if item.thumbnail is not None:
         payload[THUMBNAIL] = base64.b64encode(item.thumbnail).decode("ascii")
     return payload
@@ -68,6 +73,7 @@ def from_payload(point_id: str, payload: Mapping[str, Any]) -> Reference:
         changed_at=payload[CHANGED_AT],
         group=payload.get("group"),
         meta=payload.get("meta", {}),
+        dismissed=payload.get(DISMISSED),
     )
 
 

@@ -7,7 +7,10 @@ Rules that both keep, tested in `tests/holotype/store/test_contract_*.py`:
   was written.
 - A write has reached the disk (embedded) or was acknowledged by the server when the call
   returns. Writes are idempotent: doing one twice is doing it once.
-- Every change of a reference sets its `changed_at`, so `state()` differs after it.
+- Every change of a reference sets its `changed_at`, so `state()` differs after it; to dismiss
+  what speaks against its label is none.
+- Every change is part of an action (`holotype.history`): of the one that is given, which several
+  calls may share, or else of one of its own, by the user of this machine.
 - A filter on a key that is not indexed raises `UnknownFilterKey`; it never scans. The
   built-in keys are always indexed, `meta.*` keys from the first reference that has one.
 - Errors are those of `holotype.errors`, never the engine's own.
@@ -21,6 +24,7 @@ from typing import BinaryIO, Final, Protocol
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
+from holotype.history import Action
 from holotype.references import (
     EVERYTHING,
     EmbeddedReference,
@@ -126,7 +130,7 @@ class VectorStore(Protocol):
 
     # -- references -----------------------------------------------------------------
 
-    def add(self, references: Sequence[EmbeddedReference]) -> None:
+    def add(self, references: Sequence[EmbeddedReference], *, action: Action | None = None) -> None:
         """Upsert, durably. Bounded batches are the adapter's business.
 
         Raises:
@@ -239,7 +243,14 @@ class VectorStore(Protocol):
         """Keys that `where` may use: built-in ones and every `meta.*` in use, sorted."""
         ...
 
-    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def relabel(
+        self,
+        label: str,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         """Give another label to these ids, or to all that match a non-empty filter.
 
         References that carry it already are left alone. Neither ids nor filter: nothing.
@@ -253,7 +264,38 @@ class VectorStore(Protocol):
         """
         ...
 
-    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def regroup(
+        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
+    ) -> int:
+        """Put these references into one group, or into none; returns how many were not there.
+
+        Raises:
+            InvalidReference: no reference may carry this group.
+        """
+        ...
+
+    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
+        """Remember that a person has seen what speaks against a label, and keeps the label.
+
+        Args:
+            marks: by id, a short text that stands for the evidence (`Reference.dismissed`).
+            action: see the module.
+
+        Returns:
+            How many of them are in the gallery and had another mark, or none.
+
+        Raises:
+            InvalidReference: a mark is empty, or far too long.
+        """
+        ...
+
+    def remove(
+        self,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         """Remove these ids, or all that match a non-empty filter; returns how many.
 
         Raises:
@@ -291,7 +333,7 @@ class VectorStore(Protocol):
         """The pointer, None before the first head."""
         ...
 
-    def set_active_head(self, active: ActiveHead) -> None:
+    def set_active_head(self, active: ActiveHead, *, action: Action | None = None) -> None:
         """Move the pointer: one write, seen whole or not at all.
 
         Raises:

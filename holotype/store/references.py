@@ -1,6 +1,6 @@
 """The half of the port that is about references, over the points of either engine."""
 
-# ruff: noqa: D102  as in VectorStore
+# ruff: noqa: D102, ARG002  as in VectorStore
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from holotype.errors import StoreMoved
+from holotype.history import Action
 from holotype.references import (
     EVERYTHING,
     EmbeddedReference,
@@ -29,6 +30,7 @@ from holotype.store.integrity import LABEL_INDEX, check_index, check_whole
 from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
+    DISMISSED,
     EXPORTED_KEYS,
     KEYWORD_KEYS,
     THUMBNAIL,
@@ -50,8 +52,10 @@ from holotype.store.points import (
 )
 from holotype.store.port import Damage, GalleryState, Page, VectorStore
 from holotype.store.validate import (
+    check_group,
     check_keys,
     check_label,
+    check_marks,
     check_meta_keys,
     check_query,
     check_references,
@@ -92,7 +96,7 @@ class ReferenceStore(VectorStore):
 
     # -- writing --------------------------------------------------------------------
 
-    def add(self, references: Sequence[EmbeddedReference]) -> None:
+    def add(self, references: Sequence[EmbeddedReference], *, action: Action | None = None) -> None:
         items = check_references(references, self._dimension)
         if not items:
             return
@@ -108,12 +112,19 @@ class ReferenceStore(VectorStore):
             with self._known.moving(before.values(), labels.values()):
                 self._references.upsert(points, "references")
 
-    def relabel(self, label: str, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def relabel(
+        self,
+        label: str,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         check_label(label)
         self._references.check(())
         changed = 0
         with self._writing():
-            payload = {"label": label, CHANGED_AT: self._clock.next()}
+            payload = {"label": label, DISMISSED: None, CHANGED_AT: self._clock.next()}
             for matching in self._selections(ids, where, not_labelled=label):
                 for page in self._labels(matching):
                     these = Matching(ids=tuple(page))
@@ -124,7 +135,49 @@ class ReferenceStore(VectorStore):
                     self._references.set_payload(payload, matching, _LEFT_OVER)
         return changed
 
-    def remove(self, *, ids: Iterable[str] = (), where: Where = EVERYTHING) -> int:
+    def regroup(
+        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
+    ) -> int:
+        check_group(group)
+        self._references.check(())
+        changed = 0
+        with self._writing():
+            payload = {"group": group, CHANGED_AT: self._clock.next()}
+            for some in chunks(valid_ids(ids), POINTS_PER_CALL):
+                found = self._references.retrieve(some, payload=("group",))
+                others = [
+                    i for i in some if i in found and _payload(found[i]).get("group") != group
+                ]
+                if others:
+                    these = Matching(ids=tuple(others))
+                    self._references.set_payload(payload, these, f"{len(others)} groups")
+                changed += len(others)
+        return changed
+
+    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
+        check_marks(marks)
+        self._references.check(())
+        changed = 0
+        with self._references.writing():
+            for some in chunks(valid_ids(marks), POINTS_PER_CALL):
+                found = self._references.retrieve(some, payload=(DISMISSED,))
+                alike: dict[str, list[str]] = {}
+                for id_, record in found.items():
+                    if _payload(record).get(DISMISSED) != marks[id_]:
+                        alike.setdefault(marks[id_], []).append(id_)
+                for mark, ids in alike.items():
+                    these = Matching(ids=tuple(ids))
+                    self._references.set_payload({DISMISSED: mark}, these, f"{len(ids)} marks")
+                    changed += len(ids)
+        return changed
+
+    def remove(
+        self,
+        *,
+        ids: Iterable[str] = (),
+        where: Where = EVERYTHING,
+        action: Action | None = None,
+    ) -> int:
         removed = 0
         with self._writing():
             for matching in self._selections(ids, where):

@@ -8,6 +8,7 @@ from typing import Self
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead
+from holotype.history import Action
 from holotype.store.heads import HeadStore
 from holotype.store.points import Points
 from holotype.store.port import Verification
@@ -50,10 +51,10 @@ class Store(ReferenceStore, HeadStore):
     def fingerprint(self) -> Fingerprint:
         return self._fingerprint
 
-    def set_active_head(self, active: ActiveHead) -> None:
+    def set_active_head(self, active: ActiveHead, *, action: Action | None = None) -> None:
         """See `VectorStore.set_active_head`. Watchers are told, of a failure half-way too."""
         try:
-            super().set_active_head(active)
+            super().set_active_head(active, action=action)
         finally:
             self._watchers.tell(Change.ACTIVE_HEAD)
 

@@ -89,6 +89,29 @@ def check_label(label: str) -> None:
         raise InvalidReference(f"cannot use this label: {problem}; nothing was written")
 
 
+def check_group(group: str | None) -> None:
+    """Refuse a group that no reference may carry.
+
+    Raises:
+        InvalidReference: it is empty, far too long or no valid text.
+    """
+    problem = None if group is None else _text_problem("group", group)
+    if problem is not None:
+        raise InvalidReference(f"cannot use this group: {problem}; nothing was written")
+
+
+def check_marks(marks: Mapping[str, str]) -> None:
+    """Refuse marks that cannot come back as they are.
+
+    Raises:
+        InvalidReference: names the reference, and what is wrong with its mark.
+    """
+    for id_, mark in marks.items():
+        problem = _text_problem("mark", mark)
+        if problem is not None:
+            raise InvalidReference(f"reference {id_}: {problem}; nothing was written")
+
+
 def check_keys(keys: Iterable[str], known: Collection[str]) -> None:
     """Refuse a filter on a key that has no index: the engine would scan without a word.
 
@@ -175,6 +198,8 @@ def reference_problem(reference: Reference) -> str | None:
     texts = [("label", reference.label), ("source", reference.source)]
     if reference.group is not None:
         texts.append(("group", reference.group))
+    if reference.dismissed is not None:
+        texts.append(("mark", reference.dismissed))
     problems = (_text_problem(name, text) for name, text in texts)
     problem = next(filter(None, problems), None) or _meta_problem(reference.meta)
     if problem is not None:

@@ -17,6 +17,7 @@ from classify.service.models.common import (
     ReferenceId,
     example,
 )
+from holotype.history import ACTION_ID, MAX_WHY, Action
 from holotype.outcomes import OnConflict, Outcome
 from holotype.references import Reference
 
@@ -36,6 +37,7 @@ _REFERENCE = {
     "changed_at": 1795424400000000,
     "group": "specimen-31",
     "meta": {"site": "A"},
+    "dismissed": None,
 }
 _OUTCOME = {
     "source": "drawer-7/wasp/0031.jpg",
@@ -66,6 +68,8 @@ class ReferenceModel(Model):
     group: str | None
     """References of one group are not independent."""
     meta: dict[str, str]
+    dismissed: str | None
+    """The evidence against its label that a person has seen and overruled."""
 
     @classmethod
     def of(cls, reference: Reference) -> ReferenceModel:
@@ -81,6 +85,7 @@ class ReferenceModel(Model):
             changed_at=reference.changed_at,
             group=reference.group,
             meta=dict(reference.meta),
+            dismissed=reference.dismissed,
         )
 
 
@@ -107,6 +112,14 @@ class Export(Filter):
     where a gallery never stands still."""
     whole: bool = False
     """Also source, sha256, width, height, added_at, meta and thumbnail: all that a reference is."""
+
+
+class ReferenceList(Model):
+    """Those that were asked for, in that order, without those that are not there."""
+
+    model_config = example({"references": [_REFERENCE]})
+
+    references: list[ReferenceModel]
 
 
 class ReferencePage(Model):
@@ -199,7 +212,40 @@ class NewLabel(Body):
     label: Label
 
 
-class Selection(Body):
+_ACTION = {"id": "20261130-101500-9f3a1c", "kind": "relabel", "why": "seen under the lens"}
+
+
+class ActionBody(Body):
+    """What a change is part of; requests with the same id are one action of the history."""
+
+    model_config = example(_ACTION)
+
+    id: Annotated[str, Field(pattern=f"^(?:{ACTION_ID.pattern})$")]
+    """Any that is new."""
+    kind: Annotated[str, Field(min_length=1, max_length=64)]
+    """What it is, for people."""
+    who: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Counts where the key has no name of its own."""
+    why: Annotated[str, Field(max_length=MAX_WHY)] | None = None
+
+    def whole(self) -> Action:
+        """As the store takes it."""
+        return Action(self.id, self.kind, self.who or "", self.why)
+
+
+class Changing(Body):
+    """A change."""
+
+    action: ActionBody | None = None
+    """None: it is an action of its own."""
+
+    @property
+    def of_action(self) -> Action | None:
+        """As the store takes it."""
+        return None if self.action is None else self.action.whole()
+
+
+class Selection(Changing):
     """References by id, or all that match every condition; one of the two."""
 
     model_config = example({"where": ["label=wasp", "site=A"]})
@@ -221,6 +267,29 @@ class Relabelling(Selection):
     model_config = example({"where": ["label=wasp"], "label": "hornet"})
 
     label: Label
+
+
+class Regrouping(Changing):
+    """References, and the group to put them into."""
+
+    model_config = example({"ids": [EXAMPLE_ID], "group": "specimen-31"})
+
+    ids: Ids = Field(default_factory=list)
+    group: Group | None
+    """Null: they are independent of all others."""
+
+
+class Dismissal(Changing):
+    """What a person has seen against labels that stay as they are."""
+
+    model_config = example({"marks": {EXAMPLE_ID: "hornet .91"}})
+
+    marks: Annotated[
+        dict[ReferenceId, Annotated[str, Field(min_length=1, max_length=1000)]],
+        Field(max_length=MAX_IDS),
+    ]
+    """By id, a short text that stands for the evidence: with other evidence it is a suspect
+    again."""
 
 
 class ClassModel(Model):

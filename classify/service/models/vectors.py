@@ -49,6 +49,8 @@ class KeptModel(Body):
     """ISO 8601, UTC."""
     thumbnail: str | None = None
     """A small JPEG in base64."""
+    dismissed: Annotated[str, Field(max_length=1000)] | None = None
+    """The mark of evidence that was overruled."""
 
 
 class VectorItem(Body):

@@ -11,20 +11,24 @@ from classify.service.models.common import Changed, ReferenceId
 from classify.service.models.references import (
     AddForm,
     AddResponse,
+    Dismissal,
     IdsBody,
     Known,
     Listing,
     NewLabel,
     OutcomeModel,
+    ReferenceList,
     ReferenceModel,
     ReferencePage,
+    Regrouping,
     Relabelling,
     Selection,
 )
 from classify.service.models.vectors import AddVectorsBody
-from classify.service.problems import NotFound, responses
+from classify.service.problems import responses
 from classify.service.uploads import read_incoming
 from classify.service.vectors import read_references
+from holotype.errors import NotFound
 from holotype.references import Reference, Where
 from holotype.store.port import VectorStore
 
@@ -59,6 +63,11 @@ def _reading() -> APIRouter:
     def known(body: IdsBody, store: StoreDep) -> Known:
         """Ask before uploading: an id is a UUIDv5 of the file's sha256."""
         return Known(labels=store.existing(body.ids))
+
+    @api.post("/get", summary="Several references", responses=responses(422))
+    def get_references(body: IdsBody, store: StoreDep) -> ReferenceList:
+        """In the order given; those that are not there are left out."""
+        return ReferenceList(references=[ReferenceModel.of(r) for r in store.get(body.ids)])
 
     @api.get("/{id}", summary="One reference", responses=responses(404, 422))
     def get_reference(id: ReferenceId, store: StoreDep) -> ReferenceModel:  # noqa: A002
@@ -138,13 +147,24 @@ def _changing() -> APIRouter:
     def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
         where = Where.parse(body.where).among(store.known_counts())
-        return Changed(changed=store.relabel(body.label, ids=body.ids, where=where))
+        changed = store.relabel(body.label, ids=body.ids, where=where, action=body.of_action)
+        return Changed(changed=changed)
+
+    @api.post("/regroup", summary="Put several references into one group", responses=responses(422))
+    def regroup(body: Regrouping, store: StoreDep) -> Changed:
+        """References of one group are never split across training and validation."""
+        return Changed(changed=store.regroup(body.group, ids=body.ids, action=body.of_action))
+
+    @api.post("/dismiss", summary="Keep labels that were doubted", responses=responses(422))
+    def dismiss(body: Dismissal, store: StoreDep) -> Changed:
+        """Remembers what was seen, until the reference gets another label."""
+        return Changed(changed=store.dismiss(body.marks, action=body.of_action))
 
     @api.post("/remove", summary="Remove several references", responses=responses(422))
     def remove_selected(body: Selection, store: StoreDep) -> Changed:
         """By id, or all that match."""
         where = Where.parse(body.where).among(store.known_counts())
-        return Changed(changed=store.remove(ids=body.ids, where=where))
+        return Changed(changed=store.remove(ids=body.ids, where=where, action=body.of_action))
 
     @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
     def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002

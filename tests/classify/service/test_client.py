@@ -256,3 +256,22 @@ def test_connections__many_threads_keep_theirs() -> None:
                 assert list(pool.map(lambda _: client.heads(), range(clients))) == [[]] * clients
         server.shutdown()
     assert len(opened) == clients
+
+
+def test_changing__the_same_as_the_store(service: Running) -> None:
+    """Groups and marks go through, and come back with their reference and in an export."""
+    store = service.service.store
+    first, second = [one.id for one in store.list_references(limit=2).references]
+    with service.client() as client:
+        assert client.regroup("tray 7", ids=[second, first]) == 2
+        assert client.dismiss({first: "green .9"}) == 1
+        assert client.dismiss({first: "green .9"}) == client.dismiss({}) == 0
+        assert client.regroup("tray 8", ids=[]) == 0
+        found = client.get([second, "0" * 8 + "-0000-5000-8000-" + "0" * 12, first])
+        exported = {i.reference.id: i.reference for some in client.export_whole() for i in some}
+    assert found == store.get([second, first])
+    assert [(one.group, one.dismissed) for one in found] == [
+        ("tray 7", None),
+        ("tray 7", "green .9"),
+    ]
+    assert exported[first].dismissed == "green .9"

@@ -250,6 +250,60 @@ def test_relabel__bad_label(store: VectorStore, pictures: Pictures) -> None:
     assert store.counts() == {"wasp": 1}
 
 
+# -- regrouping and dismissing ----------------------------------------------------------
+
+
+def test_regroup__into_one_and_into_none(store: VectorStore, pictures: Pictures) -> None:
+    """Named references get the group and nothing else; those that had it do not count."""
+    store.add([pictures.embedded("p", "wasp", group="g"), pictures.embedded("q", "wasp")])
+    p, q = before = store.get([picture_id("p"), picture_id("q")])
+
+    assert store.regroup("g", ids=[p.id, q.id, picture_id("nobody"), "not-an-id"]) == 1
+    found = store.get([q.id])[0]
+    assert replace(found, changed_at=0) == replace(q, changed_at=0, group="g")
+    assert found.changed_at > q.changed_at
+    assert store.count(where=Where.equal("group", "g")) == 2
+
+    assert store.regroup(None, ids=[p.id, q.id]) == 2
+    found_all = store.get([p.id, q.id])
+    assert [replace(r, changed_at=0) for r in found_all] == [
+        replace(r, changed_at=0, group=None) for r in before
+    ]
+    assert store.counts("group") == {}
+
+
+def test_regroup__bad_group(store: VectorStore, pictures: Pictures) -> None:
+    """A group that no reference may carry is refused."""
+    store.add(pictures.many("wasp", 1))
+    with pytest.raises(InvalidReference, match="its group is empty; nothing was written"):
+        store.regroup(" ", ids=[picture_id("wasp-0")])
+
+
+def test_dismiss__is_remembered_until_another_label(store: VectorStore, pictures: Pictures) -> None:
+    """A mark stays beside the label, changes no state, and goes with the label."""
+    store.add([*pictures.many("wasp", 3), *pictures.many("bee", 1)])
+    first, second, third = (picture_id(f"wasp-{n}") for n in range(3))
+    state = store.state()
+
+    assert store.dismiss({first: "bee .9", second: "ant .8", picture_id("nobody"): "x"}) == 2
+    assert store.dismiss({first: "bee .9", second: "ant .7"}) == 1
+    marks = [one.dismissed for one in store.get([first, second, third])]
+    assert marks == ["bee .9", "ant .7", None]
+    assert store.state() == state
+
+    store.relabel("bee", ids=[first])
+    store.add(pictures.many("wasp", 1, first=1))
+    assert [one.dismissed for one in store.get([first, second])] == [None, None]
+
+
+def test_dismiss__bad_mark(store: VectorStore, pictures: Pictures) -> None:
+    """A mark is a text, and nothing is written where one is none."""
+    store.add(pictures.many("wasp", 2))
+    with pytest.raises(InvalidReference, match="its mark is empty; nothing was written"):
+        store.dismiss({picture_id("wasp-0"): "bee .9", picture_id("wasp-1"): ""})
+    assert store.get([picture_id("wasp-0")])[0].dismissed is None
+
+
 # -- removing ---------------------------------------------------------------------------
 
 
