@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from curate.duplicates import Duplicates, DuplicateSet, Member, across, described
+from curate.suspects import ABOVE
 from holotype.errors import UnknownFilterKey
 from holotype.references import BUILT_IN_KEYS, Reference, meta_key
 
 if TYPE_CHECKING:
     from holotype.store.port import VectorStore
-
-LIKELY = 0.5
-"""Probability that a label is wrong from which a suspect is one of `cohorts`."""
 
 _TOLD = ("id", "label", "group", "similarity", "copy_of")
 
@@ -44,8 +42,8 @@ def open_suspects(store: VectorStore, found: Mapping[str, Any]) -> dict[str, Any
     likely, less = [], []
     for cohort in found["cohorts"]:
         members = [member for member in cohort["members"] if is_open(member)]
-        likely.append(_cohort(cohort, [m for m in members if m["p_wrong"] >= LIKELY]))
-        less.append(_cohort(cohort, [m for m in members if m["p_wrong"] < LIKELY]))
+        likely.append(_cohort(cohort, [m for m in members if m["p_wrong"] >= ABOVE]))
+        less.append(_cohort(cohort, [m for m in members if m["p_wrong"] < ABOVE]))
     return {**found, "cohorts": _in_order(likely), "less_likely": _in_order(less)}
 
 
