@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from classify.service.still_open import open_duplicates, open_suspects
 from classify.service.watched_job import Check, JobProgress, WatchedJob
 from head.steps import Tell
 from holotype.errors import StoreError
@@ -61,15 +62,23 @@ class Curation:
         self._stopped = threading.Event()
         self._jobs = {kind: WatchedJob(self._work(kind), name=kind) for kind in KINDS}
 
-    def look(self, kind: str, options: Mapping[str, Any]) -> Curated:
-        """What is known now; starts nothing."""
+    def look(self, kind: str, options: Mapping[str, Any], *, between: str | None = None) -> Curated:
+        """What is known now; starts nothing.
+
+        Raises:
+            UnknownFilterKey: of `open_duplicates`.
+        """
         state = self._store.state()
         progress = self._jobs[kind].progress
         with self._guard:
             found = self._found.get(kind)
         if found is None or found.options != options:
             return Curated(progress, None, current=False)
-        result = undecided(self._store, found.result) if kind == "suspects" else found.result
+        result = found.result
+        if kind == "suspects":
+            result = open_suspects(self._store, result)
+        elif kind == "duplicates":
+            result = open_duplicates(self._store, result, between=between)
         return Curated(progress, result, current=found.state == state)
 
     def start(self, kind: str, options: Mapping[str, Any]) -> Curated:
@@ -99,30 +108,3 @@ class Curation:
     def _require_service(self) -> None:
         if self._stopped.is_set():
             raise StoreError("the service ended before the work was done: nothing was changed")
-
-
-def undecided(store: VectorStore, suspects: Mapping[str, Any]) -> dict[str, Any]:
-    """The suspects that still carry the doubted label, and that nobody chose to keep.
-
-    Args:
-        store: the gallery as it is.
-        suspects: `curate.suspects.Suspects.to_dict`, perhaps of an earlier state of it.
-    """
-    ids = [member["id"] for cohort in suspects["cohorts"] for member in cohort["members"]]
-    now = {reference.id: reference for reference in store.get(ids)}
-
-    def is_open(member: Mapping[str, Any]) -> bool:
-        reference = now.get(member["id"])
-        return (
-            reference is not None
-            and reference.label == member["label"]
-            and reference.dismissed != member["mark"]
-        )
-
-    cohorts = []
-    for cohort in suspects["cohorts"]:
-        members = [member for member in cohort["members"] if is_open(member)]
-        if members:
-            expected = sum(member["p_wrong"] for member in members)
-            cohorts.append({**cohort, "members": members, "expected": expected})
-    return {**suspects, "cohorts": cohorts}

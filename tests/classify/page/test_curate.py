@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,23 @@ from curate import work
 from curate.view import GalleryView
 from head.steps import Tell
 from holotype.store.port import VectorStore
+from tests.classify.conftest import COLOURS, ColourGallery
 from tests.classify.page.browsing import PHONE, REFUSED, Visitor
-from tests.classify.page.conftest import Serve, Visit
+from tests.classify.page.conftest import Serve, Visit, painted
 
 MEMBER = {"p_given": 0.04, "p_proposed": 0.9, "p_wrong": 0.95}
+
+
+READINESS = [
+    {"label": label, "references": 6, "groups": groups, "scored": 6, "recall": recall,
+     "interval": interval, "confused_with": other, "confused": 0.5, "gain": gain,
+     "verdict": verdict, "needs": needs, "says": says, "step": 10}
+    for label, groups, recall, interval, other, gain, verdict, needs, says in (
+        ("red", 6, 0.2, (0.1, 0.3), "green", 0.1, "merge", 0, "cannot be told apart: merge?"),
+        ("green", 5, 0.7, (0.5, 0.8), "red", 0.01, "needs", 12, "needs about 12 more"),
+        ("blue", 6, None, None, None, None, "too_few", None, "too few to say"),
+    )
+]  # fmt: skip
 
 
 def doubted(view: GalleryView, _options: Mapping[str, Any], _tell: Tell) -> dict[str, Any]:
@@ -99,6 +114,8 @@ def test_one__is_kept_and_stays_kept(suspects: Visitor, own_store: VectorStore) 
     page.keyboard.press("ArrowRight")
     expect(shown.get_by_role("heading", level=2)).to_contain_text("blue")
     page.keyboard.press("x")
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(shown).to_contain_text("Removed: blue")
     settled(suspects)
     assert own_store.counts() == {"red": 6, "green": 6, "blue": 5}
     expect(page.get_by_text("1 decision left")).to_be_visible()
@@ -129,6 +146,91 @@ def test_refused__comes_back_and_is_said(suspects: Visitor, own_store: VectorSto
     expect(page.get_by_text("2 decisions left")).to_be_visible()
     expect(shown.get_by_role("heading", level=2)).to_contain_text("blue")
     assert own_store.counts()["red"] == 6
+
+
+@pytest.fixture
+def twins(own_store: VectorStore, tmp_path: Path) -> VectorStore:
+    """A red one again as blue, in a copy of a few pixels' difference; a green one twice."""
+    gallery = ColourGallery(tmp_path)
+    red, green = (painted(COLOURS[colour], seed=900) for colour in ("red", "green"))
+    near = painted(COLOURS["green"], seed=901)
+    own_store.add(
+        [
+            gallery.reference(red, "red", group="slide 1", part="train"),
+            gallery.reference(red + b" ", "blue", group="slide 2", part="val"),
+            gallery.reference(green, "green", group="slide 3", part="train"),
+            gallery.reference(painted(COLOURS["blue"], seed=902), "blue", group="slide 3"),
+            gallery.reference(near, "green", group="slide 2", part="train"),
+        ]
+    )
+    return own_store
+
+
+def test_duplicates__conflicts_first_and_settled(
+    look: Visit, serve: Serve, twins: VectorStore
+) -> None:
+    """One label for all, one group for all, one kept; each leaves at once and stays away."""
+    visitor = look("curate/duplicates", at=serve(twins))
+    page = visitor.page
+    first = page.locator(".sets > li").first
+    expect(first).to_contain_text("labels differ")
+    expect(first.locator("img").first).to_have_js_property("naturalWidth", 48)
+    visitor.screenshot("curate-duplicates")
+    assert visitor.violations() == []
+    first.get_by_role("button", name="All are red").click()
+    expect(visitor.said("All are “red”")).to_be_visible()
+    assert twins.counts() == {"red": 8, "green": 8, "blue": 7}
+    second = page.locator(".sets > li").filter(has_text="green").first
+    second.get_by_role("button", name="Into one group").click()
+    expect(visitor.said("In one group")).to_be_visible()
+    groups = Counter(r.group for r in twins.list_references(limit=50).references if r.group)
+    assert sorted(groups.values()) == [1, 4]  # with all that was in the two groups
+    page.reload()
+    expect(page.get_by_label("Show", exact=True)).to_be_visible()
+    expect(page.locator(".sets > li").filter(has_text="labels differ")).to_have_count(0)
+    assert page.locator(".sets > li").filter(has_text="green").count() == 0
+
+
+def test_duplicates__across_a_key(look: Visit, serve: Serve, twins: VectorStore) -> None:
+    """What is in train and val at once, alone; keeping one removes the others."""
+    visitor = look("curate/duplicates", at=serve(twins))
+    page = visitor.page
+    expect(page.locator(".sets > li").first).to_be_visible()
+    page.get_by_label("Show", exact=True).select_option("across part")
+    expect(page.locator(".sets > li")).to_have_count(1)
+    page.get_by_role("button", name="Keep only this").first.click()
+    expect(visitor.said("1 duplicate removed")).to_be_visible()
+    assert sum(twins.counts().values()) == 22
+
+
+def test_classes__readiness_and_merge(
+    look: Visit, serve: Serve, monkeypatch: pytest.MonkeyPatch, own_store: VectorStore
+) -> None:
+    """Sorted by a click on a heading; two that cannot be told apart become one, once confirmed."""
+    monkeypatch.setitem(work.WORK, "classes", lambda *_: {"classes": READINESS})
+    visitor = look("curate/classes", at=serve())
+    page = visitor.page
+    rows = page.locator(".readiness tbody tr")
+    expect(rows.first).to_contain_text("red")
+    expect(rows.first).to_contain_text("20 %")
+    expect(rows.last).to_contain_text("not measured")
+    visitor.screenshot("curate-classes")
+    assert visitor.violations() == []
+    page.get_by_role("button", name="Class", exact=True).click()
+    expect(rows.first).to_contain_text("blue")
+    page.get_by_role("button", name="Class", exact=True).click()
+    expect(rows.first).to_contain_text("red")
+    expect(page.get_by_role("columnheader", name="Class")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    page.get_by_role("button", name="Merge").click()
+    assert own_store.counts()["red"] == 6
+    page.get_by_role("dialog").get_by_role("button", name="Merge").click()
+    expect(visitor.said("“red” is part of “green” now")).to_be_visible()
+    expect(rows).to_have_count(2)
+    assert own_store.counts() == {"green": 12, "blue": 6}
+    page.get_by_role("link", name="green").click()
+    expect(page.get_by_role("heading", level=1, name="green")).to_be_visible()
 
 
 def test_phone__everything_is_at_the_thumb(

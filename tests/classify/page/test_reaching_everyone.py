@@ -90,7 +90,7 @@ def test_keyboard__alone_gets_everywhere(look: Visit, own_store: VectorStore) ->
     page.keyboard.press("Tab")
     expect(page.get_by_label("Find a class")).to_be_focused()
     page.keyboard.type("gree")
-    for _ in ("Order", "Export", "the class"):
+    for _ in ("Order", "Classes", "References", "Export", "the class"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="green")).to_be_focused()

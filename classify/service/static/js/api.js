@@ -106,10 +106,11 @@ export const api = {
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
   exported: () => call("GET", "v1/export", { as: "blob" }),
-  renameClass: (label, to) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to } }),
+  renameClass: (label, to, action) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to, action } }),
   removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
+  inGroup: (group, after) => call("GET", `v1/references${query([["where", `group=${group}`], ["limit", 1000], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
   known: (ids) => call("POST", "v1/references/known", { json: { ids } }),
   relabel: (ids, label, action) => call("POST", "v1/references/relabel", { json: { ids, label, action } }),
@@ -128,8 +129,9 @@ export const api = {
   addReviewed: (ids, label, onConflict) =>
     patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
-  curated: (kind) => call("GET", `v1/curate/${kind}`),
+  curated: (kind, between = null) => call("GET", `v1/curate/${kind}${query([["between", between]])}`),
   curate: (kind) => call("POST", `v1/curate/${kind}`),
+  map: (meta) => call("GET", `v1/curate/map${query([["meta", meta]])}`),
   heads: () => call("GET", "v1/heads"),
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),

@@ -2,7 +2,9 @@
 
 import { api } from "./api.js";
 import { curated } from "./curated.js";
-import { changed, el, named, percent, plural, say } from "./dom.js";
+import { newAction, oneByOne, unchanged } from "./decisions.js";
+import { el, named, percent, plural } from "./dom.js";
+import { ask } from "./forms.js";
 import { suspectStage } from "./suspect_stage.js";
 
 const SHOWN = 100; // cards of cohorts before more are asked for
@@ -75,11 +77,13 @@ export async function showSuspects(root, visit) {
   }
 
   /** Accept, keep or remove what is on the stage. The next one is there before the service has answered. */
-  function decide(what) {
+  async function decide(what) {
     const { at, member, cohorts: { [at]: cohort } } = state;
     if (!cohort) return;
     const members = member === null ? cohort.members : [cohort.members[member]];
-    const decision = { what, cohort, members, at, member, action: actionOf(what, cohort), isSettled: false };
+    if (what === "remove" && !await ask({ title: `Remove ${plural(members.length, "reference")}?`,
+      text: "It cannot be undone here; picture files are not touched.", action: "Remove", danger: true })) return;
+    const decision = { what, cohort, members, at, member, action: newAction(KINDS[what], `suspect: ${cohort.label}, proposed ${cohort.proposed}`), isSettled: false };
     state.done.push(decision);
     takeOut(decision);
     stage.tell(`${WORDS[what]}: ${cohort.label}${what === "accept" ? ` → ${cohort.proposed}` : ""}${members.length > 1 ? ` (${members.length})` : ""}`);
@@ -136,36 +140,14 @@ export async function showSuspects(root, visit) {
   }
 }
 
-/** Does one thing after the other, so that what is undone has been done; errors are said. `told` hears how many wait. */
-function oneByOne(told) {
-  let waiting = 0;
-  let last = Promise.resolve();
-  return (action) => {
-    told(waiting += 1);
-    last = last.then(action).catch((error) => say(error.message, "error")).finally(() => {
-      told(waiting -= 1);
-      if (waiting === 0) changed();
-    });
-  };
-}
-
 const WORDS = { accept: "Accepted", keep: "Kept", remove: "Removed" };
 const KINDS = { accept: "relabel", keep: "dismiss", remove: "remove" };
 const expected = ({ members }) => members.reduce((sum, { p_wrong: wrong }) => sum + wrong, 0);
 
-function actionOf(what, { label, proposed }) {
-  const time = new Date().toISOString().replace(/[-:]|\..*/g, "").replace("T", "-");
-  const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { id: `${time}-${random}`, kind: KINDS[what], why: `suspect: ${label}, proposed ${proposed}` };
-}
-
 /** Do it in the gallery, as far as it is still what was looked at. */
 async function carryOut(decision) {
   const { what, cohort, members, action } = decision;
-  const ids = members.map(({ id }) => id);
-  const { labels } = await api.known(ids);
-  const same = ids.filter((id) => labels[id] === cohort.label);
-  if (same.length < ids.length) say(`${plural(ids.length - same.length, "reference was", "references were")} changed elsewhere, and left alone`);
+  const same = await unchanged(members);
   decision.changed = same;
   if (!same.length) return;
   if (what === "accept") await api.relabel(same, cohort.proposed, action);

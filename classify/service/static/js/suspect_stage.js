@@ -40,6 +40,7 @@ export function suspectStage({ decide, undo, step, into, out }, signal) {
     const suspect = cohort?.members[member ?? 0] ?? null;
     const isOther = state.cohort !== cohort || state.suspect !== suspect || state.member !== member || state.size !== cohort?.members.length;
     Object.assign(state, { cohort, member, suspect, undoable, size: cohort?.members.length });
+    node.dataset.ids = (member === null ? cohort?.members ?? [] : [suspect]).map(({ id }) => id).join(" ");
     node.hidden = cohort === null && !undoable;
     look.hidden = choice.hidden = cohort === null;
     for (const one of [before, after, accept, keep, remove]) one.hidden = cohort === null;
