@@ -1,6 +1,7 @@
 """Which library draws the map of a gallery: openTSNE, UMAP or PaCMAP.
 
     python -m benchmarks.map --sets FOLDER [--made 20000 100000] [--methods ours UMAP ...]
+    python -m benchmarks.map --sets FOLDER --only --made 100000    (none of the sets)
 
 Each lays out the train part of every set and made vectors with class structure, in a process of
 its own as `curate map` does it: imports and compilation count. All get the same 50 principal
@@ -63,7 +64,8 @@ def main() -> None:
     with benchmark("map", options) as result:
         encoder = open_encoder(LITE0, options.image_size)
         sets: dict[str, Callable[[], tuple[Vectors, Codes]]] = {}
-        for found in find_sets(options.sets, options.only):
+        wanted = [] if options.only == [] else find_sets(options.sets, options.only)
+        for found in wanted:
             part = features_of(found, encoder).of_part("train")
             sets[found.name] = lambda part=part: (part.unit, part.codes)  # type: ignore[misc]
         for n in options.made:
