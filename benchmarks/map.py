@@ -217,3 +217,7 @@ def _distances(points: Vectors, rows: Codes) -> npt.NDArray[np.float64]:
     distances = squares[rows, None] + squares[None] - 2 * points[rows] @ points.T
     distances[np.arange(len(rows)), rows] = np.inf
     return np.asarray(distances)
+
+
+if __name__ == "__main__":
+    main()

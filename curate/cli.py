@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,72 @@ app = typer.Typer(name="curate", no_args_is_help=True, add_completion=False)
 @app.callback()
 def curate(_version: console.Version = False) -> None:
     """Find what is wrong with a gallery, and what to do next. Nothing is read or embedded again."""
+
+
+_Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def duplicates(
+    settings: Settings,
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Only sets that leak: whose members differ in `group` or a metadata key.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Similarity of duplicates (default: chosen from the gallery, by class)."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Only sets with a member of this class.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line a member.")] = None,
+    keep_one: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET|all-exact",
+            help="Remove all but the largest or oldest; `all-exact`: all copies under one label.",
+        ),
+    ] = None,
+    merge_groups: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SET", help="Make the groups of its members one. A,B: of several."),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Remove this member. A,B: several.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Find what is in the gallery more than once: conflicts of labels first, then leaks."""
+    from curate.duplicates_command import DuplicatesOptions, run_duplicates
+
+    options = DuplicatesOptions(
+        between=between,
+        threshold=threshold,
+        label=label,
+        csv=csv,
+        keep_one=_each(keep_one),
+        merge_groups=_each(merge_groups),
+        remove=_each(remove),
+        yes=yes,
+        as_json=as_json,
+    )
+    _exit(run_duplicates(settings, options))
+
+
+def _each(given: list[str] | None) -> list[str]:
+    """What was named one by one, or with commas between."""
+    return [one for text in given or () for one in text.split(",") if one]
+
+
+def _exit(code: int) -> None:
+    if code:
+        sys.exit(code)
 
 
 @app.command("map")
@@ -112,6 +178,30 @@ def discover(
     code = run_discover(settings, options)
     if code:
         sys.exit(code)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def classes(
+    settings: Settings,
+    sort: Annotated[
+        Literal["recall", "size", "needs"],
+        typer.Option(help="Weakest first, smallest first, or who needs most first."),
+    ] = "recall",
+    more: Annotated[
+        int, typer.Option(min=1, help="So many more references: what they would give is told.")
+    ] = 10,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Lines of JSON on standard output, one a class.")
+    ] = False,
+) -> None:
+    """How ready each class is: its recall, what it is taken for, and what more would give."""
+    from curate.classes_command import run_classes
+
+    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ class AnyStore(Protocol):
     def fingerprint(self) -> Fingerprint: ...  # noqa: D102
     def existing(self, ids: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
     def get(self, ids: Sequence[str]) -> list[Reference]: ...  # noqa: D102
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]: ...  # noqa: D102
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]: ...  # noqa: D102
     def count(self, *, where: Where = EVERYTHING) -> int: ...  # noqa: D102
     def export(  # noqa: D102

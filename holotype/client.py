@@ -11,9 +11,11 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
+from holotype.errors import ServiceError
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.history import Action
@@ -166,6 +168,18 @@ class ServiceClient:
             if after is None:
                 break
         return Page(references, after)
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `VectorStore.thumbnails`; a request each."""
+        found: dict[str, bytes] = {}
+        for id_ in ids:
+            try:
+                with self._transport.stream("GET", f"/v1/references/{id_}/thumbnail") as response:
+                    found[id_] = response.read()
+            except ServiceError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+        return found
 
     def relabel(
         self,

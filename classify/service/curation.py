@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from classify.service.still_open import open_duplicates, open_suspects
 from classify.service.watched_job import Check, JobProgress, WatchedJob
 from head.steps import Tell
 from holotype.errors import StoreError
@@ -44,7 +45,8 @@ class Curated:
 
     progress: JobProgress
     result: Mapping[str, Any] | None
-    """The last that was found with these options; None before any was."""
+    """The last that was found with these options, without what was decided since; None before
+    any was."""
     current: bool
     """Whether it is of the gallery as it is now."""
 
@@ -60,15 +62,24 @@ class Curation:
         self._stopped = threading.Event()
         self._jobs = {kind: WatchedJob(self._work(kind), name=kind) for kind in KINDS}
 
-    def look(self, kind: str, options: Mapping[str, Any]) -> Curated:
-        """What is known now; starts nothing."""
+    def look(self, kind: str, options: Mapping[str, Any], *, between: str | None = None) -> Curated:
+        """What is known now; starts nothing.
+
+        Raises:
+            UnknownFilterKey: of `open_duplicates`.
+        """
         state = self._store.state()
         progress = self._jobs[kind].progress
         with self._guard:
             found = self._found.get(kind)
         if found is None or found.options != options:
             return Curated(progress, None, current=False)
-        return Curated(progress, found.result, current=found.state == state)
+        result = found.result
+        if kind == "suspects":
+            result = open_suspects(self._store, result)
+        elif kind == "duplicates":
+            result = open_duplicates(self._store, result, between=between)
+        return Curated(progress, result, current=found.state == state)
 
     def start(self, kind: str, options: Mapping[str, Any]) -> Curated:
         """Look anew, unless what is known is of the gallery as it is, or somebody looks already."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from classify.service.curation import Curated
-from classify.service.models.common import Model, example
+from classify.service.models.common import Body, Model, example
 from classify.service.watched_job import State
+
+
+class Between(Body):
+    """Which sets of duplicates to show."""
+
+    between: Annotated[str, Field(min_length=1, max_length=70)] | None = None
+    """Only those whose members differ in `group` or a metadata key."""
 
 
 class CurationModel(Model):

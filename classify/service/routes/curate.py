@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from classify.service.curation import Curated
 from classify.service.dependencies import READ, ServiceDep
-from classify.service.models.curation import CurationModel
+from classify.service.models.curation import Between, CurationModel
 from classify.service.problems import responses
 
 Kind = Literal["suspects", "duplicates", "classes"]
@@ -22,12 +22,14 @@ def router() -> APIRouter:
     }
 
     @api.get("/{kind}", summary="What was found", responses=documented)
-    def look(kind: Kind, service: ServiceDep, response: Response) -> CurationModel:
+    def look(
+        kind: Kind, service: ServiceDep, response: Response, asked: Annotated[Between, Query()]
+    ) -> CurationModel:
         """The last result, and whether it is of the gallery as it is now; starts nothing.
 
-        202 while there is none with these options and the job runs.
+        What was decided since has left it. 202 while there is none and the job runs.
         """
-        return told(service.curation.look(kind, {}), response)
+        return told(service.curation.look(kind, {}, between=asked.between), response)
 
     @api.post("/{kind}", summary="Look anew", responses=documented)
     def start(kind: Kind, service: ServiceDep, response: Response) -> CurationModel:

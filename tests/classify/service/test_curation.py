@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from classify.service.curation import Curation
 from curate import work
 from curate.view import GalleryView
 from head.steps import Standing, Tell
@@ -114,11 +115,34 @@ def test_keys__who_may_read_may_look(serve: Serve, gate: Gate) -> None:
     assert running.http.get("/v1/curate/misers", headers=headers).status_code == 422
 
 
-def test_close__ends_a_job(serve: Serve, gate: Gate) -> None:
-    """A service that ends does not start what has not begun."""
+def test_close__ends_a_job(own_store: VectorStore) -> None:
+    """One that would go on for ever ends with the service, and nothing is kept of it."""
+    entered = threading.Event()
+
+    def forever(_kind: str, _options: Any, *, tell: Tell, look: Callable[[], None]) -> Any:
+        tell(Standing("turning", 0.1))
+        entered.set()
+        while True:
+            look()
+
+    curation = Curation(own_store, forever)
+    assert curation.start("suspects", {}).progress.state == "running"
+    assert entered.wait(PATIENCE_S)
+    curation.close()
+    ended = curation.look("suspects", {})
+    assert (ended.progress.state, ended.result) == ("failed", None)
+    assert ended.progress.error == "the service ended before the work was done: nothing was changed"
+
+
+def test_duplicates__across_what_nobody_has(serve: Serve) -> None:
+    """A key that no reference carries is said, with those that there are."""
     running = serve()
-    running.end()
-    running.service.curation.close()
-    with pytest.raises(RuntimeError, match="after shutdown"):
-        running.service.curation.start("suspects", {})
-    assert gate.runs == 0
+    path = "/v1/curate/duplicates"
+    running.http.post(path)
+    deadline = time.monotonic() + PATIENCE_S
+    while running.http.get(path).json()["state"] == "running":
+        assert time.monotonic() < deadline
+    assert running.http.get(path, params={"between": "site"}).json()["result"]["sets"] == []
+    refused = running.http.get(path, params={"between": "split"})
+    assert refused.status_code == 422
+    assert "unknown filter key 'split'" in refused.json()["detail"]

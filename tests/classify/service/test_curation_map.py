@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
+
+import pytest
 
 from holotype.references import Where
 from holotype.store.port import VectorStore
@@ -50,3 +53,16 @@ def test_map__with_a_metadata_key(serve: Serve, own_store: VectorStore) -> None:
     refused = running.http.get(PATH, params={"meta": "colour"})
     assert refused.status_code == 422
     assert "unknown filter key 'colour'" in refused.json()["detail"]
+
+
+def test_map__without_the_library(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job fails by a word that names the extra; the service goes on."""
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    running = serve()
+    running.http.post(PATH)
+    deadline = time.monotonic() + PATIENCE_S
+    while (said := running.http.get(PATH).json())["state"] == "running":
+        assert time.monotonic() < deadline, said
+    assert (said["state"], said["result"]) == ("failed", None)
+    assert "pip install 'holotype[map]'" in said["error"]
+    assert running.http.get("/readyz").status_code == 200

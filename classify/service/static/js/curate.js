@@ -4,12 +4,14 @@ import { showClassesTab } from "./curate_classes.js";
 import { showDuplicates } from "./curate_duplicates.js";
 import { showSuspects } from "./curate_suspects.js";
 import { el } from "./dom.js";
+import { show as showMap } from "./map.js";
 
 /** Each `show(root, visit)` fills its part of the page; `visit.argument` is what follows the tab in the address. */
 const TABS = {
   suspects: { title: "Suspects", show: showSuspects },
   duplicates: { title: "Duplicates", show: showDuplicates },
   classes: { title: "Classes", show: showClassesTab },
+  map: { title: "Map", show: showMap },
 };
 
 export async function showCurate(root, visit) {

@@ -7,14 +7,14 @@ const POLL_MS = 700;
 
 /**
  * What was found of one kind, looked for first where nobody has yet. `show(result)` is called with it, now and whenever
- * somebody had it looked for again. Returns the line that says how far the job is and how old the result is.
+ * somebody had it looked for again; `between()` is a key in which the members of a set are to differ. Resolves to the line that says how far the job is and how old the result is.
  */
-export async function curated(kind, show, { signal }) {
+export async function curated(kind, show, { signal }, between = () => null) {
   const words = el("span");
   const bar = el("progress", { "aria-label": "How far", max: 100, hidden: true });
   const again = el("button", { type: "button", hidden: true, onclick: look }, "Look again");
   const node = el("div.looked", { role: "group", "aria-label": "State of the search" }, el("p", { "aria-live": "polite" }, words), bar, again);
-  const first = await api.curated(kind);
+  const first = await api.curated(kind, between());
   if (first.result) show(first.result);
   if (first.state === "running") follow(first);
   else if (first.result) settle(first);
@@ -38,7 +38,7 @@ export async function curated(kind, show, { signal }) {
       bar.value = state.percent ?? 0;
       try {
         await pause(POLL_MS, signal);
-        state = await api.curated(kind);
+        state = await api.curated(kind, between());
       } catch {
         if (signal.aborted) return; // elsewhere, the page says by itself that the service is gone
       }
