@@ -8,13 +8,13 @@ import numpy as np
 
 from curate.learning import (
     SHARES,
-    Nested,
+    ErrorsBySize,
     each_group_once,
     error_at,
+    errors_by_size,
     expected_error,
     layer_of,
     less,
-    nested_errors,
     part_of_groups,
     shared_exponent,
 )
@@ -58,11 +58,11 @@ def test_layer_of__is_the_discriminant() -> None:
     )
 
 
-def test_nested_errors__with_everything_are_those_of_the_folds() -> None:
+def test_errors_by_size__with_everything_are_those_of_the_folds() -> None:
     """Counted one reference at a time; a group of three counts once."""
     groups = np.maximum(TRAINING.groups - 2, 0)
     training = replace(TRAINING, groups=groups)
-    found = nested_errors(training)
+    found = errors_by_size(training)
     search = prepare(training).shrunk_at_least(0.5)
     wrong, asked = np.zeros(3), np.zeros(3)
     for fold in search.folds:
@@ -81,10 +81,10 @@ def test_nested_errors__with_everything_are_those_of_the_folds() -> None:
     np.testing.assert_allclose(found.groups[:, 0], [8, 7.2, 4.8], atol=0.25)
 
 
-def test_nested_errors__fewer_references_know_less() -> None:
+def test_errors_by_size__fewer_references_know_less() -> None:
     """Classes that overlap are missed more often where a half or a quarter of them is known."""
     training = Clouds(dimension=24, spread=0.6).training_set(dict.fromkeys("abcdefgh", 16))
-    found = nested_errors(training)
+    found = errors_by_size(training)
     assert (np.diff(found.errors.sum(axis=0)) > 0).all()
     assert 0.1 < shared_exponent(found) < 3
 
@@ -96,11 +96,11 @@ def test_shared_exponent__is_the_one_that_made_the_errors() -> None:
     share = expected_error(now, asked)
     groups = np.outer([16.0, 32.0, 10.0, 0.0], SHARES)
     more = [(error_at(share, 0.7, part) - share) * asked for part in SHARES]
-    nested = Nested(groups, np.stack([now + some for some in more], axis=1), asked)
-    assert abs(shared_exponent(nested) - 0.7) < 1e-6
-    level = replace(nested, errors=np.repeat(now[:, None], 3, axis=1))
+    by_size = ErrorsBySize(groups, np.stack([now + some for some in more], axis=1), asked)
+    assert abs(shared_exponent(by_size) - 0.7) < 1e-6
+    level = replace(by_size, errors=np.repeat(now[:, None], 3, axis=1))
     assert shared_exponent(level) < 1e-6
-    nobody = Nested(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
+    nobody = ErrorsBySize(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
     assert shared_exponent(nobody) < 1e-6
 
 
