@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from holotype import console
-from holotype.console import SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
+from holotype.console import ENCODER_OPTIONS, SERVICE_OPTIONS, STORE_OPTIONS, takes_settings
 
 if TYPE_CHECKING:
     from holotype.settings import Settings
@@ -121,6 +121,63 @@ def draw_map(
         parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
     )
     run_map(settings, options)
+
+
+@app.command()
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
+def discover(
+    settings: Settings,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="The queries that the service keeps for review.")
+    ] = False,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP=LABEL",
+            help="Add the pictures of a group that was shown as references; repeatable.",
+        ),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also groups that look like known classes.")
+    ] = False,
+    min_size: Annotated[int, typer.Option(min=2, help="Pictures of a group at least.")] = 5,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="One object; with --name, a line a picture."),
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Link each picture in DIR/<group>.")
+    ] = None,
+) -> None:
+    """Group pictures that are of no class of the gallery yet, and add a group as a class.
+
+    Each picture is embedded once: its vector is kept beside the gallery.
+    """
+    from curate.discover_command import DiscoverOptions, run_discover
+
+    options = DiscoverOptions(
+        folders=folders or (),
+        queue=queue,
+        vectors=vectors,
+        show_all=show_all,
+        min_size=min_size,
+        names=name or (),
+        as_json=as_json,
+        csv=csv,
+        sort_into=sort_into,
+    )
+    code = run_discover(settings, options)
+    if code:
+        sys.exit(code)
 
 
 @app.command()

@@ -43,6 +43,7 @@ COMMANDS = (
     ("retrain", "rollback"),
     ("retrain", "export"),
     ("curate", "duplicates"),
+    ("curate", "discover"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
