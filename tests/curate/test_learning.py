@@ -59,26 +59,31 @@ def test_layer_of__is_the_discriminant() -> None:
 
 
 def test_errors_by_size__with_everything_are_those_of_the_folds() -> None:
-    """Counted one reference at a time; a group of three counts once."""
-    groups = np.maximum(TRAINING.groups - 2, 0)
-    training = replace(TRAINING, groups=groups)
+    """One reference at a time: a group of three counts once, a halved class is no rarer."""
+    training = Clouds(dimension=8, spread=1.2, seed=8).training_set(
+        {"ant": 12, "bee": 9, "wasp": 2}
+    )
+    groups = np.maximum(training.groups - 2, 0)
+    training = replace(training, groups=groups)
     found = errors_by_size(training)
     search = prepare(training).shrunk_at_least(0.5)
-    wrong, asked = np.zeros(3), np.zeros(3)
+    wrong, asked, without = np.zeros(3), np.zeros(3), np.zeros(3)
     for fold in search.folds:
         assert fold.within is not None
         layer = discriminants(fold.within)
         for row in np.flatnonzero(fold.scored):
             known = np.bincount(training.codes[fold.trained], minlength=3)
             rarer = np.log(np.bincount(training.codes) / known)
-            answer = (layer.logits(search.vectors[row]) + rarer).argmax()
+            logits, own = layer.logits(search.vectors[row]), training.codes[row]
             weight = 1 / np.count_nonzero(groups == groups[row])
-            wrong[training.codes[row]] += weight * (answer != training.codes[row])
-            asked[training.codes[row]] += weight
+            wrong[own] += weight * ((logits + rarer).argmax() != own)
+            without[own] += weight * (logits.argmax() != own)
+            asked[own] += weight
     np.testing.assert_allclose(found.errors[:, 0], wrong)
+    assert (wrong != without).any()
     np.testing.assert_allclose(found.asked, asked)
-    np.testing.assert_allclose(asked, [10, 9, 6])
-    np.testing.assert_allclose(found.groups[:, 0], [8, 7.2, 4.8], atol=0.25)
+    np.testing.assert_allclose(asked, [10, 9, 2])
+    np.testing.assert_allclose(found.groups[:, 0], [8, 7.2, 1], atol=0.25)
 
 
 def test_errors_by_size__fewer_references_know_less() -> None:
