@@ -33,8 +33,8 @@ import numpy as np
 from curate.learning import (
     each_group_once,
     error_at,
+    errors_by_size,
     expected_error,
-    nested_errors,
     shared_exponent,
 )
 from curate.out_of_fold import OutOfFold
@@ -136,7 +136,7 @@ def readiness(view: GalleryView, outs: OutOfFold, *, more: int = STEP) -> list[C
         )
     groups = join_near_duplicates(view.training.vectors, view.training.codes, view.training.groups)
     training = replace(view.training, groups=groups)
-    exponent = shared_exponent(nested_errors(training)) if len(outs.rows) else 0.0
+    exponent = shared_exponent(errors_by_size(training)) if len(outs.rows) else 0.0
     answers = _answers(training, outs)
     return [_readiness(training, answers, c, exponent, more=more) for c in range(len(answers))]
 

@@ -45,6 +45,7 @@ COMMANDS = (
     ("retrain", "export"),
     ("curate", "suspects"),
     ("curate", "duplicates"),
+    ("curate", "discover"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
