@@ -208,7 +208,7 @@ def _cut(known: Known) -> float:
     if not len(inside):
         return OTHERWISE
     tight, apart = (max(float(np.median(distances)), TIGHT) for distances in (inside, outside))
-    return tight * (apart / tight) ** APART
+    return float(tight * (apart / tight) ** APART)
 
 
 def _linked(placed: Vectors, strange: Floats, cut: float) -> Codes:
