@@ -223,8 +223,12 @@ def _verdict(answers: Floats, c: int, other: int, needs: int) -> Verdict:
     asked = answers.sum(axis=1).round()
     if asked[c] < SAID_FROM:
         return Verdict.TOO_FEW
-    pair = np.array([c, other])
-    if asked[pair].min() >= MERGE_FROM and cannot_be_told_apart(answers[np.ix_(pair, pair)]):
+    pair = np.array([c, other])  # the same twice where it is taken for none
+    if (
+        c != other
+        and asked[pair].min() >= MERGE_FROM
+        and cannot_be_told_apart(answers[np.ix_(pair, pair)])
+    ):
         return Verdict.MERGE
     return Verdict.NEEDS if needs else Verdict.ENOUGH
 

@@ -75,6 +75,13 @@ def test_readiness__classes_that_cannot_be_told_apart() -> None:
     assert found[1].confused_with == "ant"
 
 
+def test_readiness__taken_for_no_other() -> None:
+    """The first class is not held against itself where all of it is answered right."""
+    training = Clouds(8).training_set({"ant": 20, "bee": 20})
+    outs = answering(range(40), [0] * 20 + [1] * 20, 2)
+    assert {one.verdict for one in readiness(view_of(training), outs)} == {Verdict.ENOUGH}
+
+
 def test_readiness__more_references_are_worth_less_and_less() -> None:
     """A class that is missed gains more, and needs more, than one that is not."""
     training = Clouds(dimension=24, spread=0.6).training_set(dict.fromkeys("abcdefgh", 16))
