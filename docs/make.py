@@ -34,6 +34,7 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
+    ("curate", "next"),
     ("curate", "map"),
     ("curate", "classes"),
     ("retrain",),
