@@ -1,6 +1,6 @@
 """Readiness of classes: whether predicted gains come true, and whether merges are rightly proposed.
 
-    python -m benchmarks.readiness --sets FOLDER [--draws 8] [--first 100] [--trained]
+    python -m benchmarks.readiness --sets FOLDER [--draws 8] [--first 100] [--part gains]
 
 1. Gains. A gallery is drawn from the train part, with another number of references for each class
    (3 to 32), and `curate.readiness` says what n more would give. Then n more are really added, to a
@@ -11,7 +11,7 @@
 2. Merges. An eighth of the classes is split at random into two of one kind, which nothing can tell
    apart; every other pair that is proposed is looked at again with a head of the whole train part.
 
-Settings were chosen on draws 0 to 23, their queries from the train part too (`docs/LAB.md`).
+Settings were chosen on other draws, whose queries are of the train part too (`docs/LAB.md`).
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=8)
     parser.add_argument("--first", type=int, default=100, help="number of the first draw")
     parser.add_argument("--more", type=int, nargs="+", default=(5, 10, 20))
+    parser.add_argument("--part", choices=("gains", "merges"), help="only one of both")
     parser.add_argument("--trained", action="store_true", help="gains by whole retrains")
     options = parser.parse_args()
     draws = range(options.first, options.first + options.draws)
@@ -80,12 +81,13 @@ def main() -> None:
         encoder = open_encoder(LITE0, options.image_size)
         for found in find_sets(options.sets, options.only):
             features = features_of(found, encoder)
-            for draw in draws:
+            for draw in draws if options.part != "merges" else ():
                 told += gains(features, draw, options.more, trained=options.trained)
                 print(f"gains, draw {draw}, {features.name}", flush=True)
-            if not options.trained:
+            if options.part != "gains":
                 merges += proposed_merges(features, draws)
-        tell_gains(result, told)
+        if told:
+            tell_gains(result, told)
         if merges:
             result.table("Merges that are proposed", merges)
 

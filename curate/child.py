@@ -6,6 +6,7 @@ It maps the vectors, works, and writes what it finds to a file, as JSON.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -18,6 +19,8 @@ from holotype.columns import References
 
 def main() -> None:
     """Work; the arguments are the numbers of three open files: vectors, task, result."""
+    # Threads that wait for each other give way, too, instead of spinning.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with told_to_parent() as tell:
         vectors, task, result = opened(sys.argv[1:])
         task.seek(0)

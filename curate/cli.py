@@ -27,6 +27,60 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 @app.command()
 @takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def suspects(
+    settings: Settings,
+    label: Annotated[str | None, typer.Option(help="Only suspects that carry this label.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Cohorts in the table.")] = 50,
+    above: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="How probably wrong a suspect's label is (default: .3)."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of the folds, and of the part of a gallery beyond 200,000.")
+    ] = 0,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a line a suspect, too.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|COHORT|all", help="Relabel as proposed. A,B: several, here and below."
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|COHORT|all",
+            help="The label is right: no suspect again, until its evidence changes.",
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="ID|COHORT|all", help="Remove the reference.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Find references whose label is probably wrong: in cohorts, with what they should be."""
+    from curate.suspects import ABOVE
+    from curate.suspects_command import SuspectsOptions, run_suspects
+
+    options = SuspectsOptions(
+        label=label,
+        limit=limit,
+        above=ABOVE if above is None else above,
+        seed=seed,
+        csv=csv,
+        accept=_each(accept),
+        keep=_each(keep),
+        remove=_each(remove),
+        yes=yes,
+        as_json=as_json,
+    )
+    _exit(run_suspects(settings, options))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def duplicates(
     settings: Settings,
     between: Annotated[
@@ -121,6 +175,63 @@ def draw_map(
         parquet=parquet, neighbours=neighbours, anew=anew, seed=seed, as_json=as_json
     )
     run_map(settings, options)
+
+
+@app.command()
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
+def discover(
+    settings: Settings,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="The queries that the service keeps for review.")
+    ] = False,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP=LABEL",
+            help="Add the pictures of a group that was shown as references; repeatable.",
+        ),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also groups that look like known classes.")
+    ] = False,
+    min_size: Annotated[int, typer.Option(min=2, help="Pictures of a group at least.")] = 5,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="One object; with --name, a line a picture."),
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Link each picture in DIR/<group>.")
+    ] = None,
+) -> None:
+    """Group pictures that are of no class of the gallery yet, and add a group as a class.
+
+    Each picture is embedded once: its vector is kept beside the gallery.
+    """
+    from curate.discover_command import DiscoverOptions, run_discover
+
+    options = DiscoverOptions(
+        folders=folders or (),
+        queue=queue,
+        vectors=vectors,
+        show_all=show_all,
+        min_size=min_size,
+        names=name or (),
+        as_json=as_json,
+        csv=csv,
+        sort_into=sort_into,
+    )
+    code = run_discover(settings, options)
+    if code:
+        sys.exit(code)
 
 
 @app.command()

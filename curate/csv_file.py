@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from holotype import console
+from holotype.characters import harmless_cell
 from holotype.errors import OutputError, UsageError
-from holotype.spreadsheets import harmless
 
 
 def check_csv(file: Path | None) -> None:
@@ -32,7 +32,7 @@ def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Mapping[str, An
         with file.open("w", encoding="utf-8", newline="") as lines:
             writer = csv.DictWriter(lines, columns, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
-            writer.writerows({name: harmless(row[name]) for name in columns} for row in rows)
+            writer.writerows({name: harmless_cell(row[name]) for name in columns} for row in rows)
     except OSError as error:
         raise OutputError(f"the table to {file}", error) from error
     console.say(f"the table is in {file}")

@@ -48,6 +48,10 @@ STRANGE: Final = 0.4
 """Mean share of references that a new group is stranger than. Of known pictures the mean is .375,
 since what is less strange than half of the references counts as 0."""
 
+NEAR: Final = 0.5
+"""Share of the cut: a group that is nearer than this to a known class is of that class, however
+strange. Of the drawn new classes it costs 2 of 100, of groups of known ones it finds a tenth."""
+
 LINKED: Final = 10_000
 """Pictures that are linked, the strangest; the others join the groups that come of it. Distances
 are quadratic: these take 0.4 GB."""
@@ -71,13 +75,10 @@ class PictureGroup:
     """The known class that is nearest in the mean."""
     distance: float
     """To its references, in the mean: 1 less cosine."""
-    probability: float
-    """Of that class, in the mean of the members."""
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it is stranger than pictures of known classes are."""
-        return self.stranger_than >= STRANGE
+    probability: float | None
+    """Of that class, in the mean of the members; None where there is no other."""
+    is_new: bool
+    """Whether it is of no known class, as far as can be told: see `STRANGE` and `NEAR`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +95,7 @@ class Discovered:
 
     @property
     def new(self) -> list[PictureGroup]:
-        """Those that are of no known class, as far as can be told."""
+        """Those of no known class."""
         return [group for group in self.groups if group.is_new]
 
 
@@ -120,6 +121,7 @@ def discover(
         ids=ids,
         placed=placed,
         strange=strange,
+        cut=cut,
         labels=known.labels,
         means=class_means(directions.place(references), known.search.codes, len(known.labels)),
         probabilities=known.probabilities(vectors),
@@ -231,6 +233,7 @@ class _Describing:
     """(N, R)."""
     strange: Floats
     """(N,)."""
+    cut: float
     labels: Sequence[str]
     """C."""
     means: Floats
@@ -244,13 +247,17 @@ class _Describing:
         distances = np.where(self.means.any(axis=1), 1 - self.means @ mean, np.inf)
         nearest = int(distances.argmin())
         n = len(rows)
+        strange = float(self.strange[rows].mean())
         typical = np.argsort(-(self.placed[rows] @ mean), kind="stable")
         return PictureGroup(
             id=group_id([self.ids[row] for row in rows]),
             rows=rows[typical],
             cohesion=float((n * mean @ mean - 1) / (n - 1)),
-            stranger_than=float(self.strange[rows].mean()),
+            stranger_than=strange,
             nearest=self.labels[nearest],
             distance=float(distances[nearest]),
-            probability=float(self.probabilities[rows, nearest].mean()),
+            probability=float(self.probabilities[rows, nearest].mean())
+            if len(self.labels) > 1
+            else None,
+            is_new=strange >= STRANGE and bool(distances[nearest] >= NEAR * self.cut),
         )

@@ -51,6 +51,12 @@ class Picture:
     queued: str | None = None
     """What the review queue knows it by: hex sha256 of its bytes."""
 
+    @property
+    def path(self) -> Path:
+        """The file, of a picture that has one."""
+        assert self.file is not None
+        return self.file
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlabelled:

@@ -6,12 +6,13 @@ the others stay, as they do when a curator adds to some. What left is taken out 
 and covariance: with the covariance of everything, gains come out at two thirds of what they are
 (`docs/LAB.md`).
 
-The odds of an error then fall with a power of the number of groups,
+Errors then fall with a power of the number of groups,
 
-    odds(m) = odds(k) * (m / k) ** -exponent,
+    error(m) = error(k) * (m / k) ** -exponent,
 
-with one exponent for the gallery and each class's own odds. An exponent of its own for each class
-predicts worse: a class has too few references to tell how fast it learns.
+with one exponent for the gallery and each class's own errors. An exponent of its own for each class
+predicts worse: a class has too few references to tell how fast it learns. Odds in the place of
+shares promise classes of a dozen references and more too much.
 
 Shapes: S references of a search, C classes, R coordinates.
 """
@@ -122,8 +123,7 @@ def expected_error(errors: Floats, asked: Floats) -> Floats:
 
 def error_at(share: Floats | float, exponent: float, times: Floats | float) -> Floats:
     """The share of errors with so many times the groups; see the module."""
-    odds = np.asarray(share / (1 - share) * times**-exponent, np.float64)
-    return odds / (1 + odds)
+    return np.asarray(np.minimum(share * times**-exponent, 1.0), np.float64)
 
 
 def each_group_once(codes: Codes, groups: Codes) -> Floats:

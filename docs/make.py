@@ -43,6 +43,7 @@ COMMANDS = (
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "suspects"),
     ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")

@@ -414,7 +414,7 @@ class ServiceClient:
             return response.read()
 
     def add_kept(
-        self, ids: Sequence[str], label: str, *, group: str | None, on_conflict: OnConflict
+        self, ids: Sequence[str], label: str, *, on_conflict: OnConflict
     ) -> list[FileOutcome]:
         """`POST /v1/review`: kept queries become references and leave, an outcome each.
 
@@ -424,7 +424,7 @@ class ServiceClient:
         outcomes: list[FileOutcome] = []
         for start in range(0, len(ids), self.limits.images):
             some = list(ids[start : start + self.limits.images])
-            body = {"ids": some, "label": label, "group": group, "on_conflict": on_conflict.value}
+            body = {"ids": some, "label": label, "on_conflict": on_conflict.value}
             outcomes += _outcomes(self._json("POST", "/v1/review", json=body))
         return outcomes
 

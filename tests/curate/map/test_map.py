@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def made(
     vectors = unit(3 * np.eye(CLASSES, DIMENSION)[codes] + 0.6 * rng.normal(size=(n, DIMENSION)))
     return GalleryView.of(
         References(
-            [f"00000000-0000-0000-0000-{i:012}" for i in range(n)],
+            sorted(str(uuid5(NAMESPACE_OID, str(i))) for i in range(n)),
             vectors,
             [f"class{code}" for code in codes],
             [groups(i) for i in range(n)],
@@ -184,6 +185,7 @@ def test_about__is_brute_force() -> None:
         means = unit(np.stack([some.mean(axis=0) for some in others]))
         nearest = (means @ training.vectors[row]).max()
         assert known.novelty[row] == pytest.approx(1 - nearest, abs=1e-5)
+    assert len(outs.rows) > 12
     scored = dict(zip(outs.rows.tolist(), outs.probabilities, strict=True))
     for row, error in enumerate(known.error.tolist()):
         expected = 1 - scored[row][training.codes[row]] if row in scored else np.nan
