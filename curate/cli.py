@@ -276,6 +276,10 @@ def choose_next(
     batch: Annotated[int, typer.Option(min=1, help="Pictures to label, at most.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    copy_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy the pictures to label there.")
+    ] = None,
+    link_into: Annotated[Path | None, typer.Option(metavar="DIR", help="Link them there.")] = None,
 ) -> None:
     """Say which unlabelled pictures to label next, why, and what that is expected to change.
 
@@ -291,6 +295,8 @@ def choose_next(
         batch=batch,
         as_json=as_json,
         csv=csv,
+        copy_into=copy_into,
+        link_into=link_into,
     )
     code = run_next(settings, options)
     if code:

@@ -18,6 +18,7 @@ from holotype.access import Access
 from holotype.columns import References
 from holotype.encoder import quick_start
 from holotype.errors import GalleryMissing, UsageError
+from holotype.images.folders import PictureFolders
 
 if TYPE_CHECKING:
     from curate.embedding import Unlabelled
@@ -39,6 +40,8 @@ class NextOptions:
     batch: int = BATCH
     as_json: bool = False
     csv: Path | None = None
+    copy_into: Path | None = None
+    link_into: Path | None = None
 
     def check(self) -> None:
         """Refuse what does not fit together.
@@ -48,6 +51,10 @@ class NextOptions:
         """
         if bool(self.folders) + self.queue + (self.vectors is not None) != 1:
             raise UsageError("say where the pictures are: folders, --queue, or --vectors FILE")
+        if self.copy_into is not None and self.link_into is not None:
+            raise UsageError("--copy-into and --link-into: name one")
+        if (self.copy_into or self.link_into) is not None and not self.folders:
+            raise UsageError("--copy-into and --link-into take files, so name folders of them")
         check_csv(self.csv)
 
 
@@ -69,6 +76,7 @@ def run_next(settings: Settings, options: NextOptions) -> int:
     rows = _rows(found, chosen)
     if options.csv is not None:
         write_csv(options.csv, COLUMNS, rows)
+    _put(found, chosen, options)
     if options.as_json:
         console.out_json(_to_dict(found, view, chosen, rows))
     else:
@@ -132,6 +140,16 @@ def _rows(found: Unlabelled, chosen: Labelling) -> list[dict[str, Any]]:
         }
         for rank, pick in enumerate(chosen.picks, start=1)
     ]
+
+
+def _put(found: Unlabelled, chosen: Labelling, options: NextOptions) -> None:
+    into = options.copy_into or options.link_into
+    if into is None:
+        return
+    folders = PictureFolders(into, copy=options.copy_into is not None)
+    for pick in chosen.picks:
+        folders.put(found.pictures[pick.row].path, Path())
+    console.say(str(folders))
 
 
 def _to_dict(
