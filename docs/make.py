@@ -46,9 +46,6 @@ COMMANDS = (
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
-    ("curate", "suspects"),
-    ("curate", "duplicates"),
-    ("curate", "discover"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
