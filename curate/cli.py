@@ -27,6 +27,60 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 @app.command()
 @takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def suspects(
+    settings: Settings,
+    label: Annotated[str | None, typer.Option(help="Only suspects that carry this label.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Cohorts in the table.")] = 50,
+    above: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="How probably wrong a suspect's label is (default: .3)."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of the folds, and of the part of a gallery beyond 200,000.")
+    ] = 0,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a line a suspect, too.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|COHORT|all", help="Relabel as proposed. A,B: several, here and below."
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|COHORT|all",
+            help="The label is right: no suspect again, until its evidence changes.",
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="ID|COHORT|all", help="Remove the reference.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Find references whose label is probably wrong: in cohorts, with what they should be."""
+    from curate.suspects import ABOVE
+    from curate.suspects_command import SuspectsOptions, run_suspects
+
+    options = SuspectsOptions(
+        label=label,
+        limit=limit,
+        above=ABOVE if above is None else above,
+        seed=seed,
+        csv=csv,
+        accept=_each(accept),
+        keep=_each(keep),
+        remove=_each(remove),
+        yes=yes,
+        as_json=as_json,
+    )
+    _exit(run_suspects(settings, options))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
 def duplicates(
     settings: Settings,
     between: Annotated[

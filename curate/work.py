@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from curate import duplicates
+from curate import duplicates, suspects
 from curate.map.told import map_of
 from curate.out_of_fold import out_of_fold
 from curate.readiness import readiness
@@ -27,5 +27,6 @@ WORK: Final[dict[str, Work]] = {
     "classes": _classes,
     "duplicates": duplicates.work,
     "map": map_of,
+    "suspects": suspects.work,
 }
 """By the name of its command."""

@@ -42,6 +42,7 @@ COMMANDS = (
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "suspects"),
     ("curate", "duplicates"),
     ("curate", "discover"),
 )
