@@ -43,7 +43,7 @@ from holotype.references import Codes
 SHARE = 0.2
 """Of the classes that are held out; two at least."""
 
-SILHOUETTES = 12
+SILHOUETTES = 8
 """Numbers of groups that are tried, from 2 to twice the true one."""
 
 
@@ -114,13 +114,13 @@ def large_only(codes: Codes) -> Codes:
     return np.where(np.bincount(codes)[codes] >= MIN_SIZE, codes, -1)
 
 
-def k_means(vectors: Any, k: int) -> Codes:
-    return KMeans(k, n_init=5, random_state=0).fit_predict(vectors)
+def k_means(vectors: Any, k: int, *, starts: int = 5) -> Codes:
+    return KMeans(k, n_init=starts, random_state=0).fit_predict(vectors)
 
 
 def by_silhouette(vectors: Any, true: int) -> Codes:
     numbers = np.unique(np.geomspace(2, 2 * true, SILHOUETTES).round().astype(int))
-    tried = [k_means(vectors, int(k)) for k in numbers]
+    tried = [k_means(vectors, int(k), starts=1) for k in numbers]
     return max(tried, key=lambda codes: silhouette_score(vectors, codes, metric="cosine"))
 
 

@@ -27,7 +27,7 @@ from benchmarks.accuracy.backbones import LITE0, add_backbone_options, open_enco
 from benchmarks.accuracy.features import Features, features_of
 from benchmarks.accuracy.sets import add_set_options, find_sets
 from benchmarks.harness import Result, benchmark
-from curate.learning import SHRINKAGE, Nested, layer_of, nested_errors
+from curate.learning import SHRINKAGE, ErrorsBySize, errors_by_size, layer_of
 from curate.out_of_fold import out_of_fold
 from curate.readiness import ClassReadiness, Verdict, readiness
 from curate.view import GalleryView
@@ -100,7 +100,7 @@ def gains(features: Features, draw: int, more: Sequence[int], *, trained: bool) 
     rows = np.concatenate(base)
     view = view_of(features, rows)
     outs = out_of_fold(view.training)
-    nested = nested_errors(view.training)
+    by_size = errors_by_size(view.training)
     before = recalls(features, rows, queries, trained=trained)
     asked = np.bincount(features.codes[queries])
     for n in more:
@@ -116,20 +116,20 @@ def gains(features: Features, draw: int, more: Sequence[int], *, trained: bool) 
                 one = predicted[c]
                 if one.gain is None or one.recall is None:
                     continue
-                slope, doubling = last_slopes(nested, c, one)
+                slope, doubling = last_slopes(by_size, c, one)
                 yield Told(
                     features.name, n, one.gain, slope, doubling,
                     float(after[c] - before[c]), int(asked[c]), one.verdict,
                 )  # fmt: skip
 
 
-def last_slopes(nested: Nested, c: int, one: ClassReadiness) -> tuple[float, float]:
+def last_slopes(by_size: ErrorsBySize, c: int, one: ClassReadiness) -> tuple[float, float]:
     """Gains if the class went on as from its half to its whole."""
     missing = 1 - (one.recall or 0)
-    whole, half = nested.groups[c, :2]
+    whole, half = by_size.groups[c, :2]
     if whole == half:
         return 0.0, 0.0
-    fell = (nested.errors[c, 1] - nested.errors[c, 0]) / nested.asked[c]
+    fell = (by_size.errors[c, 1] - by_size.errors[c, 0]) / by_size.asked[c]
     slope = fell / (whole - half) * one.more
     doubling = fell / np.log2(whole / half) * np.log2((one.groups + one.more) / one.groups)
     return float(np.clip(slope, 0, missing)), float(np.clip(doubling, 0, missing))

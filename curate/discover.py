@@ -39,7 +39,11 @@ ROUNDS: Final = 5
 
 APART: Final = 0.7
 """Where between the median distance inside a class (0) and to the nearest other one (1) groups are
-cut. 0.5 finds fewer classes, and both more than any distance that is the same for all galleries."""
+cut, by ratios: classes that are tight and far apart leave much room between, of which a new class
+needs little. 0.5 finds fewer classes, and both more than one distance for all galleries."""
+
+TIGHT: Final = 1e-3
+"""Distance inside classes that is taken for no smaller."""
 
 OTHERWISE: Final = 0.75
 """The cut of a gallery of one class: what is best for all sets together."""
@@ -203,7 +207,8 @@ def _cut(known: Known) -> float:
     inside, outside = rehearsed(known)
     if not len(inside):
         return OTHERWISE
-    return float((1 - APART) * np.median(inside) + APART * np.median(outside))
+    tight, apart = (max(float(np.median(distances)), TIGHT) for distances in (inside, outside))
+    return float(tight * (apart / tight) ** APART)
 
 
 def _linked(placed: Vectors, strange: Floats, cut: float) -> Codes:

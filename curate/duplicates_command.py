@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from curate.csv_file import check_csv, write_csv
 from curate.duplicates import Duplicates, DuplicateSet, Member, across, described, find_duplicates
 from curate.view import GalleryView, read_gallery
 from holotype import console
 from holotype.access import open_gallery
-from holotype.errors import HolotypeError, OutputError, UsageError
+from holotype.errors import HolotypeError, UsageError
 from holotype.history import Action
 from holotype.labels import known_label
 from holotype.references import BUILT_IN_KEYS, Reference, Where, meta_key
@@ -58,6 +58,7 @@ class DuplicatesOptions:
                 f"--threshold {self.threshold:g} is no similarity: it lies above 0 and up to 1, "
                 "such as .95"
             )
+        check_csv(self.csv)
         if (self.keep_one or self.remove) and not self.yes and not sys.stdin.isatty():
             raise UsageError("removing asks first, and nobody can answer here: give --yes")
 
@@ -83,7 +84,7 @@ def run_duplicates(settings: Settings, options: DuplicatesOptions) -> int:
         found = _find(gallery, view, options, key)
         done = _act(gallery, view, found, options)
     if options.csv is not None:
-        write_csv(found, options.csv)
+        write_csv(options.csv, COLUMNS, _rows(found))
     if options.as_json:
         told = found.to_dict()
         if done is not None:
@@ -225,23 +226,6 @@ def _named(found: Duplicates, marks: Iterable[str]) -> tuple[list[DuplicateSet],
     return [by_mark[mark] for mark in wanted if mark in by_mark], left
 
 
-def write_csv(found: Duplicates, path: Path) -> None:
-    """A line a member.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-            lines.writeheader()
-            for one in found.sets:
-                told = one.to_dict()
-                lines.writerows({**told, **member} for member in told["members"])
-    except OSError as error:
-        raise OutputError(f"{path}", error) from error
-
-
 def _show(found: Duplicates) -> None:
     shown = found.sets[:SHOWN]
     width = max((len(member.label) for one in shown for member in one.members), default=0)
@@ -252,6 +236,12 @@ def _show(found: Duplicates) -> None:
             console.out(f"  {_line(member, width)}")
     if len(found.sets) > SHOWN:
         console.say(f"{len(found.sets) - SHOWN} more sets: --json or --csv FILE has all")
+
+
+def _rows(found: Duplicates) -> list[dict[str, Any]]:
+    """A member each."""
+    told = (one.to_dict() for one in found.sets)
+    return [{**one, **member} for one in told for member in one["members"]]
 
 
 def _line(member: Member, width: int) -> str:

@@ -48,7 +48,7 @@ BISECTIONS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nested:
+class ErrorsBySize:
     """Errors of classes at smaller sizes, every held-out group counting once."""
 
     groups: Floats
@@ -59,7 +59,7 @@ class Nested:
     """(C,) held-out groups; 0 where the class could not be scored."""
 
 
-def nested_errors(training: TrainingSet, *, seed: int = 0) -> Nested:
+def errors_by_size(training: TrainingSet, *, seed: int = 0) -> ErrorsBySize:
     """Ask every class about its held-out references, at each of `SHARES`.
 
     Args:
@@ -89,16 +89,16 @@ def nested_errors(training: TrainingSet, *, seed: int = 0) -> Nested:
             sizes[:, step] += left * (here > 0)
             wrong = weights * _wrong(search, fold, kept, rng.permutation(n_classes) % PARTS)
             errors[:, step] += np.bincount(codes, wrong, n_classes)
-    return Nested(sizes / np.maximum(folds, 1)[:, None], errors, asked)
+    return ErrorsBySize(sizes / np.maximum(folds, 1)[:, None], errors, asked)
 
 
-def shared_exponent(nested: Nested) -> float:
+def shared_exponent(by_size: ErrorsBySize) -> float:
     """The exponent with which the errors at the smaller sizes, all together, are as observed.
 
     0 where nothing could be scored, or where fewer references do not make more errors.
     """
-    known = nested.asked > 0
-    groups, errors, asked = nested.groups[known], nested.errors[known], nested.asked[known]
+    known = by_size.asked > 0
+    groups, errors, asked = by_size.groups[known], by_size.errors[known], by_size.asked[known]
     share = expected_error(errors[:, 0], asked)
     wanted = float((errors[:, 1:] - errors[:, :1]).sum())
     low, high = 0.0, MOST_EXPONENT

@@ -33,8 +33,8 @@ import numpy as np
 from curate.learning import (
     each_group_once,
     error_at,
+    errors_by_size,
     expected_error,
-    nested_errors,
     shared_exponent,
 )
 from curate.out_of_fold import OutOfFold
@@ -136,7 +136,7 @@ def readiness(view: GalleryView, outs: OutOfFold, *, more: int = STEP) -> list[C
         )
     groups = join_near_duplicates(view.training.vectors, view.training.codes, view.training.groups)
     training = replace(view.training, groups=groups)
-    exponent = shared_exponent(nested_errors(training)) if len(outs.rows) else 0.0
+    exponent = shared_exponent(errors_by_size(training)) if len(outs.rows) else 0.0
     answers = _answers(training, outs)
     return [_readiness(training, answers, c, exponent, more=more) for c in range(len(answers))]
 
@@ -223,8 +223,12 @@ def _verdict(answers: Floats, c: int, other: int, needs: int) -> Verdict:
     asked = answers.sum(axis=1).round()
     if asked[c] < SAID_FROM:
         return Verdict.TOO_FEW
-    pair = np.array([c, other])
-    if asked[pair].min() >= MERGE_FROM and cannot_be_told_apart(answers[np.ix_(pair, pair)]):
+    pair = np.array([c, other])  # the same twice where it is taken for none
+    if (
+        c != other
+        and asked[pair].min() >= MERGE_FROM
+        and cannot_be_told_apart(answers[np.ix_(pair, pair)])
+    ):
         return Verdict.MERGE
     return Verdict.NEEDS if needs else Verdict.ENOUGH
 

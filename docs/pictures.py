@@ -31,8 +31,8 @@ from demo.weights import lite0_checkpoint
 PICTURES = Path(__file__).parent / "pictures"
 CURATED = {"suspects": ".stage h2", "duplicates": ".sets img", "classes": ".readiness td"}
 """Tabs of the page, and what is there when they are."""
-EXCHANGED = 5
-"""Wrong labels, for the pictures of curation."""
+EXCHANGED = 2
+"""Wrong labels of a class, for the pictures of curation."""
 SIDE = 320
 REFERENCES, QUERIES = 28, 5
 
@@ -217,16 +217,20 @@ def lay_out(place: Path) -> list[Path]:
 
 
 def exchange_labels(url: str) -> None:
-    """Give some references of each of two classes the label of the other."""
-    first, second, *_ = SHAPES
+    """Give some references of each class the label of the next one."""
+    labels = list(SHAPES)
     asked: dict[str, str | int] = {"limit": EXCHANGED}
-    pages = {
-        label: httpx.get(f"{url}/v1/references", params={**asked, "where": f"label={label}"})
-        for label in (first, second)
+    ids = {
+        label: [
+            reference["id"]
+            for reference in httpx.get(
+                f"{url}/v1/references", params={**asked, "where": f"label={label}"}
+            ).json()["references"]
+        ]
+        for label in labels
     }
-    for label, other in ((first, second), (second, first)):
-        ids = [reference["id"] for reference in pages[label].json()["references"]]
-        body = {"ids": ids, "label": other}
+    for label, other in zip(labels, [*labels[1:], labels[0]], strict=True):
+        body = {"ids": ids[label], "label": other}
         httpx.post(f"{url}/v1/references/relabel", json=body).raise_for_status()
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 KINDS = ("suspects", "duplicates", "classes", "map")
 
+OPTIONS: Mapping[str, Mapping[str, Any]] = {"suspects": {"above": 0.1}}
+"""Of each kind. Ten looks a wrong label: so many are listed, those below one half apart."""
+
 
 class Curate(Protocol):
     """`curate.apart.curate_apart` on the service's gallery."""
@@ -98,7 +101,8 @@ class Curation:
         def work(options: Mapping[str, Any], tell: Tell, _check: Check) -> Mapping[str, Any]:
             state = self._store.state()
             self._require_service()
-            result = self._curate(kind, options, tell=tell, look=self._require_service)
+            asked = {**OPTIONS.get(kind, {}), **options}
+            result = self._curate(kind, asked, tell=tell, look=self._require_service)
             with self._guard:
                 self._found[kind] = _Found(options, state, result)
             return result

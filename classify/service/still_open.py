@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from curate.duplicates import Duplicates, DuplicateSet, Member, across, described
+from curate.suspects import ABOVE
 from holotype.errors import UnknownFilterKey
 from holotype.references import BUILT_IN_KEYS, Reference, meta_key
 
@@ -22,6 +23,10 @@ def open_suspects(store: VectorStore, found: Mapping[str, Any]) -> dict[str, Any
     Args:
         store: the gallery as it is.
         found: `curate.suspects.Suspects.to_dict`, perhaps of an earlier state of it.
+
+    Returns:
+        The same with the cohorts of those that are wrong more likely than not; the cohorts of
+        the others are `less_likely`.
     """
     ids = [member["id"] for cohort in found["cohorts"] for member in cohort["members"]]
     now = {reference.id: reference for reference in store.get(ids)}
@@ -34,13 +39,22 @@ def open_suspects(store: VectorStore, found: Mapping[str, Any]) -> dict[str, Any
             and reference.dismissed != member["mark"]
         )
 
-    cohorts = []
+    likely, less = [], []
     for cohort in found["cohorts"]:
         members = [member for member in cohort["members"] if is_open(member)]
-        if members:
-            expected = sum(member["p_wrong"] for member in members)
-            cohorts.append({**cohort, "members": members, "expected": expected})
-    return {**found, "cohorts": cohorts}
+        likely.append(_cohort(cohort, [m for m in members if m["p_wrong"] >= ABOVE]))
+        less.append(_cohort(cohort, [m for m in members if m["p_wrong"] < ABOVE]))
+    return {**found, "cohorts": _in_order(likely), "less_likely": _in_order(less)}
+
+
+def _cohort(cohort: Mapping[str, Any], members: list[Any]) -> dict[str, Any]:
+    return {**cohort, "members": members, "expected": sum(m["p_wrong"] for m in members)}
+
+
+def _in_order(cohorts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have members, most expected errors first."""
+    some = [cohort for cohort in cohorts if cohort["members"]]
+    return sorted(some, key=lambda cohort: -float(cohort["expected"]))
 
 
 def open_duplicates(

@@ -9,6 +9,7 @@ Shapes: N vectors, D dimensions, P components.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from head.steps import Standing, Tell
 from holotype.errors import UsageError
-from holotype.references import Vectors
+from holotype.references import Codes, Floats, Vectors
 
 COMPONENTS: Final = 50
 """Principal components that neighbours are found in."""
@@ -32,6 +33,11 @@ FEWEST: Final = 5
 
 ALL_CORES_FROM: Final = 5_000
 """Vectors. With fewer, cores would wait for each other longer than they work."""
+
+AS_LONG_AT: Final = 80_000
+"""Vectors at which finding the nearest takes as long as the layout."""
+
+BLOCK_ROWS: Final = 4_096
 
 _START_SPREAD, _JITTER = 1e-4, 1e-6
 _TOLD_EVERY: Final = 25
@@ -58,12 +64,14 @@ def lay_out(vectors: Vectors, *, seed: int = 0, tell: Tell | None = None) -> Vec
     start = _START_SPREAD * points[:, :2].astype(np.float64) / spread + _JITTER * noise
     if len(vectors) < FEWEST:
         return _scaled(start)
-    affinities = _affinities(open_tsne, points)
-    told(Standing("laying out the map", 0.2))
+    first = len(points) / (len(points) + AS_LONG_AT)  # share of the time
+    near = _nearest(points, lambda done: told(Standing("finding what is near", first * done)))
+    affinities = _affinities(open_tsne, *near)
 
     def heard(before: int) -> Any:
         def step(n: int, _error: float, _positions: object) -> None:
-            told(Standing("laying out the map", 0.2 + 0.8 * (before + n) / (EARLY + LATE)))
+            share = first + (1 - first) * (before + n) / (EARLY + LATE)
+            told(Standing("laying out the map", share))
 
         return step
 
@@ -95,20 +103,32 @@ def principal_components(vectors: Vectors) -> Vectors:
     return points
 
 
-def _affinities(open_tsne: Any, points: Vectors) -> Any:
-    """Who pulls whom, and how much."""
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+def _nearest(points: Vectors, told: Callable[[float], None]) -> tuple[Codes, Floats]:
+    """Rows (N, k) of the nearest others, exactly, nearest first, and how far they are."""
     from sklearn.neighbors import NearestNeighbors
 
-    k = min(NEIGHBOURS, len(points) - 1)
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=_cores(len(points))).fit(
-        points
-    )
-    distances, rows = search.kneighbors()
+    n = len(points)
+    k = min(NEIGHBOURS, n - 1)
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", n_jobs=_cores(n)).fit(points)
+    rows, distances = np.empty((n, k), np.int64), np.empty((n, k))
+    for start in range(0, n, BLOCK_ROWS):
+        block = slice(start, min(start + BLOCK_ROWS, n))
+        far, near = search.kneighbors(points[block])
+        own = near == np.arange(block.start, block.stop)[:, None]
+        own[~own.any(axis=1), -1] = True  # among many copies it may be missing
+        rows[block], distances[block] = near[~own].reshape(-1, k), far[~own].reshape(-1, k)
+        told(block.stop / n)
+    return rows, distances
+
+
+def _affinities(open_tsne: Any, rows: Codes, distances: Floats) -> Any:
+    """Who pulls whom, and how much."""
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
     return open_tsne.affinity.PerplexityBasedNN(
-        knn_index=PrecomputedNeighbors(rows, distances.astype(np.float64)),
-        perplexity=k / 3,
-        n_jobs=_cores(len(points)),
+        knn_index=PrecomputedNeighbors(rows, distances),
+        perplexity=rows.shape[1] / 3,
+        n_jobs=_cores(len(rows)),
     )
 
 

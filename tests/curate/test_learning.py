@@ -8,13 +8,13 @@ import numpy as np
 
 from curate.learning import (
     SHARES,
-    Nested,
+    ErrorsBySize,
     each_group_once,
     error_at,
+    errors_by_size,
     expected_error,
     layer_of,
     less,
-    nested_errors,
     part_of_groups,
     shared_exponent,
 )
@@ -58,33 +58,38 @@ def test_layer_of__is_the_discriminant() -> None:
     )
 
 
-def test_nested_errors__with_everything_are_those_of_the_folds() -> None:
-    """Counted one reference at a time; a group of three counts once."""
-    groups = np.maximum(TRAINING.groups - 2, 0)
-    training = replace(TRAINING, groups=groups)
-    found = nested_errors(training)
+def test_errors_by_size__with_everything_are_those_of_the_folds() -> None:
+    """One reference at a time: a group of three counts once, a halved class is no rarer."""
+    training = Clouds(dimension=8, spread=1.2, seed=8).training_set(
+        {"ant": 12, "bee": 9, "wasp": 2}
+    )
+    groups = np.maximum(training.groups - 2, 0)
+    training = replace(training, groups=groups)
+    found = errors_by_size(training)
     search = prepare(training).shrunk_at_least(0.5)
-    wrong, asked = np.zeros(3), np.zeros(3)
+    wrong, asked, without = np.zeros(3), np.zeros(3), np.zeros(3)
     for fold in search.folds:
         assert fold.within is not None
         layer = discriminants(fold.within)
         for row in np.flatnonzero(fold.scored):
             known = np.bincount(training.codes[fold.trained], minlength=3)
             rarer = np.log(np.bincount(training.codes) / known)
-            answer = (layer.logits(search.vectors[row]) + rarer).argmax()
+            logits, own = layer.logits(search.vectors[row]), training.codes[row]
             weight = 1 / np.count_nonzero(groups == groups[row])
-            wrong[training.codes[row]] += weight * (answer != training.codes[row])
-            asked[training.codes[row]] += weight
+            wrong[own] += weight * ((logits + rarer).argmax() != own)
+            without[own] += weight * (logits.argmax() != own)
+            asked[own] += weight
     np.testing.assert_allclose(found.errors[:, 0], wrong)
+    assert (wrong != without).any()
     np.testing.assert_allclose(found.asked, asked)
-    np.testing.assert_allclose(asked, [10, 9, 6])
-    np.testing.assert_allclose(found.groups[:, 0], [8, 7.2, 4.8], atol=0.25)
+    np.testing.assert_allclose(asked, [10, 9, 2])
+    np.testing.assert_allclose(found.groups[:, 0], [8, 7.2, 1], atol=0.25)
 
 
-def test_nested_errors__fewer_references_know_less() -> None:
+def test_errors_by_size__fewer_references_know_less() -> None:
     """Classes that overlap are missed more often where a half or a quarter of them is known."""
     training = Clouds(dimension=24, spread=0.6).training_set(dict.fromkeys("abcdefgh", 16))
-    found = nested_errors(training)
+    found = errors_by_size(training)
     assert (np.diff(found.errors.sum(axis=0)) > 0).all()
     assert 0.1 < shared_exponent(found) < 3
 
@@ -96,11 +101,11 @@ def test_shared_exponent__is_the_one_that_made_the_errors() -> None:
     share = expected_error(now, asked)
     groups = np.outer([16.0, 32.0, 10.0, 0.0], SHARES)
     more = [(error_at(share, 0.7, part) - share) * asked for part in SHARES]
-    nested = Nested(groups, np.stack([now + some for some in more], axis=1), asked)
-    assert abs(shared_exponent(nested) - 0.7) < 1e-6
-    level = replace(nested, errors=np.repeat(now[:, None], 3, axis=1))
+    by_size = ErrorsBySize(groups, np.stack([now + some for some in more], axis=1), asked)
+    assert abs(shared_exponent(by_size) - 0.7) < 1e-6
+    level = replace(by_size, errors=np.repeat(now[:, None], 3, axis=1))
     assert shared_exponent(level) < 1e-6
-    nobody = Nested(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
+    nobody = ErrorsBySize(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
     assert shared_exponent(nobody) < 1e-6
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from curate.learning import error_at
+from curate.learning import error_at, errors_by_size, shared_exponent
 from curate.out_of_fold import OutOfFold, out_of_fold
 from curate.readiness import (
     LEAST_RECALL,
@@ -75,6 +75,13 @@ def test_readiness__classes_that_cannot_be_told_apart() -> None:
     assert found[1].confused_with == "ant"
 
 
+def test_readiness__taken_for_no_other() -> None:
+    """The first class is not held against itself where all of it is answered right."""
+    training = Clouds(8).training_set({"ant": 20, "bee": 20})
+    outs = answering(range(40), [0] * 20 + [1] * 20, 2)
+    assert {one.verdict for one in readiness(view_of(training), outs)} == {Verdict.ENOUGH}
+
+
 def test_readiness__more_references_are_worth_less_and_less() -> None:
     """A class that is missed gains more, and needs more, than one that is not."""
     training = Clouds(dimension=24, spread=0.6).training_set(dict.fromkeys("abcdefgh", 16))
@@ -85,6 +92,18 @@ def test_readiness__more_references_are_worth_less_and_less() -> None:
     assert (weak.gain or 0) > (strong.gain or 0) > 0
     assert weak.needs > (strong.needs or 0)
     assert weak.says == f"needs about {rounded(weak.needs)} more"
+
+
+def test_readiness__gains_are_those_of_the_curve() -> None:
+    """From four fifths of the groups to all of them, and from these to so many more."""
+    training = Clouds(dimension=24, spread=0.6).training_set(dict.fromkeys("abcdefgh", 16))
+    exponent = shared_exponent(errors_by_size(training))
+    for one in readiness(view_of(training), out_of_fold(training), more=8):
+        assert one.recall is not None
+        held_out = (16 * (1 - one.recall) + 0.5) / 17
+        now = held_out * (16 / 12.8) ** -exponent
+        assert one.gain == pytest.approx(now - now * (24 / 16) ** -exponent)
+        assert one.needs == needed(now, 16, exponent)
 
 
 def test_readiness__of_what_cannot_be_scored() -> None:

@@ -17,11 +17,14 @@ def codes_of(labels: list[str]) -> np.typing.NDArray[np.int64]:
 
 @pytest.mark.parametrize("block", [7, 64, 2048])
 @pytest.mark.parametrize("first", [None, 20])
+@pytest.mark.parametrize("few", [0, 4])
+@pytest.mark.parametrize("leading", [2, 15, 96])
 def test_find_pairs__are_those_of_all_products(
-    block: int, first: int | None, monkeypatch: pytest.MonkeyPatch
+    block: int, first: int | None, few: int, leading: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every pair above both limits once, whatever the blocks; of a sample only its pairs."""
-    monkeypatch.setattr(twins, "BLOCK", block)
+    for name, value in {"BLOCK": block, "FEW": few, "LEADING": leading}.items():
+        monkeypatch.setattr(twins, name, value)
     vectors, _ = classes(4, 15, spread=0.5)
     limits = np.random.default_rng(1).uniform(0.6, 0.9, len(vectors))
     compared: list[int] = []

@@ -15,7 +15,16 @@ from tests.classify.page.test_curate import doubted
 from tests.classify.page.test_heads import FIRST, SECOND, published
 from tests.running import PATIENCE_S, Running
 
-PAGES = ("classify", "gallery", "gallery/red", "curate", "review", "heads")
+PAGES = (
+    "classify",
+    "gallery",
+    "gallery/red",
+    "curate",
+    "curate/duplicates",
+    "curate/classes",
+    "review",
+    "heads",
+)
 
 
 @pytest.fixture
@@ -41,6 +50,8 @@ def show(visitor: Visitor, page: str) -> None:
     visitor.go(page)
     if page == "curate":
         expect(visitor.page.get_by_role("region", name="The suspect")).to_be_visible()
+    if page.startswith("curate/"):
+        expect(visitor.page.locator(".sets img, .empty, .readiness td").first).to_be_visible()
     if page == "classify":
         visitor.choose(("0031.png", picture("red", 100)), ("broken.png", b"nothing"))
         expect(visitor.page.get_by_text("Looking…")).to_have_count(0)

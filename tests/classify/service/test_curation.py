@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from classify.service.curation import Curation
+from classify.service.still_open import open_suspects
 from curate import work
 from curate.view import GalleryView
 from head.steps import Standing, Tell
@@ -67,7 +68,7 @@ def test_suspects__from_nothing_to_a_result(serve: Serve, gate: Gate) -> None:
     gate.open.set()
     done = settled(running, lambda said: said["state"] == "done")
     assert done["current"] is True
-    assert done["result"] == {"cohorts": [], "references": 18, "run": 1}
+    assert done["result"] == {"cohorts": [], "less_likely": [], "references": 18, "run": 1}
     same = running.http.post(PATH)
     assert (same.status_code, same.json()["state"], gate.runs) == (200, "done", 1)
 
@@ -132,6 +133,26 @@ def test_close__ends_a_job(own_store: VectorStore) -> None:
     ended = curation.look("suspects", {})
     assert (ended.progress.state, ended.result) == ("failed", None)
     assert ended.progress.error == "the service ended before the work was done: nothing was changed"
+
+
+def test_open_suspects__what_is_still_to_be_decided(own_store: VectorStore) -> None:
+    """Relabelled, kept and removed ones have left; who is wrong less likely than not is apart."""
+    page = own_store.list_references(limit=50).references
+    reds = [reference.id for reference in page if reference.label == "red"]
+    shares = (0.6, 0.2, 0.9, 0.8, 0.7, 0.95)
+    members = [
+        {"id": id_, "label": "red", "mark": "m", "p_wrong": p}
+        for id_, p in zip(reds, shares, strict=True)
+    ]
+    found = {"cohorts": [{"label": "red", "proposed": "blue", "members": members}]}
+    own_store.relabel("blue", ids=[reds[2]])
+    own_store.dismiss({reds[3]: "m", reds[4]: "other evidence"})
+    own_store.remove(ids=[reds[5]])
+    left = open_suspects(own_store, found)
+    (likely,), (less,) = left["cohorts"], left["less_likely"]
+    assert [m["id"] for m in likely["members"]] == [reds[0], reds[4]]
+    assert [m["id"] for m in less["members"]] == [reds[1]]
+    assert (likely["expected"], less["expected"]) == (pytest.approx(1.3), 0.2)
 
 
 def test_duplicates__across_what_nobody_has(serve: Serve) -> None:

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 import pytest
 
+from curate.map import layout
 from curate.map.about import about
 from curate.map.gallery_map import GalleryMap
 from curate.map.layout import lay_out, principal_components
@@ -108,6 +109,20 @@ def test_principal_components__keep_all_distances_where_there_are_few_dimensions
     )
     variances = points.var(axis=0)
     assert (np.diff(variances) <= 1e-6).all()
+
+
+def test_nearest__is_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact, without the own row, also where blocks are small and a picture is there many times."""
+    monkeypatch.setattr(layout, "BLOCK_ROWS", 7)
+    points = principal_components(made().training.vectors)
+    rows, distances = layout._nearest(points, lambda _: None)
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    np.testing.assert_array_equal(rows, np.argsort(apart, axis=1)[:, :30])
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :30], atol=1e-3)
+    copies = np.repeat(points[:1], 50, axis=0)
+    rows, _ = layout._nearest(copies, lambda _: None)
+    assert not (rows == np.arange(50)[:, None]).any()
 
 
 def test_place__keeps_the_map_and_puts_newcomers_beside_their_nearest(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ const SIDE_BY_SIDE = 12; // members shown of a set
 export async function showDuplicates(root, visit) {
   const state = { sets: [], shown: SHOWN, threshold: null };
   const count = el("p.left", { "aria-live": "polite" });
+  const empty = el("p.empty", { hidden: true }, "No two references show the same thing.");
   const list = el("ol.sets", { "aria-label": "Duplicates" });
   const more = el("button.more", { type: "button", onclick: () => { state.shown += SHOWN; draw(); } }, "Show more");
   const { filter_keys: keys } = await api.gallery();
@@ -21,7 +22,7 @@ export async function showDuplicates(root, visit) {
     ...keys.filter((key) => key.startsWith("meta.")).map((key) => [key, `across ${key.slice(5)}`])]));
   const later = oneByOne((waiting) => { list.dataset.waiting = waiting; });
   root.append(await curated("duplicates", take, visit, () => between.value || null),
-    el("div.row.filters", field("Show", between)), count, list, more);
+    el("div.row.filters", field("Show", between)), count, empty, list, more);
 
   async function again() {
     const { result } = await attempt(() => api.curated("duplicates", between.value || null)) ?? {};
@@ -39,7 +40,8 @@ export async function showDuplicates(root, visit) {
     const leaks = sets.filter(({ leak }) => leak).length;
     count.textContent = sets.length
       ? `${plural(sets.length, "set")}: ${conflicts} with conflicting labels, ${leaks} across groups or values. Nearer than a similarity of ${threshold.toFixed(3)}.`
-      : "No two references show the same thing.";
+      : "";
+    empty.hidden = sets.length > 0;
     const there = new Map([...list.children].map((node) => [node.dataset.set, node]));
     list.replaceChildren(...sets.slice(0, state.shown).map((one) => there.get(one.set) ?? card(one)));
     more.hidden = sets.length <= state.shown;

@@ -11,7 +11,7 @@ const SHOWN = 100; // cards of cohorts before more are asked for
 
 export async function showSuspects(root, visit) {
   const { signal } = visit;
-  // Of decisions, the last at the end: {what, cohort, members, at, member, action, isSettled, changed}.
+  // Of decisions, the last at the end: {what, label, cohort, members, at, member, action, isSettled, changed}.
   const state = { cohorts: [], at: 0, member: null, done: [], shown: SHOWN, isKnown: false };
   const count = el("p.left", { "aria-live": "polite" });
   const list = el("ol.cohorts", { "aria-label": "Cohorts" });
@@ -23,9 +23,9 @@ export async function showSuspects(root, visit) {
   draw();
 
   /** What was found. What was decided has left it already; what is on its way to the service leaves it here. */
-  function take({ cohorts }) {
+  function take({ cohorts, less_likely: less }) {
     const going = new Set(state.done.filter(({ isSettled }) => !isSettled).flatMap(({ members }) => members.map(({ id }) => id)));
-    state.cohorts = cohorts.map((cohort) => ({ ...cohort, members: cohort.members.filter(({ id }) => !going.has(id)) }))
+    state.cohorts = [...cohorts, ...less.map((cohort) => ({ ...cohort, isUnlikely: true }))].map((cohort) => ({ ...cohort, members: cohort.members.filter(({ id }) => !going.has(id)) }))
       .filter(({ members }) => members.length);
     Object.assign(state, { at: 0, member: null, isKnown: true });
     draw();
@@ -38,7 +38,9 @@ export async function showSuspects(root, visit) {
     if (cohort?.members.length === 1) state.member = 0;
     else if (cohort && state.member !== null) state.member = Math.min(state.member, cohort.members.length - 1);
     const errors = state.cohorts.reduce((sum, one) => sum + expected(one), 0);
-    count.textContent = cohort ? `${plural(state.cohorts.length, "decision")} left, about ${plural(Math.round(errors), "wrong label")} expected in them` : "";
+    const less = state.cohorts.filter(({ isUnlikely }) => isUnlikely).length;
+    count.textContent = cohort ? `${plural(state.cohorts.length, "decision")} left, about ${plural(Math.round(errors), "wrong label")} expected in them${
+      less ? `; the last ${less} are less likely than not` : ""}` : "";
     empty.hidden = cohort !== null || !state.isKnown;
     list.replaceChildren(...state.cohorts.slice(0, state.shown).map((one, i) => el("li", card(one, i))));
     more.hidden = state.cohorts.length <= state.shown;
@@ -77,16 +79,16 @@ export async function showSuspects(root, visit) {
   }
 
   /** Accept, keep or remove what is on the stage. The next one is there before the service has answered. */
-  async function decide(what) {
+  async function decide(what, label = state.cohorts[state.at]?.proposed) {
     const { at, member, cohorts: { [at]: cohort } } = state;
     if (!cohort) return;
     const members = member === null ? cohort.members : [cohort.members[member]];
     if (what === "remove" && !await ask({ title: `Remove ${plural(members.length, "reference")}?`,
       text: "It cannot be undone here; picture files are not touched.", action: "Remove", danger: true })) return;
-    const decision = { what, cohort, members, at, member, action: newAction(KINDS[what], `suspect: ${cohort.label}, proposed ${cohort.proposed}`), isSettled: false };
+    const decision = { what, label, cohort, members, at, member, action: newAction(KINDS[what], `suspect: ${cohort.label}, proposed ${cohort.proposed}`), isSettled: false };
     state.done.push(decision);
     takeOut(decision);
-    stage.tell(`${WORDS[what]}: ${cohort.label}${what === "accept" ? ` → ${cohort.proposed}` : ""}${members.length > 1 ? ` (${members.length})` : ""}`);
+    stage.tell(`${WORDS[what]}: ${cohort.label}${what === "accept" ? ` → ${label}` : ""}${members.length > 1 ? ` (${members.length})` : ""}`);
     stage.focus();
     later(async () => {
       try {
@@ -146,11 +148,11 @@ const expected = ({ members }) => members.reduce((sum, { p_wrong: wrong }) => su
 
 /** Do it in the gallery, as far as it is still what was looked at. */
 async function carryOut(decision) {
-  const { what, cohort, members, action } = decision;
+  const { what, label, members, action } = decision;
   const same = await unchanged(members);
   decision.changed = same;
   if (!same.length) return;
-  if (what === "accept") await api.relabel(same, cohort.proposed, action);
+  if (what === "accept") await api.relabel(same, label, action);
   else if (what === "remove") await api.remove(same, action);
   else await api.dismiss(Object.fromEntries(members.filter(({ id }) => same.includes(id)).map(({ id, mark }) => [id, mark])), action);
 }

@@ -65,7 +65,7 @@ export async function show(root, visit) {
     const by = colour.value || "label";
     const scale = await attempt(() => scaleOf(map, by));
     if (!scale || signal.aborted) return;
-    state.scale = scale;
+    Object.assign(state, { scale, stressed: null }); // who pointed at the old legend points at nothing now
     legend.replaceChildren(el("h2", scale.title), scale.legend({
       stress: (rows) => { state.stressed = rows && new Set(rows); paint(); },
       select: (rows, name) => select(rows.filter((i) => !state.gone.has(i)), name),

@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { $, el, focusOn, named, percent, plural } from "./dom.js";
+import { labelField, typedLabel } from "./forms.js";
 import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 import { zoomable } from "./zoom.js";
@@ -12,7 +13,7 @@ const LEGEND = [["Enter", "accept"], ["K", "keep"], ["X", "remove"], ["Z", "undo
   ["ArrowDown", "one by one"], ["ArrowUp", "all of them"]];
 
 /**
- * `decide("accept" | "keep" | "remove")` settles what is shown, `undo()` takes the last back, `step(by)` goes on,
+ * `decide("accept" | "keep" | "remove", label?)` settles what is shown, with another label than the proposed one perhaps, `undo()` takes the last back, `step(by)` goes on,
  * `into(member)` shows one of the cohort, `out()` all of it again.
  */
 export function suspectStage({ decide, undo, step, into, out }, signal) {
@@ -62,7 +63,13 @@ export function suspectStage({ decide, undo, step, into, out }, signal) {
     choice.replaceChildren(heading(cohort),
       isInside ? el("p.row.between", el("span.soft", `${cohort.members.indexOf(suspect) + 1} of ${cohort.members.length}`),
         el("button.quiet", { type: "button", "aria-keyshortcuts": "ArrowUp", onclick: out }, "All of them ", hint("ArrowUp"))) : "",
-      ...both(cohort, suspect.p_given, suspect.p_proposed, suspect.evidence));
+      ...both(cohort, suspect.p_given, suspect.p_proposed, suspect.evidence), another());
+  }
+
+  function another() {
+    const form = el("form.other", { onsubmit: (event) => { event.preventDefault(); decide("accept", typedLabel(form)); } },
+      labelField({ text: "Another label", hiddenText: true, placeholder: "another label" }), el("button", "Relabel"));
+    return form;
   }
 
   function showCohort(cohort) {
