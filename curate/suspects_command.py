@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 COMMAND: Final = "curate suspects"
 ALL: Final = "all"
-SHOWN_IDS: Final = 3
-"""Members of a cohort that the table names."""
-
 COLUMNS = (
     "cohort", "id", "label", "proposed", "p_wrong", "p_given", "p_proposed",
     "nearest_given", "nearest_proposed",
@@ -264,12 +261,11 @@ def _table(cohorts: Sequence[Cohort]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("cohort", "label", "proposed"):
         table.add_column(name, overflow="fold")
-    for name in ("suspects", "wrong", "looks like it", "like proposed"):
+    for name in ("suspects", "wrong", "like label", "like proposed"):
         table.add_column(name, justify="right")
-    table.add_column("ids", overflow="fold")
+    table.add_column("the surest of them", no_wrap=True)
     for one in cohorts:
         n = len(one.members)
-        ids = [member.id for member in one.members[:SHOWN_IDS]]
         table.add_row(
             one.mark,
             printable(one.label),
@@ -278,7 +274,7 @@ def _table(cohorts: Sequence[Cohort]) -> Table:
             f"{one.expected:.1f}",
             f"{sum(member.p_given for member in one.members) / n:.0%}",
             f"{sum(member.p_proposed for member in one.members) / n:.0%}",
-            "\n".join(ids) + (f"\n+ {n - SHOWN_IDS} more" if n > SHOWN_IDS else ""),
+            one.members[0].id,
         )
     return table
 
