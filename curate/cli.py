@@ -258,6 +258,51 @@ def classes(
     run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
+@app.command("next")
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
+def choose_next(
+    settings: Settings,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="The queries that the service keeps for review.")
+    ] = False,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures to label, at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    copy_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy the pictures to label there.")
+    ] = None,
+    link_into: Annotated[Path | None, typer.Option(metavar="DIR", help="Link them there.")] = None,
+) -> None:
+    """Say which unlabelled pictures to label next, why, and what that is expected to change.
+
+    Each picture is embedded once: its vector is kept beside the gallery. There may be no gallery
+    yet: then those come first that stand for most others.
+    """
+    from curate.next_command import NextOptions, run_next
+
+    options = NextOptions(
+        folders=folders or (),
+        queue=queue,
+        vectors=vectors,
+        batch=batch,
+        as_json=as_json,
+        csv=csv,
+        copy_into=copy_into,
+        link_into=link_into,
+    )
+    code = run_next(settings, options)
+    if code:
+        sys.exit(code)
+
+
 def main() -> None:
     """Entry point of the console script."""
     console.run(app)

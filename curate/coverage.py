@@ -39,6 +39,9 @@ LEAST_SCALE = 1e-6
 COVERED = 0.5
 """From here on a picture counts as covered, for people."""
 
+SAME = 1 - 1e-5
+"""Cosine from which on two vectors are one, for single precision."""
+
 BLOCK = 1024
 
 
@@ -153,4 +156,4 @@ def _twin_threshold(vectors: Vectors) -> float:
     """Cosine above which two are pictures of the same thing, as `head.data.duplicates` has it."""
     some = vectors[:512]
     usual = np.median(1 - (some @ some.T)[np.triu_indices(len(some), k=1)]) if len(some) > 1 else 0
-    return max(NEAR_DUPLICATE, 1 - TWIN_SHARE * float(usual))
+    return min(max(NEAR_DUPLICATE, 1 - TWIN_SHARE * float(usual)), SAME)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.vector_cache import VectorCache, open_cache
-from holotype.errors import BrokenImage, NotFound
+from holotype.errors import BrokenImage, GalleryMissing, NotFound
 from holotype.fingerprint import holds_vectors
 from holotype.images.finding import LeftOut
 from holotype.outcomes import FileOutcome, Outcome
 from holotype.references import Vectors, reference_id
 
 if TYPE_CHECKING:
-    from holotype.access import Access
+    from holotype.access import Access, AnyStore
     from holotype.images.recipe import Recipe
     from holotype.images.square import Pixels
 
@@ -132,8 +132,17 @@ class Unread:
         return self.data
 
 
-def embedded(access: Access, sources: Sequence[Unread], listen: Listen) -> Unlabelled:
+def embedded(
+    access: Access, sources: Sequence[Unread], listen: Listen, *, cold: bool = False
+) -> Unlabelled:
     """What these pictures come to, a few of them at a time.
+
+    Args:
+        access: the way to the gallery.
+        sources: the pictures.
+        listen: told how far it is.
+        cold: where there is no gallery yet, embed as the gallery would that is to be made, and
+            keep no vectors.
 
     Raises:
         UsageError: the gallery holds vectors that come from elsewhere.
@@ -141,7 +150,17 @@ def embedded(access: Access, sources: Sequence[Unread], listen: Listen) -> Unlab
         EncoderMismatch, FingerprintMismatch, EncoderError: pictures have to be embedded, and the
             gallery's encoder cannot be had here.
     """
-    gallery, settings = access.gallery, access.settings
+    settings = access.settings
+    try:
+        gallery = access.gallery
+    except GalleryMissing:
+        if not cold:
+            raise
+        with ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "read") as pool:
+            space = access.encoder().fingerprint
+            cold_found = _Found(access, None, VectorCache(None, space), pool)
+            cold_found.take_all(sources, listen)
+        return cold_found.result(space.dimension)
     if gallery.fingerprint.space is not None:
         raise holds_vectors(gallery.gallery, gallery.fingerprint)
     access.require_same_encoder()
@@ -150,11 +169,9 @@ def embedded(access: Access, sources: Sequence[Unread], listen: Listen) -> Unlab
         open_cache(file, gallery.fingerprint) as cache,
         ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "read") as pool,
     ):
-        found = _Found(access, cache, pool)
-        for start in range(0, len(sources), AT_A_TIME):
-            found.take(sources[start : start + AT_A_TIME])
-            listen(min(start + AT_A_TIME, len(sources)), len(sources))
-    return found.result()
+        found = _Found(access, gallery, cache, pool)
+        found.take_all(sources, listen)
+    return found.result(gallery.fingerprint.dimension)
 
 
 def stacked(rows: Sequence[Vectors], dimension: int) -> Vectors:
@@ -165,12 +182,24 @@ def stacked(rows: Sequence[Vectors], dimension: int) -> Vectors:
 class _Found:
     """What was found so far."""
 
-    def __init__(self, access: Access, cache: VectorCache, pool: ThreadPoolExecutor) -> None:
-        self._access, self._cache, self._pool = access, cache, pool
+    def __init__(
+        self,
+        access: Access,
+        gallery: AnyStore | None,
+        cache: VectorCache,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._access, self._gallery, self._cache, self._pool = access, gallery, cache, pool
         self._vectors: dict[str, tuple[Picture, Vectors]] = {}
         self._seen: set[str] = set()
         self._refused: list[FileOutcome] = []
         self._labelled = self._repeated = self._embedded = 0
+
+    def take_all(self, sources: Sequence[Unread], listen: Listen) -> None:
+        """A few at a time."""
+        for start in range(0, len(sources), AT_A_TIME):
+            self.take(sources[start : start + AT_A_TIME])
+            listen(min(start + AT_A_TIME, len(sources)), len(sources))
 
     def take(self, some: Sequence[Unread]) -> None:
         """Identify, ask, look up, embed what is left."""
@@ -190,10 +219,9 @@ class _Found:
         for one in some:
             one.data = None
 
-    def result(self) -> Unlabelled:
+    def result(self, dimension: int) -> Unlabelled:
         """In the order of ids, wherever the pictures lay."""
         chosen = [self._vectors[id_] for id_ in sorted(self._vectors)]
-        dimension = self._access.fingerprint.dimension
         return Unlabelled(
             [picture for picture, _ in chosen],
             stacked([vector for _, vector in chosen], dimension),
@@ -211,7 +239,7 @@ class _Found:
                 first.setdefault(one.id, one)
         self._seen |= first.keys()
         self._repeated += len(read) - len(first)
-        present = self._access.gallery.existing(list(first))
+        present = self._gallery.existing(list(first)) if self._gallery else {}
         self._labelled += len(present)
         return [one for id_, one in first.items() if id_ not in present]
 

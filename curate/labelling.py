@@ -109,7 +109,9 @@ def label_next(
     picks = _explained(chosen, vectors, coverage, view, opinion)
     change = None
     if opinion is not None:
-        change = expected_change(looked, training, opinion, labels=len(picks), seed=seed)
+        change = expected_change(
+            looked, training, opinion, pictures=len(vectors), labels=len(picks), seed=seed
+        )
     return Labelling(picks, change, trust)
 
 

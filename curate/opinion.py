@@ -38,7 +38,7 @@ class Opinion:
     shrinkage: float
     temperature: float
     accuracy: float
-    """Out of fold, in [0, 1]: of the references that have another of their class."""
+    """Out of fold, in [0, 1]; references without another of their class count as wrong."""
 
     @classmethod
     def of(cls, training: TrainingSet) -> Opinion | None:
@@ -61,7 +61,7 @@ class Opinion:
             features=search.features,
             shrinkage=search.shrinkage,
             temperature=lda.temperature,
-            accuracy=lda.scores.accuracy,
+            accuracy=float(lda.correct.sum()) / len(search.codes),
         )
 
     def probabilities(self, vectors: Vectors) -> Floats:

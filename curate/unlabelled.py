@@ -32,9 +32,19 @@ REVIEW_PAGE: Final = 1000
 
 
 def read_folders(
-    access: Access, paths: Sequence[Path], *, listen: Listen = lambda _done, _total: None
+    access: Access,
+    paths: Sequence[Path],
+    *,
+    listen: Listen = lambda _done, _total: None,
+    cold: bool = False,
 ) -> Unlabelled:
     """The pictures below these folders, and single files.
+
+    Args:
+        access: the way to the gallery.
+        paths: folders and files.
+        listen: told how many of how many are done.
+        cold: where there is no gallery yet, take the encoder that it would get.
 
     Raises:
         UsageError: a path does not exist, or the gallery holds vectors that come from elsewhere.
@@ -47,7 +57,7 @@ def read_folders(
     sources = [
         Unread(readable(file.absolute()), partial(read_file, file), file=file) for file in files
     ]
-    return replace(embedded(access, sources, listen), left_out=left_out)
+    return replace(embedded(access, sources, listen, cold=cold), left_out=left_out)
 
 
 def read_queue(access: Access, *, listen: Listen = lambda _done, _total: None) -> Unlabelled:

@@ -34,18 +34,18 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
-    ("curate", "discover"),
-    ("curate", "map"),
+    ("curate", "suspects"),
+    ("curate", "duplicates"),
     ("curate", "classes"),
+    ("curate", "discover"),
+    ("curate", "next"),
+    ("curate", "map"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
-    ("curate", "suspects"),
-    ("curate", "duplicates"),
-    ("curate", "discover"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""
