@@ -22,6 +22,7 @@ from classify.service.routes import (
     classify,
     heads,
     health,
+    history,
     maintenance,
     references,
     review,
@@ -70,6 +71,7 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         classes.router(),
         heads.router(),
         review.router(),
+        history.router(),
         maintenance.router(),
         health.router(),
     ):

@@ -97,6 +97,19 @@ function formOf(files, options) {
   return form;
 }
 
+/** A new action of the history: what a person does with one click. */
+function newAction(kind) {
+  const [date, time] = new Date().toISOString().split("T");
+  const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { id: `${date.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${random}`, kind };
+}
+
+/** Change references; resolves to what the service says, and the action that can be undone. */
+async function change(kind, json) {
+  const action = newAction(kind);
+  return { ...(await call("POST", `v1/references/${kind}`, { json: { ...json, action } })), action: action.id };
+}
+
 const upload = (path) => (files, options, signal) =>
   patiently(() => call("POST", path, { form: formOf(files, options), signal }), signal);
 
@@ -106,13 +119,15 @@ export const api = {
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
   exported: () => call("GET", "v1/export", { as: "blob" }),
-  renameClass: (label, to) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to } }),
-  removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
+  renameClass: (label, to) => change("relabel", { where: labelled(label), label: to }),
+  removeClass: (label) => change("remove", { where: labelled(label) }),
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
-  relabel: (ids, label) => call("POST", "v1/references/relabel", { json: { ids, label } }),
-  remove: (ids) => call("POST", "v1/references/remove", { json: { ids } }),
+  relabel: (ids, label) => change("relabel", { ids, label }),
+  remove: (ids) => change("remove", { ids }),
+  history: ({ label, id, limit }) => call("GET", `v1/history${query([["label", label], ["id", id], ["limit", limit]])}`),
+  undo: (action) => call("POST", `v1/history/${encodeURIComponent(action)}/undo`),
   original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),

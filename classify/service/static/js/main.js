@@ -6,6 +6,7 @@ import { $, $$, attempt, el, focusOn, plural, say } from "./dom.js";
 import { filesOfDrop, filesOfPaste, othersLeftOut } from "./files.js";
 import { showGallery } from "./gallery.js";
 import { showHeads } from "./heads.js";
+import { showHistory } from "./history.js";
 import { showClass } from "./one_class.js";
 import { showReference } from "./reference.js";
 import { showReview } from "./review.js";
@@ -16,6 +17,7 @@ const PAGES = {
   gallery: { title: "Gallery", show: (root, visit) => (visit.argument === null ? showGallery : showClass)(root, visit) },
   review: { title: "Review", show: showReview },
   heads: { title: "Heads", show: showHeads },
+  history: { title: "History", show: showHistory },
   reference: { title: "Reference", show: showOneReference },
 };
 const LABELS_OFFERED = 2000; // more than that is no help in a list

@@ -2,12 +2,13 @@
 
 import { api } from "./api.js";
 import { classIntake } from "./class_intake.js";
-import { $$, attempt, baseName, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
+import { $$, attempt, baseName, busy, changed, el, focusOn, named, plural } from "./dom.js";
 import { ask, labelField } from "./forms.js";
 import { linkTo } from "./gallery.js";
 import { isPicture, picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 import { selectionBar } from "./selection.js";
+import { sayDone } from "./undo.js";
 
 const PAGE = 60; // references fetched at a time
 
@@ -111,16 +112,17 @@ export async function showClass(root, { argument: label, signal }) {
     const ids = selected();
     const data = await ask({
       title: `Remove ${plural(ids.length, "reference")}?`,
-      text: "They leave the gallery for good; the picture files are not touched.",
+      text: "They leave the gallery; the picture files are not touched, and History brings them back for a while.",
       action: "Remove", danger: true,
     });
     if (data) await apply(ids, () => api.remove(ids), `${plural(ids.length, "reference")} removed`);
   }
 
   async function apply(ids, action, message) {
-    if (!(await attempt(action))) return;
+    const done = await attempt(action);
+    if (!done) return;
     leave(ids);
-    say(message);
+    sayDone(message, done.action, reload);
     changed();
   }
 
@@ -147,9 +149,9 @@ export async function showClass(root, { argument: label, signal }) {
     if (!to || to === label || !(await mergeIsMeant(to))) return;
     const done = await attempt(() => api.renameClass(label, to));
     if (!done) return;
-    say(`${plural(done.changed, "reference")} now in “${done.label ?? to}”`);
+    sayDone(`${plural(done.changed, "reference")} now in “${to}”`, done.action, () => { location.hash = linkTo(label); });
     changed();
-    location.hash = linkTo(done.label ?? to);
+    location.hash = linkTo(to);
   }
 
   async function mergeIsMeant(to) {
@@ -157,7 +159,7 @@ export async function showClass(root, { argument: label, signal }) {
     if (!other) return true;
     return ask({
       title: `Merge into “${to}”?`,
-      text: `“${to}” has ${plural(other.count, "reference")} already. Afterwards the two cannot be told apart.`,
+      text: `“${to}” has ${plural(other.count, "reference")} already. Afterwards only Undo tells the two apart.`,
       action: "Merge", danger: true,
     });
   }
@@ -165,11 +167,12 @@ export async function showClass(root, { argument: label, signal }) {
   async function removeClass() {
     const data = await ask({
       title: `Remove “${label}”?`,
-      text: `All ${plural(state.total, "reference")} leave the gallery for good; the picture files are not touched.`,
+      text: `All ${plural(state.total, "reference")} leave the gallery; the picture files are not touched, and History brings them back for a while.`,
       action: "Remove class", danger: true,
     });
-    if (!data || !(await attempt(() => api.removeClass(label)))) return;
-    say(`“${label}” removed`);
+    const done = data && (await attempt(() => api.removeClass(label)));
+    if (!done) return;
+    sayDone(`“${label}” removed`, done.action, () => { location.hash = linkTo(label); });
     changed();
     location.hash = "#/gallery";
   }
