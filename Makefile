@@ -13,7 +13,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows groups
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[heif,onnx]' --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[heif,onnx,map]' --group dev
 	touch $@
 
 demo: $(READY)        ## the main job, on real images

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ from benchmarks.service_load import random_references
 from demo.weights import BACKBONE, lite0_checkpoint
 
 if TYPE_CHECKING:
-    from classify.service.retraining import Check, Job
+    from classify.service.retraining import Job
+    from classify.service.watched_job import Check
     from head.options import RetrainOptions
     from head.steps import Tell
     from holotype.encoder.protocol import Encoder
@@ -96,8 +98,15 @@ def serving(store: VectorStore, encoder: Encoder, settings: Settings, job: Job) 
     from classify.service.app import create_app
     from classify.service.command import bind, url_of
     from classify.service.service import Service
+    from curate.apart import curate_apart
 
-    service = Service(store=store, encoder=encoder, settings=settings, retrain=job)
+    service = Service(
+        store=store,
+        encoder=encoder,
+        settings=settings,
+        retrain=job,
+        curate=partial(curate_apart, store),
+    )
     listener = bind("127.0.0.1", 0)
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, access_log=False))

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,7 @@ def serve(home: Path) -> None:
     from classify.service.command import bind, url_of
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
+    from curate.apart import curate_apart
 
     encoder = PatternEncoder()
     settings = Settings.load(home=home)
@@ -299,7 +301,13 @@ def serve(home: Path) -> None:
         open_store(settings, fingerprint=encoder.fingerprint, command="benchmark") as store,
     ):
         app = create_app(
-            Service(store=store, encoder=encoder, settings=settings, retrain=TrainingProcess(store))
+            Service(
+                store=store,
+                encoder=encoder,
+                settings=settings,
+                retrain=TrainingProcess(store),
+                curate=partial(curate_apart, store),
+            )
         )
         listener.listen(128)
         print(url_of(listener), flush=True)

@@ -4,9 +4,8 @@ One row a query, in order, also for a query that could not be read (`problem` sa
 under its name only when it is complete. What an interrupted run had finished is left beside it,
 as `NAME.part`, and said.
 
-A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and runs it: who
-names a file or a label would be running it. Such text gets an apostrophe in front in a CSV file,
-which spreadsheets do not show; Parquet and `--json` have it as it is.
+In a CSV file no text is a formula (`holotype.characters.harmless_cell`); Parquet and `--json` have
+it as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holotype import console
+from holotype.characters import harmless_cell
 from holotype.errors import OutputError, UsageError
 from holotype.intake.words import readable
 
@@ -43,7 +43,6 @@ label that it looks most like."""
 Row = dict[str, str | float | None]
 Show = Callable[["QueryResult"], None]
 
-_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ROWS_AT_A_TIME = 1024
 """Rows of a Parquet file that are written together."""
 
@@ -83,7 +82,7 @@ def answers_to_csv(file: Path) -> Iterator[Show]:
 
         def show(result: QueryResult) -> None:
             with _written(file):
-                writer.writerow({name: _harmless(v) for name, v in row_of(result).items()})
+                writer.writerow({name: harmless_cell(v) for name, v in row_of(result).items()})
                 lines.flush()  # a killed run leaves whole lines
 
         yield show
@@ -146,7 +145,3 @@ def _written(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"the answers to {file}", error) from error
-
-
-def _harmless(value: str | float | None) -> str | float | None:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_ACTS) else value

@@ -4,27 +4,17 @@
     DIR/_unsure/<label>/    perhaps
     DIR/_unknown/           like nothing in the gallery
 
-Nothing that is there is ever overwritten or removed: a picture whose name is taken gets the next
-free one (`leaf-2.png`), and one that is there already, by the same link or the same bytes, stays.
-So the same run again changes nothing.
+Nothing that is there is ever overwritten or removed (`holotype.images.folders`).
 """
 
 from __future__ import annotations
 
-import errno
-import filecmp
 import hashlib
-import os
 import re
-import shutil
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from holotype.errors import OutputError
+from holotype.images.folders import PictureFolders
 
 if TYPE_CHECKING:
     from classify.answering.answers import Answer, QueryResult
@@ -37,7 +27,6 @@ _MOST_BYTES: Final = 240
 # What one file system or another does not take, the sign of the escape, and white space and dots
 # at an end, which Windows takes away.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*%]|^[ .]|[ .]$')
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def folder_of(answer: Answer) -> Path:
@@ -62,21 +51,8 @@ def folder_name(label: str) -> str:
     return f"{short}%{hashlib.sha256(label.encode()).hexdigest()[:16]}"
 
 
-class Sorter:
+class Sorter(PictureFolders):
     """Puts each query that has an answer where it belongs."""
-
-    def __init__(self, into: Path, *, copy: bool) -> None:
-        """Sort below `into`, which is made where it is missing.
-
-        Raises:
-            OutputError: it cannot be made.
-        """
-        self._into, self._copy = into, copy
-        self._folders: Counter[Path] = Counter()
-        with _writing(into):
-            into.mkdir(parents=True, exist_ok=True)
-            self.had_some = any(into.iterdir())
-            """Something was there before."""
 
     def show(self, result: QueryResult) -> None:
         """One more answer.
@@ -84,68 +60,10 @@ class Sorter:
         Raises:
             OutputError: its picture cannot be put there.
         """
-        if result.answer is None:
-            return
-        picture = Path(os.path.abspath(result.query))  # noqa: PTH100  a link is one picture, too
-        folder = self._into / folder_of(result.answer)
-        self._folders[folder] += 1
-        with _writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for target in _names(folder, picture):
-                if _is_there(target, picture) or self._put(picture, target):
-                    return
+        if result.answer is not None:
+            self.put(result.query, folder_of(result.answer))
 
     def __str__(self) -> str:
         """What was done, for people."""
-        unknown = self._folders[self._into / UNKNOWN]
-        folders = f"{len(self._folders)} folder" + "s" * (len(self._folders) != 1)
-        said = f"{self._folders.total()} images are in {folders} of {self._into}"
+        unknown, said = self.folders[self.into / UNKNOWN], super().__str__()
         return f"{said}, {unknown} of them in {UNKNOWN}" if unknown else said
-
-    def _put(self, picture: Path, target: Path) -> bool:
-        """Whether that name was free; nobody's file is ever replaced."""
-        try:
-            if self._copy:
-                _copy(picture, target)
-            else:
-                target.symlink_to(picture)
-        except FileExistsError:
-            return False
-        return True
-
-
-def _names(folder: Path, picture: Path) -> Iterator[Path]:
-    yield folder / picture.name
-    for n in count(2):
-        yield folder / f"{picture.stem}-{n}{picture.suffix}"
-
-
-def _is_there(target: Path, picture: Path) -> bool:
-    if target.is_symlink():
-        return os.path.abspath(target.readlink()) == str(picture)  # noqa: PTH100
-    return target.is_file() and filecmp.cmp(target, picture, shallow=False)
-
-
-def _copy(picture: Path, target: Path) -> None:
-    """A whole copy or none: it gets its name when it is complete."""
-    part = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.part")
-    try:
-        shutil.copy2(picture, part)
-        try:
-            os.link(part, target)  # raises where the name is taken, unlike a renaming
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            if os.path.lexists(target):
-                raise FileExistsError(target) from error
-            part.rename(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"into {folder}", error) from error

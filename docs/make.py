@@ -36,12 +36,17 @@ COMMANDS = (
     ("classify", "eval"),
     ("classify", "bundle"),
     ("classify", "serve"),
+    ("curate", "discover"),
+    ("curate", "map"),
+    ("curate", "classes"),
     ("retrain",),
     ("retrain", "list"),
     ("retrain", "show"),
     ("retrain", "promote"),
     ("retrain", "rollback"),
     ("retrain", "export"),
+    ("curate", "suspects"),
+    ("curate", "duplicates"),
 )
 SHARED = ("Encoder", "Voting", "Store", "Service")
 """Boxes of options that several commands take."""

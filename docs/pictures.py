@@ -29,6 +29,10 @@ from playwright.sync_api import sync_playwright
 from demo.weights import lite0_checkpoint
 
 PICTURES = Path(__file__).parent / "pictures"
+CURATED = {"suspects": ".stage h2", "duplicates": ".sets img", "classes": ".readiness td"}
+"""Tabs of the page, and what is there when they are."""
+EXCHANGED = 5
+"""Wrong labels, for the pictures of curation."""
 SIDE = 320
 REFERENCES, QUERIES = 28, 5
 
@@ -186,6 +190,13 @@ def main() -> None:
                 photograph = Image.open(io.BytesIO(page.screenshot()))
                 photograph.quantize(256).save(PICTURES / f"{name}.png", optimize=True)
                 page.get_by_role("button", name="Clear the answers").click()
+            exchange_labels(url)
+            for tab, shown in CURATED.items():
+                page.goto(f"{url}/#/curate/{tab}")
+                page.locator(shown).first.wait_for()
+                page.wait_for_load_state("networkidle")
+                photograph = Image.open(io.BytesIO(page.screenshot()))
+                photograph.quantize(256).save(PICTURES / f"curate-{tab}.png", optimize=True)
 
 
 def lay_out(place: Path) -> list[Path]:
@@ -195,12 +206,28 @@ def lay_out(place: Path) -> list[Path]:
         for number in range(REFERENCES):
             name = f"{label.lower()}-{number:02}.png"
             drawn(shape, seed=name).save(place / "train" / label / name)
+        again = drawn(shape, seed=f"{label.lower()}-00.png")
+        again.save(place / "train" / label / "scan-again.jpg", quality=95)
     queries = []
     for number in range(QUERIES):
         for shape in (*SHAPES.values(), *([pediastrum] if number < 2 else [])):
             queries.append(place / f"slide-{len(queries):02}.png")
             drawn(shape, seed=f"query {shape.__name__} {number}").save(queries[-1])
     return queries
+
+
+def exchange_labels(url: str) -> None:
+    """Give some references of each of two classes the label of the other."""
+    first, second, *_ = SHAPES
+    asked: dict[str, str | int] = {"limit": EXCHANGED}
+    pages = {
+        label: httpx.get(f"{url}/v1/references", params={**asked, "where": f"label={label}"})
+        for label in (first, second)
+    }
+    for label, other in ((first, second), (second, first)):
+        ids = [reference["id"] for reference in pages[label].json()["references"]]
+        body = {"ids": ids, "label": other}
+        httpx.post(f"{url}/v1/references/relabel", json=body).raise_for_status()
 
 
 @contextmanager

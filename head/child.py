@@ -1,16 +1,12 @@
 """The child of `head.apart`: `python -m head.child`, started by a service, never by a person.
 
-It maps the vectors, trains, and writes the head to a file. What it says goes to its standard
-output, a JSON object a line: `{"step": TEXT, "share": SHARE}` on the way (`head.steps`), and at the
-end `{"done": true}` or `{"failed": NAME OF THE ERROR, "message": TEXT}`. Nothing is pickled.
+It maps the vectors, trains, and writes the head to a file.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import IO, Any
@@ -20,37 +16,22 @@ from numpy.typing import NDArray
 
 from head.data.training_set import TrainingSet
 from head.fit.options import TrainOptions
+from head.process import opened, told_to_parent
 from head.steps import Steps
 from head.train import train
 from head.versions.head import Head
-from holotype.errors import HolotypeError
 from holotype.heads import HeadRecord, StoredHead
 from holotype.references import Vectors
-
-NICENESS = 10
-"""Queries come first: training takes the processor time that they leave."""
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def main() -> None:
     """Train; the arguments are the numbers of three open files: vectors, task, result."""
-    os.nice(NICENESS)
-    vectors, task, result = (os.fdopen(int(number), "r+b") for number in sys.argv[1:])
-    messages = _own_stdout()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    def tell(**message: Any) -> None:
-        messages.write(json.dumps(message).encode() + b"\n")
-
-    try:
+    with told_to_parent() as tell:
+        vectors, task, result = opened(sys.argv[1:])
         training, champion, options = _task_of(task, vectors)
-        how = TrainOptions(**options, steps=Steps(lambda standing: tell(**asdict(standing))))
-        write_head(result, train(training, champion, how))
-    except HolotypeError as error:
-        tell(failed=type(error).__name__, message=str(error))
-    else:
-        tell(done=True)
+        write_head(result, train(training, champion, TrainOptions(**options, steps=Steps(tell))))
 
 
 def write_task(
@@ -112,19 +93,6 @@ def _unpack(file: IO[bytes]) -> tuple[Any, Arrays]:
     file.seek(0)
     data, names = json.loads(file.readline())
     return data, {name: np.load(file, allow_pickle=False) for name in names}
-
-
-def _own_stdout() -> IO[bytes]:
-    """The stream to the parent; whatever prints from here on goes to standard error."""
-    stream = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return stream
-
-
-def _end_with_parent() -> None:
-    """Standard input ends when the parent does, however it does."""
-    sys.stdin.buffer.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

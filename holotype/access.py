@@ -41,6 +41,7 @@ class AnyStore(Protocol):
     def fingerprint(self) -> Fingerprint: ...  # noqa: D102
     def existing(self, ids: Sequence[str]) -> dict[str, str]: ...  # noqa: D102
     def get(self, ids: Sequence[str]) -> list[Reference]: ...  # noqa: D102
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]: ...  # noqa: D102
     def counts(self, key: str = "label", *, where: Where = EVERYTHING) -> dict[str, int]: ...  # noqa: D102
     def count(self, *, where: Where = EVERYTHING) -> int: ...  # noqa: D102
     def export(  # noqa: D102
@@ -224,7 +225,8 @@ class Access:
     def encoder(self) -> Encoder:
         """The gallery's encoder, loaded when it is first asked for.
 
-        Of a gallery that is yet to be made it is the encoder of the settings.
+        Of a gallery that is yet to be made it is the encoder of the settings; of a service's, one
+        that makes the same vectors here.
 
         Raises:
             UsageError: the gallery holds vectors that come from elsewhere.
@@ -233,8 +235,11 @@ class Access:
         """
         with self._loading:
             if self._encoder is None:
+                settings = self.settings
+                if self.service is not None:
+                    settings = settings.model_copy(update={"gallery": self.service.gallery})
                 self._encoder = load_for(
-                    self.settings, self._stored_fingerprint(), self._load or load_encoder
+                    settings, self._stored_fingerprint(), self._load or load_encoder
                 )
             return self._encoder
 
@@ -263,7 +268,7 @@ class Access:
 
     def _stored_fingerprint(self) -> Fingerprint | None:
         try:
-            return self.store.fingerprint
+            return self.fingerprint
         except GalleryMissing:
             return None
 

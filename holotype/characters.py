@@ -44,6 +44,7 @@ _LOOK_ALIKE = str.maketrans(
     "\u2010\u2012\u2013\u2014\u2212\u2018\u2019\u02bc\u2032\u201c\u201d\u2033\u0131\u00d7",
     "ABCEHIJKMOPSTXYaceijopsxyhdqwABEZHIKMNOPTYXov-----" + 4 * "'" + 3 * '"' + "ix",
 )
+_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _VIRAMA = 9
 """The combining class of the sign after which a joiner chooses between forms of a letter."""
 
@@ -155,3 +156,13 @@ def _joiner_that_shows(match: re.Match[str]) -> str:
             "Sk",
         }
     return joiner if shows else ""
+
+
+def harmless_cell(value: str | float | None) -> str | float | None:
+    """A value for a CSV file. A number stays one, and no text is a formula.
+
+    A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and runs it: who
+    names a file or a label would be running it. Such text gets an apostrophe in front, which
+    spreadsheets do not show.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_ACTS) else value

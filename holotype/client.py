@@ -11,9 +11,11 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
+from holotype.errors import ServiceError
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
 from holotype.history import Action, Entry, Undoing
@@ -166,6 +168,18 @@ class ServiceClient:
             if after is None:
                 break
         return Page(references, after)
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `VectorStore.thumbnails`; a request each."""
+        found: dict[str, bytes] = {}
+        for id_ in ids:
+            try:
+                with self._transport.stream("GET", f"/v1/references/{id_}/thumbnail") as response:
+                    found[id_] = response.read()
+            except ServiceError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+        return found
 
     def relabel(
         self,
@@ -417,6 +431,43 @@ class ServiceClient:
                 "action": said,
             }
             outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
+        return outcomes
+
+    # -- queries in doubt -----------------------------------------------------------
+
+    def kept_queries(self) -> Iterator[dict[str, Any]]:
+        """`GET /v1/review`: id (hex sha256), query, reason, answers, ..., the newest first."""
+        after = None
+        while True:
+            params = {"limit": PAGE} | ({} if after is None else {"after": after})
+            page = self._json("GET", "/v1/review", params=params)
+            yield from page["items"]
+            after = page.get("next_after")
+            if after is None:
+                return
+
+    def kept_image(self, id_: str) -> bytes:
+        """`GET /v1/review/{id}/image`: a large JPEG of a kept query.
+
+        Raises:
+            NotFound: it is not kept, or no longer.
+        """
+        with self._transport.stream("GET", f"/v1/review/{quote(id_, safe='')}/image") as response:
+            return response.read()
+
+    def add_kept(
+        self, ids: Sequence[str], label: str, *, on_conflict: OnConflict
+    ) -> list[FileOutcome]:
+        """`POST /v1/review`: kept queries become references and leave, an outcome each.
+
+        Raises:
+            NotFound: one is not kept, or no longer; none of its request was added.
+        """
+        outcomes: list[FileOutcome] = []
+        for start in range(0, len(ids), self.limits.images):
+            some = list(ids[start : start + self.limits.images])
+            body = {"ids": some, "label": label, "on_conflict": on_conflict.value}
+            outcomes += _outcomes(self._json("POST", "/v1/review", json=body))
         return outcomes
 
     # -- inside ---------------------------------------------------------------------

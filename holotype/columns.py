@@ -5,11 +5,11 @@ Shapes: N references, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas
 
     from holotype.access import AnyStore
+
+T = TypeVar("T")
 
 EXPORTS = 3
 """How often an export starts again when references come or go under it."""
@@ -50,10 +52,7 @@ class References:
             UnknownFilterKey: the filter names a key that no reference carries.
         """
         dimension = gallery.fingerprint.dimension
-        for _ in range(EXPORTS - 1):
-            with suppress(StoreMoved):
-                return cls.of(gallery.export(where=where), dimension)
-        return cls.of(gallery.export(where=where, changed_until=WHENEVER), dimension)
+        return exported(gallery, lambda batches: cls.of(batches, dimension), where=where)
 
     @classmethod
     def of(cls, batches: Iterable[VectorBatch], dimension: int) -> References:
@@ -90,6 +89,22 @@ class References:
             pq.write_table(table, path)
         except OSError as error:
             raise OutputError(f"the vectors to {path}", error) from error
+
+
+def exported(
+    gallery: AnyStore, take: Callable[[Iterable[VectorBatch]], T], *, where: Where = EVERYTHING
+) -> T:
+    """What `take` makes of an export, which is of one moment where others let it be.
+
+    It is called again, with another export, when references come or go under it.
+
+    Raises:
+        UnknownFilterKey: the filter names a key that no reference carries.
+    """
+    for _ in range(EXPORTS - 1):
+        with suppress(StoreMoved):
+            return take(gallery.export(where=where))
+    return take(gallery.export(where=where, changed_until=WHENEVER))
 
 
 def pandas_module() -> Any:

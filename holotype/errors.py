@@ -28,6 +28,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 ├── UndoError                  an action is not in the history, or cannot be undone
 ├── BundleError                a sealed bundle is damaged, or does not answer here as it should
 └── ServiceError               a running service refused or failed (carries the status)
+    └── NotFound               a reference, a class or a kept query that is not there
 """
 
 from __future__ import annotations
@@ -225,6 +226,13 @@ class ServiceError(HolotypeError):
         super().__init__(message)
 
 
+class NotFound(ServiceError):
+    """A reference, a class or a kept query that is not there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=404)
+
+
 def by_name(name: str, message: str) -> HolotypeError:
     """The error that another process met, to be raised here.
 
@@ -234,7 +242,7 @@ def by_name(name: str, message: str) -> HolotypeError:
         message: what it said.
     """
     kind = _TREE.get(name, HolotypeError)
-    while "__init__" in vars(kind) and kind is not ServiceError:
+    while "__init__" in vars(kind) and kind not in {ServiceError, NotFound}:
         kind = kind.__bases__[0]
     return kind(message)
 

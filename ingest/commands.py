@@ -29,6 +29,7 @@ from ingest.known_files.interface import Hashes, NoHashes
 from ingest.pipeline import outcomes
 from ingest.report import Report
 from ingest.summary import DUPLICATE, Summary
+from ingest.thin_classes import say_thin_classes
 from ingest.vectors import vector_adder
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def _run(
         )
         stream = begin(access, during)
         during.enter_context(finishing_what_is_in_hand())
+        afterwards = during.enter_context(ExitStack())  # what is said after the summary
         # After everything else that may end the run, so that what was done is always said.
         during.callback(_say_summary, summary, settings.gallery, dry_run=options.dry_run, unit=unit)
         bar = during.enter_context(console.progress("adding", unit))
@@ -202,6 +204,8 @@ def _run(
             summary=summary,
         )
         access.export_encoder()
+        if not options.as_json and summary.counts[Outcome.ADDED]:
+            afterwards.callback(say_thin_classes, access.gallery)
     if options.as_json:
         console.out_json({"summary": summary.to_dict()})
     return summary.exit_code

@@ -107,7 +107,7 @@ def _outlook(trial: Undoing) -> str:
 
 def _fate(entry: Entry) -> str:
     if entry.undone_by is not None:
-        return f"undone by {entry.undone_by}"
+        return "undone"
     if entry.undoes is not None:
-        return f"undoes {entry.undoes}"
+        return "an undo"
     return "cannot be undone" if entry.refused else ""

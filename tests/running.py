@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,9 +17,13 @@ from classify.service.app import create_app
 from classify.service.command import bind, url_of
 from classify.service.connections import make_server
 from classify.service.keys import Keyring
-from classify.service.retraining import Check, Job
+from classify.service.retraining import Job
 from classify.service.service import Service
 from classify.service.training import TrainingProcess
+from classify.service.watched_job import Check
+from curate.apart import curate_apart
+from curate.view import read_gallery
+from curate.work import WORK
 from head.job import retrain
 from head.options import RetrainOptions
 from holotype.client import ServiceClient
@@ -45,6 +50,14 @@ class TrainingHere:
 
     def stop(self) -> None:
         """It cannot be ended early."""
+
+
+def curate_here(
+    store: VectorStore, kind: str, options: Mapping[str, Any], *, tell: Tell, look: Check
+) -> Mapping[str, Any]:
+    """Curation without its process: quick, and the same work."""
+    look()
+    return WORK[kind](read_gallery(store), options, tell)
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ def running(
         encoder: a `ColourEncoder` unless given; none where vectors come from elsewhere.
         keys: as in `HOLOTYPE_API_KEYS`.
         job: the retrain job.
-        in_process: the retrain job in a process of its own, as a service has it.
+        in_process: jobs in processes of their own, as a service has them.
         listener: where to serve, from `bind`; a free port of this machine unless given.
         settings: of the service.
     """
@@ -95,7 +108,8 @@ def running(
     chosen = Settings.load(**settings)
     if store.fingerprint.space is None:
         encoder = encoder or ColourEncoder()
-    service = Service(store=store, encoder=encoder, settings=chosen, retrain=job)
+    curate = partial(curate_apart if in_process else curate_here, store)
+    service = Service(store=store, encoder=encoder, settings=chosen, retrain=job, curate=curate)
     app = create_app(service, keyring=Keyring.parse(keys))
     listener = listener or bind("127.0.0.1", 0)
     url = url_of(listener)

@@ -43,10 +43,16 @@ def test_commands_page__has_every_command() -> None:
     import typer.main
 
     import classify.cli
+    import curate.cli
     import head.cli
     import ingest.cli
 
-    apps = {"ingest": ingest.cli.app, "classify": classify.cli.app, "retrain": head.cli.app}
+    apps = {
+        "ingest": ingest.cli.app,
+        "classify": classify.cli.app,
+        "curate": curate.cli.app,
+        "retrain": head.cli.app,
+    }
     found = {
         (program, name)
         for program, app in apps.items()

@@ -20,6 +20,8 @@ from classify.service.page import serve_page
 from classify.service.routes import (
     classes,
     classify,
+    curate,
+    curation_map,
     heads,
     health,
     history,
@@ -72,6 +74,8 @@ def create_app(service: Service, *, keyring: Keyring | None = None) -> FastAPI:
         heads.router(),
         review.router(),
         history.router(),
+        curation_map.router(),
+        curate.router(),
         maintenance.router(),
         health.router(),
     ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -116,6 +117,7 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket, *, cre
     from classify.service.connections import make_server
     from classify.service.service import Service
     from classify.service.training import TrainingProcess
+    from curate.apart import curate_apart
     from holotype.access import Access
     from holotype.encoder import quick_start
     from holotype.gallery_encoder import load_for
@@ -142,6 +144,7 @@ def _serve(settings: Settings, keyring: Keyring, listener: socket.socket, *, cre
             encoder=None if store.fingerprint.space else access.encoder(),
             settings=settings,
             retrain=TrainingProcess(store, beside=settings.home),
+            curate=partial(curate_apart, store, folder=settings.home),
         )
         app = create_app(service, keyring=keyring)
         dictConfig(LOGGING)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from classify.service.problems import NotFound
-from holotype.errors import BrokenImage
+from holotype.errors import BrokenImage, NotFound
 from holotype.images.formats import sniff
 from holotype.references import Reference
 

@@ -47,13 +47,6 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
 }
 
 
-class NotFound(errors.ServiceError):
-    """A reference, a class or a kept query that is not there."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status=404)
-
-
 class QueueFull(errors.ServiceError):
     """Too many images are under way; the same request may succeed a little later."""
 

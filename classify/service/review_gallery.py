@@ -18,7 +18,7 @@ from holotype.references import reference_id
 if TYPE_CHECKING:
     from classify.answering.snapshot import Snapshot
     from classify.service.classification import SearchRequest
-    from classify.service.review_queue import ReviewQueue
+    from holotype.review_queue import ReviewQueue
     from holotype.store.port import VectorStore
 
 CANDIDATES: Final = 5

@@ -21,7 +21,7 @@ from classify.answering.modes import Mode
 if TYPE_CHECKING:
     from classify.service.classification import SearchRequest, Upload
     from classify.service.metrics import Metrics
-    from classify.service.review_queue import ReviewQueue
+    from holotype.review_queue import ReviewQueue
 
 DISAGREE = "modes disagree"
 

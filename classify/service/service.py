@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from classify.answering.answers import Answer, Evidence, QueryResult
 from classify.service.classification import Classification, Searching, SearchRequest, Upload
+from classify.service.curation import Curate, Curation
 from classify.service.encoding import SharedEncoder
 from classify.service.limits import Places
 from classify.service.metrics import Metrics
@@ -18,12 +19,12 @@ from classify.service.originals import Originals
 from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
 from classify.service.review_gallery import OPTIONS, ReviewedElsewhere, nearest_of_each
-from classify.service.review_queue import ReviewQueue
 from classify.service.review_selection import ReviewSelection
 from holotype.history import Action
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
+from holotype.review_queue import ReviewQueue
 
 if TYPE_CHECKING:
     from classify.answering.options import QueryOptions
@@ -46,7 +47,13 @@ class Service:
     """
 
     def __init__(
-        self, *, store: VectorStore, encoder: Encoder | None, settings: Settings, retrain: Job
+        self,
+        *,
+        store: VectorStore,
+        encoder: Encoder | None,
+        settings: Settings,
+        retrain: Job,
+        curate: Curate,
     ) -> None:
         """Start the threads.
 
@@ -55,12 +62,14 @@ class Service:
             encoder: ready; None where the gallery's vectors come from elsewhere.
             settings: the service's own part of them.
             retrain: the retrain job on this store.
+            curate: works out what is wrong with this store.
         """
         self.store = store
         self.settings = settings
         self.metrics = Metrics()
         self.places = Places(settings.queue_length, refused=self.metrics.refused)
         self.retraining = Retraining(retrain)
+        self.curation = Curation(store, curate)
         self.review = ReviewQueue(
             settings.home / settings.gallery / "review", limit=settings.keep_queries
         )
@@ -221,6 +230,7 @@ class Service:
         self.review.close()
         self._searching.close()
         self.retraining.close()
+        self.curation.close()
 
     def _counted(
         self, add: Add, items: Sequence[Incoming], policy: OnConflict, action: Action | None

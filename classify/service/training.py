@@ -11,7 +11,7 @@ from head.job import retrain
 from holotype.errors import StoreError
 
 if TYPE_CHECKING:
-    from classify.service.retraining import Check
+    from classify.service.watched_job import Check
     from head.options import RetrainOptions
     from head.steps import Tell
     from holotype.store.port import VectorStore

@@ -55,7 +55,7 @@ def join_near_duplicates(
         (N,) groups, numbered from 0.
     """
     classes = _classes(codes)
-    usual = [_usual_distance(vectors[rows]) for rows in classes if len(rows) >= TYPICAL_FROM]
+    usual = [usual_distance(vectors[rows]) for rows in classes if len(rows) >= TYPICAL_FROM]
     common = float(np.median(usual)) if usual else 0.0
     pairs = [_twins(vectors, rows, threshold, common) for rows in classes]
     return join(groups, np.concatenate(pairs, axis=1)) if pairs else groups
@@ -98,7 +98,8 @@ def _classes(codes: Codes) -> list[Codes]:
     return [rows for rows in classes if 1 < len(rows) <= LARGEST_CLASS]
 
 
-def _usual_distance(vectors: Vectors) -> float:
+def usual_distance(vectors: Vectors) -> float:
+    """Median distance (1 - cosine) of two of these unit rows (N, D), N at least 2; of some."""
     some = vectors[:: max(1, len(vectors) // MEDIAN_OF)]
     upper = np.triu_indices(len(some), k=1)
     return float(np.median(1 - (some @ some.T)[upper]))
@@ -107,5 +108,5 @@ def _usual_distance(vectors: Vectors) -> float:
 def _twins(vectors: Vectors, rows: Codes, threshold: float, common: float) -> Codes:
     """(2, P) rows of the twins of one class."""
     mine = vectors[rows]
-    usual = _usual_distance(mine) if len(rows) >= TYPICAL_FROM else common
+    usual = usual_distance(mine) if len(rows) >= TYPICAL_FROM else common
     return rows[pairs_above(mine, max(threshold, 1 - TWIN_SHARE * usual))]

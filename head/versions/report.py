@@ -6,7 +6,9 @@ Keys that training knows (`head.train`):
 - `features`, `shrinkage`: the feature map, and the covariance's final shrinkage;
 - `cross_validation`: accuracy, macro accuracy, macro F1, scored references, folds, and the
   classes that could not be scored; null where none could;
-- `classes`: label, references, cross-validated recall (null where not scored);
+- `classes`: label, references, cross-validated recall (null where not scored), `confused_with`, the
+  class that it was taken for most often (null where it was for none; missing in older reports), and
+  `confused`, the share of its scored references that were;
 - `comparison`: with the head that was active (`head.versions.champion`); null where there was none;
 - `calibration`: by mode, out-of-fold answers, accuracy, log loss and calibration error;
 - `seed`.
@@ -23,13 +25,14 @@ stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from head.data.folds import N_FOLDS
 from head.data.scores import by_class
+from holotype.references import Codes
 
 if TYPE_CHECKING:
     from head.choice.selection import Choice
@@ -76,16 +79,29 @@ def _cross_validation(training: TrainingSet, choice: Choice) -> dict[str, Any] |
 
 
 def _classes(training: TrainingSet, choice: Choice) -> list[Mapping[str, Any]]:
-    n_classes = len(training.labels)
-    recall = np.full(n_classes, np.nan)
+    asked = np.empty(0, np.int64)
+    predicted = np.empty(0, np.int64)
     if choice.winner is not None:
-        predicted = choice.winner.logits.argmax(axis=1)
-        recall = by_class(predicted, choice.search.scored_codes, n_classes=n_classes).recall
+        asked, predicted = choice.search.scored_codes, choice.winner.logits.argmax(axis=1)
+    n_classes = len(training.labels)
+    recall = by_class(predicted, asked, n_classes=n_classes).recall
     return [
         {
             "label": label,
             "references": int(count),
             "recall": None if np.isnan(share) else float(share),
+            **_taken_for(predicted[asked == c], c, training.labels),
         }
-        for label, count, share in zip(training.labels, training.counts, recall, strict=True)
+        for c, (label, count, share) in enumerate(
+            zip(training.labels, training.counts, recall, strict=True)
+        )
     ]
+
+
+def _taken_for(answers: Codes, own: int, labels: Sequence[str]) -> dict[str, Any]:
+    """The class that most answers wrongly name, and their share of all answers."""
+    counts = np.bincount(answers[answers != own], minlength=1)
+    most = int(counts.argmax())
+    if not counts[most]:
+        return {"confused_with": None, "confused": 0.0}
+    return {"confused_with": labels[most], "confused": float(counts[most] / len(answers))}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from holotype.intake.words import readable, text_of
 from holotype.references import meta_key
 from holotype.store.payload import DISMISSED
 
-_REQUIRED = ("vector", "label")
-_OWN = (*_REQUIRED, "id", "group", "meta")
+LABELLED = ("vector", "label")
+"""Columns that a file of references must have."""
+
+_OWN = (*LABELLED, "id", "group", "meta")
 
 Columns = Mapping[str, Any]
 """Some rows: `vector` as an array or a list of rows, the others as lists."""
@@ -123,11 +125,20 @@ class VectorFile:
 
     def _pages(self) -> Iterator[Columns]:
         """The columns of some rows at a time, by the names of `_OWN` or metadata keys."""
-        readers = {".npz": _npz, ".parquet": _parquet}
-        reader = readers.get(self.file.suffix.lower())
-        if reader is None:
-            raise UsageError(f"{self.file}: vectors come in a .parquet or .npz file")
-        return reader(self.file)
+        return pages(self.file)
+
+
+def pages(file: Path, *, required: Sequence[str] = LABELLED) -> Iterator[Columns]:
+    """The columns of some rows at a time, by their names, or metadata keys.
+
+    Raises:
+        UsageError: the file is of another kind, cannot be read, or lacks a column of `required`.
+    """
+    readers = {".npz": _npz, ".parquet": _parquet}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise UsageError(f"{file}: vectors come in a .parquet or .npz file")
+    return reader(file, required)
 
 
 def exported_space(file: Path) -> Fingerprint | None:
@@ -147,14 +158,14 @@ def exported_space(file: Path) -> Fingerprint | None:
         raise UsageError(f"{file}: {error}") from error
 
 
-def _names(file: Path, written: Iterable[str]) -> dict[str, str]:
+def _names(file: Path, written: Iterable[str], required: Sequence[str]) -> dict[str, str]:
     """What each column is, by its name in the file.
 
     Raises:
         UsageError: one is missing, or cannot be a metadata key.
     """
     names = {name: name if name in {*_OWN, *OWN} else meta_key(name) for name in written}
-    missing = [name for name in _REQUIRED if name not in names]
+    missing = [name for name in required if name not in names]
     if missing:
         raise UsageError(
             f"{file} lacks the column {' and the column '.join(map(repr, missing))}; "
@@ -163,10 +174,10 @@ def _names(file: Path, written: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _npz(file: Path) -> Iterator[Columns]:
+def _npz(file: Path, required: Sequence[str]) -> Iterator[Columns]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            names = _names(file, arrays.files)
+            names = _names(file, arrays.files, required)
             columns = {name: arrays[written] for written, name in names.items()}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise UsageError(f"{file} cannot be read as arrays without pickles: {error}") from error
@@ -178,13 +189,13 @@ def _npz(file: Path) -> Iterator[Columns]:
         yield {n: page[n] if n == "vector" else page[n].tolist() for n in page}
 
 
-def _parquet(file: Path) -> Iterator[Columns]:
+def _parquet(file: Path, required: Sequence[str]) -> Iterator[Columns]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as table:
-            names = _names(file, table.schema_arrow.names)
+            names = _names(file, table.schema_arrow.names, required)
             for batch in table.iter_batches(batch_size=VECTORS_AT_A_TIME):
                 columns = zip(batch.schema.names, batch.columns, strict=True)
                 page = {names[written]: column for written, column in columns}

@@ -15,12 +15,12 @@ from typing import Any, NoReturn, cast
 import numpy as np
 import pytest
 
-from head import apart
+from head import apart, process
 from head.apart import ChildTrainer
-from head.child import NICENESS
 from head.data.training_set import export_training_set
 from head.fit.options import TrainOptions
 from head.job import retrain
+from head.process import NICENESS
 from head.steps import Standing, Steps
 from head.train import train
 from head.versions import lease, registry
@@ -248,7 +248,7 @@ def test_retrain__keeps_its_lease_while_a_child_trains(
     """It is moved on however long the child takes, until the run is ended."""
     child_runs(HANGING)
     monkeypatch.setattr(lease, "RENEW_EVERY_S", 0.01)
-    monkeypatch.setattr(apart, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(process, "LOOK_EVERY_S", 0.01)
     ends: list[float] = []
 
     def noted(name: str, *, holder: str, seconds: float) -> Lease:

@@ -61,6 +61,21 @@ def test_retrain__report_says_how_the_head_came_about(gallery: VectorStore) -> N
     assert report["winner"] in {candidate["name"] for candidate in report["candidates"]}
 
 
+def test_retrain__report_says_what_classes_are_taken_for(
+    store: VectorStore, clouds: Clouds, pictures: Pictures
+) -> None:
+    """One kind under two names: each is taken for the other; who is told apart is for none."""
+    ravens = [
+        pictures.embedded(f"r-{n}", "raven" if n % 2 else "crow", vector=vector)
+        for n, vector in enumerate(clouds.of("raven", 24))
+    ]
+    store.add([*ravens, *clouds.references({"swan": 12}, pictures)])
+    crow, raven, swan = retrain(store).report["classes"]
+    assert (crow["confused_with"], raven["confused_with"]) == ("raven", "crow")
+    assert crow["recall"] + crow["confused"] == pytest.approx(1)
+    assert (swan["confused_with"], swan["confused"]) == (None, 0.0)
+
+
 def test_retrain__same_gallery_same_head(gallery: VectorStore) -> None:
     """Two runs with one seed give the same numbers."""
     first, second = (registry.load(gallery, retrain(gallery).version or "") for _ in range(2))

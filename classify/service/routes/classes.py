@@ -13,8 +13,9 @@ from classify.service.models.common import Changed
 from classify.service.models.heads import GalleryModel
 from classify.service.models.history import action_of
 from classify.service.models.references import ClassList, ClassModel, ClassRenamed, Filter, NewLabel
-from classify.service.problems import NotFound, responses
+from classify.service.problems import responses
 from holotype.characters import alike, difference
+from holotype.errors import NotFound
 from holotype.references import Where
 
 # A label may hold a slash, so it is the rest of the path.

@@ -26,9 +26,10 @@ from classify.service.models.references import (
     Selection,
 )
 from classify.service.models.vectors import AddVectorsBody
-from classify.service.problems import NotFound, responses
+from classify.service.problems import responses
 from classify.service.uploads import read_action, read_incoming
 from classify.service.vectors import read_references
+from holotype.errors import NotFound
 from holotype.references import Reference, Where
 from holotype.store.port import VectorStore
 

@@ -18,9 +18,10 @@ from classify.service.models.heads import (
     ReviewListing,
 )
 from classify.service.models.references import AddResponse, OutcomeModel
-from classify.service.problems import NotFound, responses
+from classify.service.problems import responses
 from classify.service.review_gallery import labels_of
 from classify.service.service import Service
+from holotype.errors import NotFound
 from holotype.images.decode import decode
 from holotype.images.picture import make_thumbnail
 from holotype.images.recipe import THUMBNAIL_SIDE

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, Route, expect
 
-from classify.service.retraining import Check
+from classify.service.watched_job import Check
 from head.options import RetrainOptions
 from head.steps import Standing, Tell
 from head.trust.calibration import Calibration

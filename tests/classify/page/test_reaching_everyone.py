@@ -5,20 +5,34 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from curate import work
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture
 from tests.classify.page.browsing import PHONE, Visitor
 from tests.classify.page.conftest import Serve, Visit
 from tests.classify.page.test_classifying import swapped
+from tests.classify.page.test_curate import doubted
 from tests.classify.page.test_heads import FIRST, SECOND, published
 from tests.running import PATIENCE_S, Running
 
-PAGES = ("classify", "gallery", "gallery/red", "review", "heads")
+PAGES = (
+    "classify",
+    "gallery",
+    "gallery/red",
+    "curate",
+    "curate/duplicates",
+    "curate/classes",
+    "review",
+    "heads",
+)
 
 
 @pytest.fixture
-def busy_service(serve: Serve, store_with_heads: VectorStore) -> Running:
+def busy_service(
+    serve: Serve, store_with_heads: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> Running:
     """A service with something to see on every page."""
+    monkeypatch.setitem(work.WORK, "suspects", doubted)
     swapped(store_with_heads)
     service = serve(store_with_heads, keep_queries=5)
     for name, colour in (("a.png", "red"), ("b.png", "green")):
@@ -34,6 +48,10 @@ def busy_service(serve: Serve, store_with_heads: VectorStore) -> Running:
 def show(visitor: Visitor, page: str) -> None:
     """A page with something on it."""
     visitor.go(page)
+    if page == "curate":
+        expect(visitor.page.get_by_role("region", name="The suspect")).to_be_visible()
+    if page.startswith("curate/"):
+        expect(visitor.page.locator(".sets img, .empty, .readiness td").first).to_be_visible()
     if page == "classify":
         visitor.choose(("0031.png", picture("red", 100)), ("broken.png", b"nothing"))
         expect(visitor.page.get_by_text("Looking…")).to_have_count(0)
@@ -83,7 +101,7 @@ def test_keyboard__alone_gets_everywhere(look: Visit, own_store: VectorStore) ->
     page.keyboard.press("Tab")
     expect(page.get_by_label("Find a class")).to_be_focused()
     page.keyboard.type("gree")
-    for _ in ("Order", "Export", "the class"):
+    for _ in ("Order", "Classes", "References", "Export", "the class"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="green")).to_be_focused()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classify.service.originals import Originals
-from classify.service.problems import NotFound
+from holotype.errors import NotFound
 from holotype.references import Reference
 from tests.classify.conftest import picture
 from tests.classify.service.conftest import Serve

@@ -20,14 +20,15 @@ from PIL import Image
 from classify.answering.answers import Answer, answer_from
 from classify.answering.modes import Mode
 from classify.answering.options import QueryOptions
-from classify.service import review_queue, review_selection
+from classify.service import review_selection
 from classify.service.classification import SearchRequest, Upload
 from classify.service.metrics import Metrics
 from classify.service.models.answers import EXAMPLES
-from classify.service.problems import NotFound
-from classify.service.review_queue import ReviewQueue, ReviewUnusable
 from classify.service.routes import review as routes
+from holotype import review_queue
+from holotype.errors import NotFound
 from holotype.references import reference_id
+from holotype.review_queue import ReviewQueue, ReviewUnusable
 from holotype.store.port import VectorStore
 from tests.classify.conftest import COLOURS, picture, publish_head
 from tests.classify.service.conftest import Serve, images

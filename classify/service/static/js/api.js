@@ -97,17 +97,16 @@ function formOf(files, options) {
   return form;
 }
 
-/** A new action of the history: what a person does with one click. */
-function newAction(kind) {
-  const [date, time] = new Date().toISOString().split("T");
+/** A new action of the history: what a person does with one click, and why. */
+export function newAction(kind, why) {
+  const time = new Date().toISOString().replace(/[-:]|\..*/g, "").replace("T", "-");
   const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { id: `${date.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${random}`, kind };
+  return { id: `${time}-${random}`, kind, why };
 }
 
-/** Change references; resolves to what the service says, and the action that can be undone. */
-async function change(kind, json) {
-  const action = newAction(kind);
-  return { ...(await call("POST", `v1/references/${kind}`, { json: { ...json, action } })), action: action.id };
+/** Change references; resolves to what the service says, and the id of the action, which can be undone. */
+async function change(what, json, action = newAction(what)) {
+  return { ...(await call("POST", `v1/references/${what}`, { json: { ...json, action } })), action: action.id };
 }
 
 const upload = (path) => (files, options, signal) =>
@@ -119,13 +118,17 @@ export const api = {
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
   exported: () => call("GET", "v1/export", { as: "blob" }),
-  renameClass: (label, to) => change("relabel", { where: labelled(label), label: to }),
+  renameClass: (label, to, action) => change("relabel", { where: labelled(label), label: to }, action),
   removeClass: (label) => change("remove", { where: labelled(label) }),
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
+  inGroup: (group, after) => call("GET", `v1/references${query([["where", `group=${group}`], ["limit", 1000], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
-  relabel: (ids, label) => change("relabel", { ids, label }),
-  remove: (ids) => change("remove", { ids }),
+  known: (ids) => call("POST", "v1/references/known", { json: { ids } }),
+  relabel: (ids, label, action) => change("relabel", { ids, label }, action),
+  remove: (ids, action) => change("remove", { ids }, action),
+  regroup: (ids, group, action) => change("regroup", { ids, group }, action),
+  dismiss: (marks, action) => change("dismiss", { marks }, action),
   history: ({ label, id, limit }) => call("GET", `v1/history${query([["label", label], ["id", id], ["limit", limit]])}`),
   undo: (action) => call("POST", `v1/history/${encodeURIComponent(action)}/undo`),
   original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
@@ -140,6 +143,9 @@ export const api = {
   addReviewed: (ids, label, onConflict) =>
     patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
+  curated: (kind, between = null) => call("GET", `v1/curate/${kind}${query([["between", between]])}`),
+  curate: (kind) => call("POST", `v1/curate/${kind}`),
+  map: (meta) => call("GET", `v1/curate/map${query([["meta", meta]])}`),
   heads: () => call("GET", "v1/heads"),
   promote: (version) => call("POST", `v1/heads/${encodeURIComponent(version)}/promote`),
   rollback: () => call("POST", "v1/heads/rollback"),

@@ -2,6 +2,7 @@
 
 import { api, isOffline } from "./api.js";
 import { showClassify } from "./classify.js";
+import { showCurate } from "./curate.js";
 import { $, $$, attempt, el, focusOn, plural, say } from "./dom.js";
 import { filesOfDrop, filesOfPaste, othersLeftOut } from "./files.js";
 import { showGallery } from "./gallery.js";
@@ -15,6 +16,7 @@ import { Session } from "./session.js";
 const PAGES = {
   classify: { title: "Classify", show: showClassify },
   gallery: { title: "Gallery", show: (root, visit) => (visit.argument === null ? showGallery : showClass)(root, visit) },
+  curate: { title: "Curate", show: showCurate },
   review: { title: "Review", show: showReview },
   heads: { title: "Heads", show: showHeads },
   history: { title: "History", show: showHistory },

@@ -22,8 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from classify.service.problems import NotFound
-from holotype.errors import ServiceError
+from holotype.errors import NotFound, ServiceError
 from holotype.intake.words import readable
 from holotype.store.files import read_json
 

@@ -1,0 +1,281 @@
+"""What `curate discover` does once its options are read: read, group, show; or name groups."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from curate.discover import MIN_SIZE, Discovered, PictureGroup, discover
+from curate.discovered import groups_file, keep_groups, members
+from curate.known import Known
+from curate.naming import add_as
+from curate.unlabelled import read_folders, read_queue, read_vectors
+from curate.view import read_gallery
+from holotype import console
+from holotype.access import Access
+from holotype.characters import harmless_cell
+from holotype.encoder import quick_start
+from holotype.errors import OutputError, UsageError
+from holotype.images.folders import PictureFolders
+from holotype.intake.words import clean_label
+
+if TYPE_CHECKING:
+    from curate.embedding import Unlabelled
+    from holotype.settings import Settings
+
+COLUMNS: Final = ("group", "picture", "id", "stranger_than", "nearest", "distance", "probability")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverOptions:
+    """What was asked for."""
+
+    folders: Sequence[Path] = ()
+    queue: bool = False
+    vectors: Path | None = None
+    show_all: bool = False
+    min_size: int = MIN_SIZE
+    names: Sequence[str] = ()
+    """`GROUP=LABEL` each."""
+    as_json: bool = False
+    csv: Path | None = None
+    sort_into: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what does not fit together.
+
+        Raises:
+            UsageError: it does not.
+        """
+        if bool(self.folders) + self.queue + (self.vectors is not None) != 1:
+            raise UsageError("say where the pictures are: folders, --queue, or --vectors FILE")
+        if self.sort_into is not None and not self.folders:
+            raise UsageError("--sort-into links files, so it takes folders of them")
+        if self.csv is not None and not self.csv.absolute().parent.is_dir():
+            raise UsageError(f"cannot write {self.csv}: there is no folder {self.csv.parent}")
+
+    @property
+    def where(self) -> str:
+        """The source, for people."""
+        if self.vectors is not None:
+            return str(self.vectors)
+        return "the review queue" if self.queue else ", ".join(map(str, self.folders))
+
+    def labels(self) -> dict[str, str]:
+        """Label by group.
+
+        Raises:
+            UsageError: one cannot be read, or comes twice.
+        """
+        found: dict[str, str] = {}
+        for text in self.names:
+            group, equals, label = text.partition("=")
+            if not equals or group.strip() in found:
+                raise UsageError(f"cannot read --name {text!r}: write GROUP=LABEL, each group once")
+            found[group.strip()] = clean_label(label)
+        return found
+
+
+def run_discover(settings: Settings, options: DiscoverOptions) -> int:
+    """`curate discover`; returns the exit code.
+
+    Raises:
+        UsageError: there is nothing to group, or a group is not the same any more.
+        HolotypeError: gallery, encoder or files cannot be used.
+    """
+    options.check()
+    labels = options.labels()
+    with Access(settings, command="curate discover", load=quick_start.load_quickly) as access:
+        found = _read(access, options)
+        _say_what_was_left_out(found, options)
+        if labels:
+            return _name(access, found, labels, as_json=options.as_json)
+        if len(found) < options.min_size:
+            raise UsageError(_too_few(found, options))
+        known = Known.of(read_gallery(access.gallery).training)
+        groups = discover(
+            known, [one.id for one in found.pictures], found.vectors, min_size=options.min_size
+        )
+        ids = {one.id: [found.pictures[row].id for row in one.rows] for one in groups.groups}
+        keep_groups(groups_file(access), ids)
+    shown = groups.groups if options.show_all else groups.new
+    if options.csv is not None:
+        _write_csv(options.csv, found, groups, shown)
+    if options.sort_into is not None:
+        console.say(str(_sorted(options.sort_into, found, shown)))
+    if options.as_json:
+        console.out_json(_to_dict(found, groups, shown))
+    else:
+        _show(found, groups, shown, options)
+    return console.EXIT_SOME_FAILED if found.refused else console.EXIT_DONE
+
+
+def _read(access: Access, options: DiscoverOptions) -> Unlabelled:
+    if options.vectors is not None:
+        return read_vectors(access, options.vectors)
+    with console.progress("read", "pictures") as progress:
+        done = 0
+
+        def listen(now: int, total: int) -> None:
+            nonlocal done
+            progress.set_total(total)
+            progress.advance(now - done)
+            done = now
+
+        if options.queue:
+            return read_queue(access, listen=listen)
+        return read_folders(access, options.folders, listen=listen)
+
+
+def _say_what_was_left_out(found: Unlabelled, options: DiscoverOptions) -> None:
+    for one in found.refused:
+        console.say(f"not read: {one.source}: {one.reason}")
+    for line in found.left_out.lines():
+        console.say(f"notice: {line}")
+    if found.in_gallery:
+        console.say(f"notice: {found.in_gallery} pictures are references already and left out")
+    if found.repeated:
+        console.say(f"notice: {found.repeated} files are pictures that are there already")
+    if not options.names and found.embedded:
+        console.say(f"embedded {found.embedded} pictures; the next time none of them will be")
+
+
+def _too_few(found: Unlabelled, options: DiscoverOptions) -> str:
+    if len(found):
+        plural = "s" * (len(found) != 1)
+        return (
+            f"nothing to group: {options.where} holds {len(found)} unlabelled picture{plural}, and "
+            f"a group has {options.min_size} at least (--min-size)"
+        )
+    if found.in_gallery:
+        return f"nothing to group: every picture of {options.where} is a reference already"
+    if found.refused:
+        return f"nothing to group: nothing in {options.where} can be read"
+    return f"nothing to group: {options.where} holds no pictures"
+
+
+def _name(access: Access, found: Unlabelled, labels: dict[str, str], *, as_json: bool) -> int:
+    """Add the pictures of each group as references of a class; all groups are looked at before."""
+    row_of = {one.id: row for row, one in enumerate(found.pictures)}
+    chosen = {group: members(groups_file(access), group, row_of) for group in labels}
+    failed = added = 0
+    for group, label in labels.items():
+        rows = [row_of[id_] for id_ in chosen[group]]
+        outcomes = add_as(access, [(found.pictures[r], found.vectors[r]) for r in rows], label)
+        for one in outcomes:
+            if as_json:
+                console.out_json({"group": group, **one.to_dict()})
+            if one.outcome.is_failure:
+                failed += 1
+                console.say(f"{one.outcome}: {one.source}: {one.reason}")
+            else:
+                added += 1
+        if not as_json:
+            n = sum(not one.outcome.is_failure for one in outcomes)
+            console.out(f"{n} of {len(outcomes)} pictures are references of {label!r} now")
+    if not failed:
+        return console.EXIT_DONE
+    return console.EXIT_SOME_FAILED if added else console.EXIT_NOTHING_DONE
+
+
+def _to_dict(
+    found: Unlabelled, groups: Discovered, shown: Sequence[PictureGroup]
+) -> dict[str, Any]:
+    names = [one.name for one in found.pictures]
+    return {
+        "pictures": len(found),
+        "cut": groups.cut,
+        "groups": [
+            {
+                "group": one.id,
+                "new": one.is_new,
+                "size": len(one.rows),
+                "cohesion": one.cohesion,
+                "stranger_than": one.stranger_than,
+                "nearest": {
+                    "label": one.nearest,
+                    "distance": one.distance,
+                    "probability": one.probability,
+                },
+                "medoid": names[one.rows[0]],
+                "members": [
+                    {
+                        "picture": names[row],
+                        "id": found.pictures[row].id,
+                        "stranger_than": float(groups.stranger_than[row]),
+                    }
+                    for row in one.rows
+                ],
+            }
+            for one in shown
+        ],
+        "groups_of_known_classes": len(groups.groups) - len(groups.new),
+        "not_grouped": [names[row] for row in groups.rest],
+        "refused": [one.to_dict() for one in found.refused],
+    }
+
+
+def _write_csv(
+    file: Path, found: Unlabelled, groups: Discovered, shown: Sequence[PictureGroup]
+) -> None:
+    """A row a picture, those in no group last."""
+    rows = [(group, row) for group in shown for row in group.rows]
+    try:
+        with file.open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.writer(lines)
+            writer.writerow(COLUMNS)
+            for group, row in [*rows, *((None, row) for row in groups.rest)]:
+                picture, strange = found.pictures[row], float(groups.stranger_than[row])
+                cells = [group.id if group else "", picture.name, picture.id, strange]
+                if group is not None:
+                    cells += [group.nearest, group.distance, group.probability]
+                writer.writerow(map(harmless_cell, cells))
+    except OSError as error:
+        raise OutputError(f"the groups to {file}", error) from error
+
+
+def _sorted(into: Path, found: Unlabelled, shown: Sequence[PictureGroup]) -> PictureFolders:
+    folders = PictureFolders(into)
+    for one in shown:
+        for row in one.rows:
+            folders.put(found.pictures[row].path, Path(one.id))
+    return folders
+
+
+def _show(
+    found: Unlabelled,
+    groups: Discovered,
+    shown: Sequence[PictureGroup],
+    options: DiscoverOptions,
+) -> None:
+    from rich.table import Table  # which --json needs not
+
+    known = len(groups.groups) - len(groups.new)
+    if shown:
+        table = Table(
+            *("group", "pictures", "alike", "strange", "nearest class", "distance", "probability"),
+            "most typical",
+        )
+        for one in shown:
+            table.add_row(
+                one.id,
+                str(len(one.rows)),
+                f"{one.cohesion:.2f}",
+                f"{one.stranger_than:.2f}",
+                one.nearest,
+                f"{one.distance:.2f}",
+                "" if one.probability is None else f"{one.probability:.2f}",
+                Path(found.pictures[one.rows[0]].name).name,
+            )
+        console.for_people().print(table)
+    console.out(
+        f"{len(groups.new)} new groups of {sum(len(one.rows) for one in groups.new)} pictures; "
+        f"{known} groups look like known classes"
+        + ("" if options.show_all or not known else " (--all shows them)")
+        + f"; {len(groups.rest)} of {len(found)} pictures are in no group"
+    )
+    if shown:
+        console.say(f"name a group: the same command with --name {shown[0].id}=LABEL")

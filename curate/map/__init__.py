@@ -1,0 +1,1 @@
+"""A gallery on two dimensions: what lies together looks alike."""
