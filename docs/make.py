@@ -24,6 +24,8 @@ COMMANDS = (
     ("ingest", "list"),
     ("ingest", "relabel"),
     ("ingest", "remove"),
+    ("ingest", "history"),
+    ("ingest", "undo"),
     ("ingest", "optimize"),
     ("ingest", "verify"),
     ("ingest", "backup"),

@@ -19,6 +19,7 @@ from head.versions import registry
 from head.versions.lease import HeldLease, only_retrain
 from head.versions.retrain_need import gallery_state, need_of
 from holotype.errors import HeadBusy, UnknownHead
+from holotype.history import Action
 
 if TYPE_CHECKING:
     from head.data.training_set import TrainingSet
@@ -128,7 +129,7 @@ def _retrain(
     store.save_head(replace(trained, record=record))
     _only_one_finished(store, lease, {*before, record.version})
     if not held:
-        registry.promote(store, record.version)
+        registry.promote(store, record.version, action=Action.new("retrain", who="retrain"))
     _forget_old_versions(store)
     how.steps.finish()
     return RetrainResult(

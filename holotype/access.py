@@ -20,7 +20,7 @@ from holotype.errors import FingerprintMismatch, GalleryMissing, UsageError
 from holotype.fingerprint import Fingerprint
 from holotype.gallery_encoder import Load, export_for, load_for, remember, require_same_encoder
 from holotype.heads import ActiveHead, HeadRecord
-from holotype.history import Action
+from holotype.history import Action, Entry, Undoing
 from holotype.references import EVERYTHING, Reference, VectorBatch, Where
 from holotype.store.factory import open_store
 from holotype.store.port import Page
@@ -69,6 +69,16 @@ class AnyStore(Protocol):
         where: Where = EVERYTHING,
         action: Action | None = None,
     ) -> int: ...
+    def history(  # noqa: D102
+        self,
+        *,
+        label: str | None = None,
+        id: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> list[Entry]: ...
+    def undo(  # noqa: D102
+        self, action_id: str, *, action: Action | None = None, dry_run: bool = False
+    ) -> Undoing: ...
     def heads(self) -> list[HeadRecord]: ...  # noqa: D102
     def active_head(self) -> ActiveHead | None: ...  # noqa: D102
     def backup(self, file: BinaryIO) -> None: ...  # noqa: D102

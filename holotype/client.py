@@ -18,7 +18,7 @@ from urllib.parse import quote
 from holotype.errors import ServiceError
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord
-from holotype.history import Action
+from holotype.history import Action, Entry, Undoing
 from holotype.outcomes import FileOutcome, OnConflict, Outcome
 from holotype.references import EVERYTHING, Reference, VectorBatch, Vectors, Where
 from holotype.store.port import WHENEVER, Damage, Page, Verification
@@ -218,6 +218,30 @@ class ServiceClient:
         body = {"where": where.expressions()}
         return self._change("remove", body, action or Action.new("remove"), ids=ids)
 
+    # -- history --------------------------------------------------------------------
+
+    def history(
+        self,
+        *,
+        label: str | None = None,
+        id: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> list[Entry]:
+        """See `VectorStore.history`."""
+        asked = {"label": label, "id": id, "limit": limit}
+        params = {name: value for name, value in asked.items() if value is not None}
+        found = self._json("GET", "/v1/history", params=params)
+        return [Entry.from_dict(one) for one in found["actions"]]
+
+    def undo(
+        self, action_id: str, *, action: Action | None = None, dry_run: bool = False
+    ) -> Undoing:
+        """See `VectorStore.undo`."""
+        by = action or Action.new("undo")
+        body = {"who": by.who, "why": by.why, "dry_run": dry_run}
+        path = f"/v1/history/{quote(action_id, safe='')}/undo"
+        return Undoing.from_dict(self._json("POST", path, json=body))
+
     # -- heads ----------------------------------------------------------------------
 
     def heads(self) -> list[HeadRecord]:
@@ -339,18 +363,29 @@ class ServiceClient:
         found = self._json("POST", "/v1/classify", data=dict(options), files=_files(images))
         return list(found["results"])
 
-    def add(self, images: Sequence[Outgoing], *, on_conflict: OnConflict) -> list[FileOutcome]:
+    def add(
+        self,
+        images: Sequence[Outgoing],
+        *,
+        on_conflict: OnConflict,
+        action: Action | None = None,
+    ) -> list[FileOutcome]:
         """`POST /v1/references`: an outcome per image, in order. Safe to repeat.
 
         Args:
             images: within `limits`, each with its label.
             on_conflict: what to do with a picture that is present under another label.
+            action: which it is part of; None: one of its own.
         """
         items = [
             {"label": i.label, "group": i.group, "source": i.name, "meta": dict(i.meta or {})}
             for i in images
         ]
-        data = {"items": json.dumps(items), "on_conflict": on_conflict.value}
+        data = {
+            "items": json.dumps(items),
+            "on_conflict": on_conflict.value,
+            "action": json.dumps(_said_of(action or Action.new("add"))),
+        }
         return _outcomes(self._json("POST", "/v1/references", data=data, files=_files(images)))
 
     # -- vectors --------------------------------------------------------------------
@@ -372,21 +407,28 @@ class ServiceClient:
         return results
 
     def add_vectors(
-        self, records: Sequence[VectorRecord], *, on_conflict: OnConflict
+        self,
+        records: Sequence[VectorRecord],
+        *,
+        on_conflict: OnConflict,
+        action: Action | None = None,
     ) -> list[FileOutcome]:
         """`POST /v1/references/vectors`: an outcome per record, in order. Safe to repeat.
 
         Args:
             records: of the gallery's space; any number of them.
             on_conflict: what to do with a reference that is present under another label.
+            action: which it is part of; None: one of its own.
         """
         space = self.fingerprint.space or self.fingerprint.id
         outcomes: list[FileOutcome] = []
+        said = _said_of(action or Action.new("add"))
         for some in json_requests(records, self.limits, size=_size):
             body = {
                 "references": [_item(record) for record in some],
                 "on_conflict": on_conflict.value,
                 "space": space,
+                "action": said,
             }
             outcomes += _outcomes(self._json("POST", "/v1/references/vectors", json=body))
         return outcomes

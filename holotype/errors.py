@@ -25,6 +25,7 @@ HolotypeError                  exit code 1: nothing useful could be done
 │   ├── HeadBusy               another retrain holds the lease
 │   ├── RetrainCancelled       somebody ended the run; the head that answered goes on
 │   └── TooFewReferences       there is nothing to train on
+├── UndoError                  an action is not in the history, or cannot be undone
 ├── BundleError                a sealed bundle is damaged, or does not answer here as it should
 └── ServiceError               a running service refused or failed (carries the status)
     └── NotFound               a reference, a class or a kept query that is not there
@@ -183,6 +184,10 @@ class EncoderMismatch(StoreError):
 
 class InvalidReference(StoreError):
     """A vector or payload that must not reach the engine; nothing was written."""
+
+
+class UndoError(HolotypeError):
+    """An action is not in the history, or cannot be undone (any more)."""
 
 
 class HeadError(HolotypeError):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from holotype.errors import UsageError
 
@@ -65,3 +66,79 @@ def this_user() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no such user, as in a container
         return "somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the past is kept; older actions are forgotten as new ones come."""
+
+    days: int = 30
+    """Of actions; 0: no history is kept, and nothing can be undone."""
+    actions: int = 10_000
+    removed: int = 10_000
+    """Removed references that can come back."""
+    megabytes: int = 1024
+    """Of removed references: vectors and thumbnails."""
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An action as the history tells it."""
+
+    action: Action
+    what: Mapping[str, int]
+    """`added`, `relabelled`, `regrouped`, `dismissed`, `removed`, `replaced`, `restored` (what was
+    removed came back), `promoted`: how many references, or heads."""
+    before: Mapping[str, int]
+    """Labels that references had and have no longer (groups, where they were regrouped; versions
+    of heads), and how many; the most frequent ones."""
+    after: Mapping[str, int]
+    """Those that they got."""
+    undoes: str | None = None
+    """The action that it undoes."""
+    undone_by: str | None = None
+    """The undo of it; of one that was interrupted, the same undo again finishes it."""
+    refused: str | None = None
+    """Why it cannot be undone; None where it can."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
+        """Inverse of `to_dict`."""
+        return cls(**{**found, "action": Action(**found["action"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What an undo came to, or would."""
+
+    action: Action
+    """The undo, which can be undone, too."""
+    undoes: Action
+    restored: int
+    """References (or heads) that are as they were."""
+    left: Mapping[str, str] = field(default_factory=dict)
+    """By id: references that were left alone, and why."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
+        """Inverse of `to_dict`."""
+        actions = {name: Action(**found[name]) for name in ("action", "undoes")}
+        return cls(**{**found, **actions})
+
+
+def undo_of(action: Action, *, who: str | None = None, why: str | None = None) -> Action:
+    """The action that undoes this one: of the same id whoever begins it, and however often."""
+    first, _, number = action.id.partition(".")
+    begun = Action.new("undo", who=who, why=why)
+    return replace(begun, id=f"{first}.{int(number or 0) + 1}")

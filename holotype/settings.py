@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from holotype.errors import UsageError
+from holotype.history import DEFAULT_LIMITS, Limits
 from holotype.references import MAX_META_KEYS
 
 DEFAULT_BACKBONE = "vit_small_patch14_dinov2.lvd142m"
@@ -129,6 +130,14 @@ class Settings(BaseSettings):
     refused. Removing goes on."""
     max_meta_keys: int = Field(default=MAX_META_KEYS, ge=1, le=1000)
     """Metadata keys of one gallery; what would bring more is refused."""
+    history_days: int = Field(default=DEFAULT_LIMITS.days, ge=0, le=36_500)
+    """How long what was done to a gallery is told and can be undone; 0: not at all."""
+    history_actions: int = Field(default=DEFAULT_LIMITS.actions, ge=1, le=1_000_000)
+    """How many actions; the oldest are forgotten first."""
+    history_removed: int = Field(default=DEFAULT_LIMITS.removed, ge=0, le=10_000_000)
+    """Removed references that are kept, to come back when that is undone."""
+    history_mb: int = Field(default=DEFAULT_LIMITS.megabytes, ge=0, le=1 << 20)
+    """MiB of such references, vectors and thumbnails."""
     qdrant_url: str | None = None
     """A Qdrant server instead of the embedded store."""
     qdrant_api_key: SecretStr | None = None
@@ -202,6 +211,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @property
+    def history(self) -> Limits:
+        """How much of the past is kept."""
+        return Limits(
+            self.history_days, self.history_actions, self.history_removed, self.history_mb
+        )
+
     @classmethod
     def load(cls, **options: Any) -> Settings:
         """Environment, then the options that were given (None: not given).
@@ -238,6 +254,10 @@ class GivenSettings(TypedDict, total=False):
     home: str | Path
     min_free_mb: int
     max_meta_keys: int
+    history_days: int
+    history_actions: int
+    history_removed: int
+    history_mb: int
     qdrant_url: str
     qdrant_api_key: str
     qdrant_grpc: bool

@@ -41,6 +41,8 @@ _OnConflict = Annotated[
 ]
 
 
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Why = Annotated[str | None, typer.Option(help="A reason, for the history.")]
 _Root = Annotated[
     Path | None,
     typer.Option(
@@ -208,12 +210,13 @@ def relabel(
     from_: Annotated[
         str | None, typer.Option("--from", help="All references of this class.")
     ] = None,
+    why: _Why = None,
     as_json: _Json = False,
 ) -> None:
     """Give another label to a class or to single references. Nothing is embedded."""
     from ingest.gallery_commands import run_relabel
 
-    _exit(run_relabel(settings, to, ids=ids or [], from_label=from_, as_json=as_json))
+    _exit(run_relabel(settings, to, ids=ids or [], from_label=from_, why=why, as_json=as_json))
 
 
 @app.command()
@@ -222,13 +225,50 @@ def remove(
     settings: Settings,
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
     label: Annotated[str | None, typer.Option(help="All references of this class.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: _Yes = False,
+    why: _Why = None,
     as_json: _Json = False,
 ) -> None:
     """Remove a class or single references from the gallery; files are left alone."""
     from ingest.gallery_commands import run_remove
 
-    _exit(run_remove(settings, ids=ids or [], label=label, yes=yes, as_json=as_json))
+    _exit(run_remove(settings, ids=ids or [], label=label, yes=yes, why=why, as_json=as_json))
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def history(
+    settings: Settings,
+    id_: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Only what changed this reference.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Only what took this label from references, or gave it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Actions to list.")] = 20,
+    as_json: _Json = False,
+) -> None:
+    """List what was done to the gallery: when, by whom, what and why, the newest first."""
+    from ingest.history_command import show_history
+
+    show_history(settings, id_=id_, label=label, limit=limit, as_json=as_json)
+
+
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def undo(
+    settings: Settings,
+    action: Annotated[
+        str | None,
+        typer.Argument(metavar="ACTION", help="Of `ingest history` (default: your last one)."),
+    ] = None,
+    yes: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Undo an action exactly; references that were changed since are left alone, and listed."""
+    from ingest.history_command import run_undo
+
+    _exit(run_undo(settings, action, yes=yes, as_json=as_json))
 
 
 @app.command()

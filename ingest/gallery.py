@@ -12,6 +12,7 @@ from holotype.references import Where
 
 if TYPE_CHECKING:
     from holotype.access import AnyStore
+    from holotype.history import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,12 @@ class ChangeCount:
 
 
 def relabel(
-    store: AnyStore, to: str, *, ids: Sequence[str] = (), from_label: str | None = None
+    store: AnyStore,
+    to: str,
+    *,
+    ids: Sequence[str] = (),
+    from_label: str | None = None,
+    action: Action | None = None,
 ) -> ChangeCount:
     """Give the label `to` to these ids, or to the class `from_label`.
 
@@ -36,21 +42,27 @@ def relabel(
         chosen = of_class(store, from_label)
         if chosen == Where.equal("label", to):
             raise UsageError(f"--from and --to are the same label {to!r}")
-        return ChangeCount(store.relabel(to, where=chosen))
+        return ChangeCount(store.relabel(to, where=chosen, action=action))
     present, missing = _present(store, ids)
-    return ChangeCount(store.relabel(to, ids=present), missing)
+    return ChangeCount(store.relabel(to, ids=present, action=action), missing)
 
 
-def remove(store: AnyStore, *, ids: Sequence[str] = (), label: str | None = None) -> ChangeCount:
+def remove(
+    store: AnyStore,
+    *,
+    ids: Sequence[str] = (),
+    label: str | None = None,
+    action: Action | None = None,
+) -> ChangeCount:
     """Remove these ids, or the class `label`.
 
     Raises:
         HolotypeError: there is nothing to remove.
     """
     if label is not None:
-        return ChangeCount(store.remove(where=of_class(store, label)))
+        return ChangeCount(store.remove(where=of_class(store, label), action=action))
     present, missing = _present(store, ids)
-    return ChangeCount(store.remove(ids=present), missing)
+    return ChangeCount(store.remove(ids=present, action=action), missing)
 
 
 def count_chosen(store: AnyStore, *, ids: Sequence[str] = (), label: str | None = None) -> int:

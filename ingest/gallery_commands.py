@@ -11,6 +11,7 @@ from holotype import console
 from holotype.access import open_gallery
 from holotype.characters import uniform
 from holotype.errors import HolotypeError, UsageError
+from holotype.history import Action
 from holotype.intake.words import clean_label
 from holotype.references import Where
 from ingest import gallery
@@ -78,29 +79,37 @@ def run_relabel(
     *,
     ids: Sequence[str],
     from_label: str | None,
+    why: str | None,
     as_json: bool,
 ) -> int:
     """`ingest relabel`; returns the exit code."""
     _require_one(ids, from_label, "--from LABEL")
-    new = clean_label(to)
+    new, action = clean_label(to), Action.new("relabel", why=why)
     with open_gallery(settings, command="ingest relabel") as store:
-        changed = gallery.relabel(store, new, ids=ids, from_label=from_label)
+        changed = gallery.relabel(store, new, ids=ids, from_label=from_label, action=action)
     return _say_changed(changed, f"relabelled to {new!r}", as_json=as_json)
 
 
 def run_remove(
-    settings: Settings, *, ids: Sequence[str], label: str | None, yes: bool, as_json: bool
+    settings: Settings,
+    *,
+    ids: Sequence[str],
+    label: str | None,
+    yes: bool,
+    why: str | None,
+    as_json: bool,
 ) -> int:
     """`ingest remove`; returns the exit code."""
     _require_one(ids, label, "--label LABEL")
     if not yes and not sys.stdin.isatty():
         raise UsageError("removing asks first, and nobody can answer here: give --yes")
+    action = Action.new("remove", why=why)
     with open_gallery(settings, command="ingest remove") as store:
         count = gallery.count_chosen(store, ids=ids, label=label)
         question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
         if not yes and not console.confirmed(question):
             raise HolotypeError("nothing was removed")
-        changed = gallery.remove(store, ids=ids, label=label)
+        changed = gallery.remove(store, ids=ids, label=label, action=action)
     return _say_changed(changed, "removed", as_json=as_json)
 
 

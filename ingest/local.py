@@ -20,6 +20,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from holotype.errors import FingerprintMismatch
+from holotype.history import Action
 from holotype.intake import steps
 from holotype.intake.incoming import Incoming
 from ingest.backend import Chunks
@@ -65,6 +66,7 @@ class LocalBackend:
         self._loading = threading.Lock()
         self._workers = workers
         self._owned = owned
+        self._action = Action.new("add")
 
     def state(self) -> str | None:
         """See `Backend.state`."""
@@ -80,7 +82,7 @@ class LocalBackend:
 
     def relabel(self, label: str, ids: Sequence[str]) -> None:
         """See `Backend.relabel`."""
-        self._store.relabel(label, ids=ids)
+        self._store.relabel(label, ids=ids, action=self._action)
 
     def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`.
@@ -156,7 +158,7 @@ class LocalBackend:
                         window.encoded(self.ready_encoder().device, embedding.under_way.seconds)
                     items += batch
                 if any(map(_IS_NEW, items)):
-                    steps.write(items, self._store)
+                    steps.write(items, self._store, action=self._action)
                 yield items
 
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from holotype.client import Outgoing, ServiceClient
+from holotype.history import Action
 from holotype.intake import steps
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import OnConflict, Outcome
@@ -39,6 +40,7 @@ class RemoteBackend:
     def __init__(self, client: ServiceClient) -> None:
         """Use this client; closing it is the caller's business."""
         self._client = client
+        self._action = Action.new("add")
 
     def state(self) -> str | None:
         """See `Backend.state`: others use the service, too."""
@@ -50,7 +52,7 @@ class RemoteBackend:
 
     def relabel(self, label: str, ids: Sequence[str]) -> None:
         """See `Backend.relabel`."""
-        self._client.relabel(label, ids=ids)
+        self._client.relabel(label, ids=ids, action=self._action)
 
     def add(self, chunks: Chunks) -> Chunks:
         """See `Backend.add`.
@@ -88,7 +90,7 @@ class RemoteBackend:
     def _send(self, uploads: Sequence[_Upload]) -> None:
         outgoing = [upload.outgoing() for upload in uploads]
         # The run's own policy is applied where it settles: here, what is there stays.
-        outcomes = self._client.add(outgoing, on_conflict=OnConflict.ERROR)
+        outcomes = self._client.add(outgoing, on_conflict=OnConflict.ERROR, action=self._action)
         present: list[Incoming] = []
         for upload, outcome in zip(uploads, outcomes, strict=True):
             if outcome.outcome in {Outcome.ALREADY_PRESENT, Outcome.LABEL_CONFLICT}:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from holotype.errors import GalleryMissing
+from holotype.history import Action
 from holotype.intake import steps
 from holotype.intake.batch import Intake
 from holotype.intake.in_flight import InFlight
@@ -53,16 +54,22 @@ def vector_adder(
             gallery = access.gallery
         dry = DryBackend(gallery, lambda: None, workers=1)
         return partial(_would_add, dry, on_conflict)
+    action = Action.new("add")
     if access.service is not None:
-        return partial(_add_through, access.service, on_conflict, exported)
-    return partial(Intake(access.made_store(space), None).add_vectors, on_conflict=on_conflict)
+        return partial(_add_through, access.service, on_conflict, exported, action)
+    intake = Intake(access.made_store(space), None)
+    return partial(intake.add_vectors, on_conflict=on_conflict, action=action)
 
 
 def _add_through(
-    service: ServiceClient, on_conflict: OnConflict, exported: bool, items: Sequence[Incoming]
+    service: ServiceClient,
+    on_conflict: OnConflict,
+    exported: bool,
+    action: Action,
+    items: Sequence[Incoming],
 ) -> list[FileOutcome]:
     records = [_record(item.embedded, exported) for item in items if item.embedded is not None]
-    answered = iter(service.add_vectors(records, on_conflict=on_conflict))
+    answered = iter(service.add_vectors(records, on_conflict=on_conflict, action=action))
     return [item.report() if item.embedded is None else next(answered) for item in items]
 
 

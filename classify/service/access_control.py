@@ -29,6 +29,8 @@ from classify.service.problems import Refused, problem_of, response_of
 
 GRANTED = "holotype.granted"
 """Where the ASGI scope says what this request may do."""
+WHO = "holotype.who"
+"""Where it says what the key is called; None where it has no name."""
 OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 """Paths that take no key: the page, its parts (under `/static/`) and health."""
 
@@ -86,7 +88,10 @@ class AccessControl:
         """Answer for the app where the request may not enter."""
         if scope["type"] == "http":
             try:
-                scope[GRANTED] = self._grant(scope["path"], scope["method"], Headers(scope=scope))
+                headers = Headers(scope=scope)
+                scope[GRANTED] = self._grant(scope["path"], scope["method"], headers)
+                presented = _key_in(headers) if self._keyring else None
+                scope[WHO] = None if presented is None else self._keyring.name_of(presented)
             except Refused as refusal:
                 await response_of(problem_of(refusal))(scope, receive, send)
                 return

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from classify.service.access_control import require
+from classify.service.access_control import WHO, require
 from classify.service.keys import Scope
 from classify.service.service import Service
 from holotype.errors import ServiceError
@@ -39,6 +39,11 @@ def _store(request: Request) -> VectorStore:
     return _service(request).store
 
 
+def _key_name(request: Request) -> str | None:
+    name: str | None = request.scope.get(WHO)
+    return name
+
+
 def _may_read(request: Request, _key: Annotated[object, Security(_documented)]) -> None:
     require(request.scope, Scope.READ)
 
@@ -49,6 +54,8 @@ def _may_write(request: Request, _key: Annotated[object, Security(_documented)])
 
 ServiceDep = Annotated[Service, Depends(_service)]
 StoreDep = Annotated[VectorStore, Depends(_store)]
+KeyNameDep = Annotated[str | None, Depends(_key_name)]
+"""What the key of the request is called."""
 READ = Depends(_may_read)
 WRITE = Depends(_may_write)
 

@@ -1,6 +1,7 @@
 """Who may do what: API keys with scopes.
 
-`HOLOTYPE_API_KEYS=read:KEY,write:KEY,...`; several keys may have the same scope, so that one
+`HOLOTYPE_API_KEYS=read:KEY,write:KEY,write@anna:KEY,...`; a name says in the history who it was.
+Several keys may have the same scope, so that one
 can be replaced while the other still works. A key that may write may also read. Without any
 key the service trusts whoever reaches it, which is why it then listens on loopback only.
 """
@@ -10,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from holotype.errors import UsageError
+
+_NAME = re.compile(r"[\w .-]{1,64}")
 
 SHORTEST_KEY = 16
 """Characters: 64 bits as hex digits, beyond guessing over a network."""
@@ -32,6 +36,7 @@ class Scope(StrEnum):
 class _Key:
     scope: Scope
     digest: bytes
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,12 @@ class Keyring:
                 found = key.scope if found is not Scope.WRITE else found
         return found
 
+    def name_of(self, presented: str) -> str | None:
+        """The name of a presented key; None where it has none, or is not ours."""
+        digest = _digest(presented)
+        named = [k.name for k in self.keys if hmac.compare_digest(k.digest, digest) and k.name]
+        return named[0] if named else None
+
 
 def allows(scope: Scope, wanted: Scope) -> bool:
     """Whether a key of `scope` may do what takes `wanted`."""
@@ -97,9 +108,12 @@ def require_safe(host: str, keyring: Keyring, *, insecure: bool) -> None:
 
 
 def _parse(entry: str, position: int) -> _Key:
-    scope, colon, key = entry.partition(":")
-    if not colon or scope not in set(Scope):
-        raise UsageError(f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY or write:KEY")
+    before, colon, key = entry.partition(":")
+    scope, at, name = before.partition("@")
+    if not colon or scope not in set(Scope) or (at and not _NAME.fullmatch(name)):
+        raise UsageError(
+            f"HOLOTYPE_API_KEYS: entry {position} is not read:KEY, write:KEY or write@NAME:KEY"
+        )
     if not (key.isascii() and key.isprintable()):
         raise UsageError(
             f"HOLOTYPE_API_KEYS: key {position} holds characters that a header cannot: use ASCII"
@@ -109,7 +123,7 @@ def _parse(entry: str, position: int) -> _Key:
             f"HOLOTYPE_API_KEYS: key {position} has {len(key)} characters, at least "
             f"{SHORTEST_KEY} are needed (for example from `openssl rand -hex 24`)"
         )
-    return _Key(Scope(scope), _digest(key))
+    return _Key(Scope(scope), _digest(key), name or None)
 
 
 def _digest(key: str) -> bytes:

@@ -43,6 +43,7 @@ _STATUS: dict[type[errors.HolotypeError], HTTPStatus] = {
     errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.HeadError: HTTPStatus.CONFLICT,
     errors.UnknownHead: HTTPStatus.NOT_FOUND,
+    errors.UndoError: HTTPStatus.CONFLICT,
 }
 
 

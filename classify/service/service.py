@@ -20,6 +20,7 @@ from classify.service.problems import NoPictures
 from classify.service.retraining import Job, Retraining
 from classify.service.review_gallery import OPTIONS, ReviewedElsewhere, nearest_of_each
 from classify.service.review_selection import ReviewSelection
+from holotype.history import Action
 from holotype.intake.batch import Intake
 from holotype.intake.incoming import Incoming
 from holotype.outcomes import FileOutcome, OnConflict
@@ -140,7 +141,13 @@ class Service:
             rows = await asyncio.to_thread(nearest_of_each, self.store, snapshot, search, answer)
         return answer, rows
 
-    async def add(self, items: Sequence[Incoming], *, on_conflict: OnConflict) -> list[FileOutcome]:
+    async def add(
+        self,
+        items: Sequence[Incoming],
+        *,
+        on_conflict: OnConflict,
+        action: Action | None = None,
+    ) -> list[FileOutcome]:
         """Add labelled images; one outcome each, in order.
 
         Raises:
@@ -148,10 +155,14 @@ class Service:
             QueueFull, StoreError: as for `add_vectors`.
         """
         self.require_pictures()
-        return await self._added(self._intake.add, items, on_conflict)
+        return await self._added(self._intake.add, items, on_conflict, action)
 
     async def add_vectors(
-        self, items: Sequence[Incoming], *, on_conflict: OnConflict
+        self,
+        items: Sequence[Incoming],
+        *,
+        on_conflict: OnConflict,
+        action: Action | None = None,
     ) -> list[FileOutcome]:
         """Add labelled vectors; one outcome each, in order.
 
@@ -162,14 +173,14 @@ class Service:
             QueueFull: there is no place for so many now.
             StoreError: the store cannot be used.
         """
-        return await self._added(self._intake.add_vectors, items, on_conflict)
+        return await self._added(self._intake.add_vectors, items, on_conflict, action)
 
     async def _added(
-        self, add: Add, items: Sequence[Incoming], policy: OnConflict
+        self, add: Add, items: Sequence[Incoming], policy: OnConflict, action: Action | None
     ) -> list[FileOutcome]:
         places = len(items)
         self.places.take(places)
-        adding = self._adding.submit(self._counted, add, items, policy)
+        adding = self._adding.submit(self._counted, add, items, policy, action)
         adding.add_done_callback(lambda _: self.places.give_back(places))
         outcomes = asyncio.wrap_future(adding)
         # Heard of here, too: whoever waited for it may be gone.
@@ -222,9 +233,9 @@ class Service:
         self.curation.close()
 
     def _counted(
-        self, add: Add, items: Sequence[Incoming], policy: OnConflict
+        self, add: Add, items: Sequence[Incoming], policy: OnConflict, action: Action | None
     ) -> list[FileOutcome]:
-        outcomes = add(items, on_conflict=policy)
+        outcomes = add(items, on_conflict=policy, action=action)
         self.metrics.added(outcomes)
         return outcomes
 

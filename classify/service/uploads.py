@@ -8,6 +8,7 @@ from fastapi import UploadFile
 from pydantic import TypeAdapter, ValidationError
 
 from classify.service.classification import Upload
+from classify.service.models.history import ActionBody
 from classify.service.models.references import AddForm, Item
 from classify.service.problems import TooManyKeys
 from holotype.errors import UsageError
@@ -40,6 +41,18 @@ async def read_incoming(form: AddForm, *, max_meta_keys: int) -> list[Incoming]:
     ]
     bound_keys([item.meta for item in incoming], max_meta_keys)
     return incoming
+
+
+def read_action(text: str | None) -> ActionBody | None:
+    """What a form says of the action that it is part of.
+
+    Raises:
+        UsageError: it is not the JSON of one.
+    """
+    try:
+        return None if text is None else ActionBody.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(f"`action` cannot be read: {error.errors()[0]['msg']}") from error
 
 
 def bound_keys(metadata: Iterable[Mapping[str, str]], limit: int) -> None:

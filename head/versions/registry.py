@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from head.versions.head import Head
 from holotype.errors import HeadError, NoActiveHead, UnknownHead
 from holotype.heads import ActiveHead, HeadRecord
+from holotype.history import Action
 
 if TYPE_CHECKING:
     from holotype.access import AnyStore
@@ -50,7 +51,7 @@ def record_of(store: AnyStore, version: str) -> HeadRecord:
     )
 
 
-def promote(store: VectorStore, version: str) -> ActiveHead:
+def promote(store: VectorStore, version: str, *, action: Action | None = None) -> ActiveHead:
     """Make a version active, a held one too: asking for it by name is the decision.
 
     Raises:
@@ -63,11 +64,11 @@ def promote(store: VectorStore, version: str) -> ActiveHead:
         history = (*history, pointer.version)
     moved = ActiveHead(version, history[-HISTORY:], newest=store.heads()[-1].version)
     if moved != pointer:
-        store.set_active_head(moved)
+        store.set_active_head(moved, action=action)
     return moved
 
 
-def rollback(store: VectorStore) -> ActiveHead:
+def rollback(store: VectorStore, *, action: Action | None = None) -> ActiveHead:
     """Go back to the version that was active before; versions since removed are skipped.
 
     Raises:
@@ -85,5 +86,5 @@ def rollback(store: VectorStore) -> ActiveHead:
             "`retrain list` shows what can be promoted"
         )
     moved = ActiveHead(earlier[-1], tuple(earlier[:-1]), newest=there[-1])
-    store.set_active_head(moved)
+    store.set_active_head(moved, action=action or Action.new("rollback"))
     return moved

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holotype.fingerprint import holds_vectors
+from holotype.history import Action
 from holotype.intake import steps
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import Incoming
@@ -34,7 +35,11 @@ class Intake:
         self._writing = threading.Lock()
 
     def add(
-        self, items: Sequence[Incoming], *, on_conflict: OnConflict = OnConflict.ERROR
+        self,
+        items: Sequence[Incoming],
+        *,
+        on_conflict: OnConflict = OnConflict.ERROR,
+        action: Action | None = None,
     ) -> list[FileOutcome]:
         """Embed what is new, store it durably, and say what became of each.
 
@@ -42,6 +47,7 @@ class Intake:
             items: with `data`; labels, groups and metadata in their one spelling
                 (`holotype.intake.words`). They are used up.
             on_conflict: what to do with a picture that is present under another label.
+            action: which it is part of; None: one of its own.
 
         Returns:
             One outcome an item, in the same order. A broken picture is an outcome, too.
@@ -53,7 +59,7 @@ class Intake:
         encoder = self._encoder
         if encoder is None:
             raise holds_vectors(self._store.gallery, self._store.fingerprint)
-        in_flight = InFlight()
+        in_flight, action = InFlight(), action or Action.new("add")
         for item in items:
             steps.identify(item)
         steps.ask(items, self._store.existing, in_flight)
@@ -62,17 +68,22 @@ class Intake:
         steps.embed(items, encoder)
         # Between looking what is there and writing, nobody else in this process may write.
         with self._writing:
-            steps.write(items, self._store)
-            return steps.settle(items, self._relabel, in_flight, on_conflict)
+            steps.write(items, self._store, action=action)
+            return steps.settle(items, self._relabel(action), in_flight, on_conflict)
 
     def add_vectors(
-        self, items: Sequence[Incoming], *, on_conflict: OnConflict = OnConflict.ERROR
+        self,
+        items: Sequence[Incoming],
+        *,
+        on_conflict: OnConflict = OnConflict.ERROR,
+        action: Action | None = None,
     ) -> list[FileOutcome]:
         """Store what is new durably, and say what became of each.
 
         Args:
             items: from `holotype.intake.vectors.incoming_vectors`. They are used up.
             on_conflict: what to do with a reference that is present under another label.
+            action: which it is part of; None: one of its own.
 
         Returns:
             One outcome an item, in the same order. A name that the gallery has for another vector
@@ -82,13 +93,14 @@ class Intake:
             StoreError: the store cannot be used; nothing that was not reported is lost.
         """
         outcomes: list[FileOutcome] = []
+        action = action or Action.new("add")
         for start in range(0, len(items), VECTORS_AT_A_TIME):
             some, in_flight = items[start : start + VECTORS_AT_A_TIME], InFlight()
             with self._writing:
                 steps.ask(some, self._store.existing, in_flight)
-                steps.write(some, self._store)
-                outcomes += steps.settle(some, self._relabel, in_flight, on_conflict)
+                steps.write(some, self._store, action=action)
+                outcomes += steps.settle(some, self._relabel(action), in_flight, on_conflict)
         return outcomes
 
-    def _relabel(self, label: str, ids: Sequence[str]) -> None:
-        self._store.relabel(label, ids=ids)
+    def _relabel(self, action: Action) -> steps.Relabel:
+        return lambda label, ids: self._store.relabel(label, ids=ids, action=action)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holotype.errors import BrokenImage, InvalidReference
+from holotype.history import Action
 from holotype.intake.in_flight import InFlight
 from holotype.intake.incoming import KNOWN, Incoming, SameBytes
 from holotype.outcomes import FileOutcome, OnConflict, Outcome, resolve_known
@@ -119,7 +120,7 @@ def embed(items: Sequence[Incoming], encoder: Encoder) -> None:
         embedding.end()
 
 
-def write(items: Sequence[Incoming], store: VectorStore) -> None:
+def write(items: Sequence[Incoming], store: VectorStore, *, action: Action | None = None) -> None:
     """Store the embedded references durably.
 
     What another process has added since `ask` is left as it is and settled as known.
@@ -133,7 +134,7 @@ def write(items: Sequence[Incoming], store: VectorStore) -> None:
         label = present.get(item.id or "")
         if label is not None:
             pass_on(item, label)
-    _add(store, [item for item in embedded if item.is_new])
+    _add(store, [item for item in embedded if item.is_new], action)
 
 
 def pass_on(item: Incoming, label: str) -> None:
@@ -174,17 +175,17 @@ def _reference(item: Incoming, picture: Picture, now: str) -> Reference:
     )
 
 
-def _add(store: VectorStore, items: Sequence[Incoming]) -> None:
+def _add(store: VectorStore, items: Sequence[Incoming], action: Action | None) -> None:
     """One write for all; where the store refuses it, one each, to find the culprit."""
     references = [item.embedded for item in items if item.embedded is not None]
     try:
-        store.add(references)
+        store.add(references, action=action)
     except InvalidReference as error:
         if len(items) == 1:
             items[0].end(Outcome.FAILED, str(error))
             return
         for item in items:
-            _add(store, [item])
+            _add(store, [item], action)
         return
     for item in items:
         item.end(Outcome.ADDED, item.note)

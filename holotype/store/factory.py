@@ -52,6 +52,7 @@ def open_store(
         url=url,
         keep_free=settings.min_free_mb << 20,
         max_meta_keys=settings.max_meta_keys,
+        history=settings.history,
     )
 
 

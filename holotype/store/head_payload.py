@@ -1,15 +1,16 @@
 """Heads and leases as Qdrant points, the same in both engines.
 
-Four kinds of points lie in the heads' space, told apart by the payload key `kind`:
+Six kinds of points lie in the heads' space, told apart by the payload key `kind`:
 
 - `row`: one row of a block, its numbers as the vector (D + 1, Dot: stored as they are);
 - `head`: the record of a version, written after its rows;
 - `active`: the one pointer;
 - `lease`: who holds a named right, until when (on a server; an embedded gallery has one owner,
-  who keeps them in memory).
+  who keeps them in memory);
+- `event` and `removed`: what was done to the gallery (`holotype.store.events`).
 
-Only rows carry numbers; the others have a zero vector. Every id follows from what the
-point is, so writing a thing twice is writing it once.
+Only rows and what was removed carry numbers; the others have a zero vector. Every id follows from
+what the point is, so writing a thing twice is writing it once.
 """
 
 from __future__ import annotations
@@ -29,12 +30,20 @@ from holotype.store.points import Point
 HEADS_NAMESPACE = uuid.UUID("0f1d6a52-93a9-5c55-8d0e-3e1c5b7ad4e6")
 
 KIND, VERSION = "kind", "version"
-"""The payload keys that are indexed."""
+"""The payload keys that are indexed; the second has the version of a head, or an action's id."""
 
 ROW, HEAD, ACTIVE, LEASE = "row", "head", "active", "lease"
+EVENT, REMOVED = "event", "removed"
 """Values of `kind`."""
 
-_NAMED_BY = {ROW: (VERSION, "block", "row"), HEAD: (VERSION,), ACTIVE: (), LEASE: ("name",)}
+_NAMED_BY = {
+    ROW: (VERSION, "block", "row"),
+    HEAD: (VERSION,),
+    ACTIVE: (),
+    LEASE: ("name",),
+    EVENT: (VERSION, "step"),
+    REMOVED: (VERSION, "step", "reference"),
+}
 """What of its payload makes the id of a point."""
 
 

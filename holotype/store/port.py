@@ -24,7 +24,7 @@ from typing import BinaryIO, Final, Protocol
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead, HeadRecord, Lease, StoredHead
-from holotype.history import Action
+from holotype.history import Action, Entry, Undoing
 from holotype.references import (
     EVERYTHING,
     EmbeddedReference,
@@ -300,6 +300,42 @@ class VectorStore(Protocol):
 
         Raises:
             UsageError: both ids and a filter were given.
+        """
+        ...
+
+    # -- history --------------------------------------------------------------------
+
+    def history(
+        self,
+        *,
+        label: str | None = None,
+        id: str | None = None,  # noqa: A002  the word of every other record
+        limit: int = 100,
+    ) -> list[Entry]:
+        """What was done to the gallery, the newest first.
+
+        Args:
+            label: only actions that took it from references, or gave it.
+            id: only those that changed this reference.
+            limit: at most so many.
+        """
+        ...
+
+    def undo(
+        self, action_id: str, *, action: Action | None = None, dry_run: bool = False
+    ) -> Undoing:
+        """Make undone what an action did; references that were changed since are left alone.
+
+        Labels, groups, marks, vectors, thumbnails and metadata are what they were, `changed_at` is
+        new. What was interrupted is finished by doing it again.
+
+        Args:
+            action_id: which.
+            action: who undoes it, and why; its id follows from the action's.
+            dry_run: only say what would become of it.
+
+        Raises:
+            UndoError: it is not in the history, was undone, or what it removed is gone.
         """
         ...
 

@@ -1,6 +1,9 @@
-"""The half of the port that is about references, over the points of either engine."""
+"""Finding, counting and exporting references, over the points of either engine.
 
-# ruff: noqa: D102, ARG002  as in VectorStore
+How they are changed is in `holotype.store.writing`.
+"""
+
+# ruff: noqa: D102  as in VectorStore
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 
 from holotype.errors import StoreMoved
-from holotype.history import Action
 from holotype.references import (
     EVERYTHING,
     EmbeddedReference,
@@ -30,7 +32,6 @@ from holotype.store.integrity import LABEL_INDEX, check_index, check_whole
 from holotype.store.known_counts import KnownCounts
 from holotype.store.payload import (
     CHANGED_AT,
-    DISMISSED,
     EXPORTED_KEYS,
     KEYWORD_KEYS,
     THUMBNAIL,
@@ -38,12 +39,10 @@ from holotype.store.payload import (
     from_payload,
     meta_keys,
     thumbnail_of,
-    to_payload,
 )
 from holotype.store.points import (
     POINTS_PER_CALL,
     Matching,
-    Point,
     Points,
     Record,
     ScoredRecord,
@@ -52,13 +51,9 @@ from holotype.store.points import (
 )
 from holotype.store.port import Damage, GalleryState, Page, VectorStore
 from holotype.store.validate import (
-    check_group,
     check_keys,
-    check_label,
-    check_marks,
     check_meta_keys,
     check_query,
-    check_references,
     check_selection,
     valid_ids,
 )
@@ -68,13 +63,13 @@ THUMBNAILS_PER_CALL: Final = 200
 
 _LISTED: Final = Without(THUMBNAIL)
 
-_LEFT_OVER: Final = "what an earlier failure left over"
+LEFT_OVER: Final = "what an earlier failure left over"
 """Each replica applies a filter to what it has itself. Pages of ids come from one of them: what
 another one kept of a change that failed is reached by the filter alone."""
 
 
 class ReferenceStore(VectorStore):
-    """Adding, finding, changing and exporting references.
+    """Finding, counting and exporting references.
 
     Safe for several threads, and on a server beside other processes. The indexed keys are asked
     for again before a key is called unknown, because another process may have added it.
@@ -93,102 +88,6 @@ class ReferenceStore(VectorStore):
     def watch(self, watcher: Watcher) -> None:
         self._known.asked = True
         self._watchers.add(watcher)
-
-    # -- writing --------------------------------------------------------------------
-
-    def add(self, references: Sequence[EmbeddedReference], *, action: Action | None = None) -> None:
-        items = check_references(references, self._dimension)
-        if not items:
-            return
-        points = [Point(i.reference.id, i.vector, to_payload(i, changed_at=0)) for i in items]
-        self._references.check(points)
-        self._index_new(items)
-        with self._writing():
-            changed_at = self._clock.next()
-            for point in points:
-                point.payload[CHANGED_AT] = changed_at
-            labels = {item.reference.id: item.reference.label for item in items}
-            before = self.existing([*labels]) if self._known.asked else {}
-            with self._known.moving(before.values(), labels.values()):
-                self._references.upsert(points, "references")
-
-    def relabel(
-        self,
-        label: str,
-        *,
-        ids: Iterable[str] = (),
-        where: Where = EVERYTHING,
-        action: Action | None = None,
-    ) -> int:
-        check_label(label)
-        self._references.check(())
-        changed = 0
-        with self._writing():
-            payload = {"label": label, DISMISSED: None, CHANGED_AT: self._clock.next()}
-            for matching in self._selections(ids, where, not_labelled=label):
-                for page in self._labels(matching):
-                    these = Matching(ids=tuple(page))
-                    with self._known.moving(page.values(), [label] * len(page)):
-                        self._references.set_payload(payload, these, f"{len(page)} labels")
-                    changed += len(page)
-                if self.shared:
-                    self._references.set_payload(payload, matching, _LEFT_OVER)
-        return changed
-
-    def regroup(
-        self, group: str | None, *, ids: Iterable[str], action: Action | None = None
-    ) -> int:
-        check_group(group)
-        self._references.check(())
-        changed = 0
-        with self._writing():
-            payload = {"group": group, CHANGED_AT: self._clock.next()}
-            for some in chunks(valid_ids(ids), POINTS_PER_CALL):
-                found = self._references.retrieve(some, payload=("group",))
-                others = [
-                    i for i in some if i in found and _payload(found[i]).get("group") != group
-                ]
-                if others:
-                    these = Matching(ids=tuple(others))
-                    self._references.set_payload(payload, these, f"{len(others)} groups")
-                changed += len(others)
-        return changed
-
-    def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
-        check_marks(marks)
-        self._references.check(())
-        changed = 0
-        with self._references.writing():
-            for some in chunks(valid_ids(marks), POINTS_PER_CALL):
-                found = self._references.retrieve(some, payload=(DISMISSED,))
-                alike: dict[str, list[str]] = {}
-                for id_, record in found.items():
-                    if _payload(record).get(DISMISSED) != marks[id_]:
-                        alike.setdefault(marks[id_], []).append(id_)
-                for mark, ids in alike.items():
-                    these = Matching(ids=tuple(ids))
-                    self._references.set_payload({DISMISSED: mark}, these, f"{len(ids)} marks")
-                    changed += len(ids)
-        return changed
-
-    def remove(
-        self,
-        *,
-        ids: Iterable[str] = (),
-        where: Where = EVERYTHING,
-        action: Action | None = None,
-    ) -> int:
-        removed = 0
-        with self._writing():
-            for matching in self._selections(ids, where):
-                for page in self._labels(matching):
-                    these = Matching(ids=tuple(page))
-                    with self._known.moving(page.values(), ()):
-                        self._references.delete(these, f"{len(page)} references")
-                    removed += len(page)
-                if self.shared:
-                    self._references.delete(matching, _LEFT_OVER)
-        return removed
 
     # -- finding --------------------------------------------------------------------
 

@@ -8,15 +8,16 @@ from typing import Self
 
 from holotype.fingerprint import Fingerprint
 from holotype.heads import ActiveHead
-from holotype.history import Action
+from holotype.history import Action, Limits
 from holotype.store.heads import HeadStore
 from holotype.store.points import Points
 from holotype.store.port import Verification
-from holotype.store.references import ReferenceStore
+from holotype.store.recording import Recorder
+from holotype.store.undoing import HistoryStore
 from holotype.store.watchers import Change
 
 
-class Store(ReferenceStore, HeadStore):
+class Store(HistoryStore):
     """References and heads of one gallery. An engine adds leases, backup and `close`."""
 
     def __init__(
@@ -27,6 +28,7 @@ class Store(ReferenceStore, HeadStore):
         references: Points,
         heads: Points,
         max_meta_keys: int,
+        history: Limits,
     ) -> None:
         """Work on points that are there.
 
@@ -36,9 +38,16 @@ class Store(ReferenceStore, HeadStore):
             references: points of D, Cosine.
             heads: points of D + 1, Dot.
             max_meta_keys: metadata keys that the gallery may have.
+            history: how much of the past is kept.
         """
         dimension = fingerprint.dimension
-        ReferenceStore.__init__(self, references, dimension=dimension, max_meta_keys=max_meta_keys)
+        HistoryStore.__init__(
+            self,
+            references,
+            dimension=dimension,
+            max_meta_keys=max_meta_keys,
+            history=Recorder(heads, columns=dimension + 1, limits=history),
+        )
         HeadStore.__init__(self, heads, dimension=dimension)
         self._gallery = gallery
         self._fingerprint = fingerprint
@@ -54,7 +63,7 @@ class Store(ReferenceStore, HeadStore):
     def set_active_head(self, active: ActiveHead, *, action: Action | None = None) -> None:
         """See `VectorStore.set_active_head`. Watchers are told, of a failure half-way too."""
         try:
-            super().set_active_head(active, action=action)
+            self._promote(active, action or Action.new("promote"))
         finally:
             self._watchers.tell(Change.ACTIVE_HEAD)
 

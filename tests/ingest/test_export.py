@@ -141,7 +141,7 @@ def test_export__any_program_reads_it(
     store.close()
     assert ingest("export", tmp_path / "all", "--where", "site=A").returncode == 0
     table = pq.read_table(tmp_path / "all" / "references.parquet")
-    assert set(table.column_names) == set(OWN)
+    assert set(table.column_names) == {*OWN, "dismissed"}
     assert str(table.schema.field("vector").type).startswith("fixed_size_list<")
     assert json.loads(table.schema.metadata[b"fingerprint"]) == fingerprint.to_dict()
     assert table.schema.metadata[b"gallery"] == b"default"

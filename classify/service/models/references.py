@@ -17,7 +17,7 @@ from classify.service.models.common import (
     ReferenceId,
     example,
 )
-from holotype.history import ACTION_ID, MAX_WHY, Action
+from classify.service.models.history import ActionBody
 from holotype.outcomes import OnConflict, Outcome
 from holotype.references import Reference
 
@@ -162,6 +162,10 @@ class AddForm(BaseModel):
     """A JSON list, one object per image: label, group, source, meta."""
     on_conflict: OnConflict = OnConflict.ERROR
     """What to do with a picture that is present under another label."""
+    action: str | None = Field(
+        default=None, examples=['{"id": "20261130-101500-9f3a1c", "kind": "add"}']
+    )
+    """JSON: what it is part of, where several requests are one action of the history."""
 
 
 class OutcomeModel(Model):
@@ -212,37 +216,11 @@ class NewLabel(Body):
     label: Label
 
 
-_ACTION = {"id": "20261130-101500-9f3a1c", "kind": "relabel", "why": "seen under the lens"}
-
-
-class ActionBody(Body):
-    """What a change is part of; requests with the same id are one action of the history."""
-
-    model_config = example(_ACTION)
-
-    id: Annotated[str, Field(pattern=f"^(?:{ACTION_ID.pattern})$")]
-    """Any that is new."""
-    kind: Annotated[str, Field(min_length=1, max_length=64)]
-    """What it is, for people."""
-    who: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Counts where the key has no name of its own."""
-    why: Annotated[str, Field(max_length=MAX_WHY)] | None = None
-
-    def whole(self) -> Action:
-        """As the store takes it."""
-        return Action(self.id, self.kind, self.who or "", self.why)
-
-
 class Changing(Body):
     """A change."""
 
     action: ActionBody | None = None
     """None: it is an action of its own."""
-
-    @property
-    def of_action(self) -> Action | None:
-        """As the store takes it."""
-        return None if self.action is None else self.action.whole()
 
 
 class Selection(Changing):

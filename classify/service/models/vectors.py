@@ -8,6 +8,7 @@ from pydantic import FailFast, Field
 
 from classify.service.models.answers import QueryBody
 from classify.service.models.common import EXAMPLE_SHA256, Body, Group, Label, example
+from classify.service.models.history import ActionBody
 from holotype.intake.words import MAX_LABEL
 from holotype.outcomes import OnConflict
 
@@ -79,6 +80,8 @@ class AddVectorsBody(Body):
     references: Annotated[list[VectorItem], Field(min_length=1), FailFast()]
     on_conflict: OnConflict = OnConflict.ERROR
     """What to do with a reference that is present under another label."""
+    action: ActionBody | None = None
+    """What it is part of; null: it is an action of its own."""
     space: Annotated[str, Field(max_length=1000)] | None = None
     """The space they are of, for the service to compare with the gallery's. In a gallery of
     pictures it must be given: the `fingerprint_id` of `/v1/gallery`."""

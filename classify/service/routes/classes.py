@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.dependencies import READ, WRITE, KeyNameDep, ServiceDep, StoreDep
 from classify.service.limits import VECTORS_BODY
 from classify.service.models.common import Changed
 from classify.service.models.heads import GalleryModel
+from classify.service.models.history import action_of
 from classify.service.models.references import ClassList, ClassModel, ClassRenamed, Filter, NewLabel
 from classify.service.problems import responses
 from holotype.characters import alike, difference
@@ -65,11 +66,15 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(404, 422),
     )
-    def rename(label: OldLabel, body: NewLabel, store: StoreDep) -> ClassRenamed:
+    def rename(label: OldLabel, body: NewLabel, store: StoreDep, key: KeyNameDep) -> ClassRenamed:
         """A label that exists already takes the references in."""
         counts = store.counts()
         found = _found(label, counts)
-        changed = store.relabel(body.label, where=Where.equal("label", *found))
+        changed = store.relabel(
+            body.label,
+            where=Where.equal("label", *found),
+            action=action_of("relabel", None, key),
+        )
         return ClassRenamed(
             label=body.label,
             changed=changed,
@@ -82,10 +87,11 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(404, 422),
     )
-    def remove(label: OldLabel, store: StoreDep) -> Changed:
-        """They are gone for good."""
+    def remove(label: OldLabel, store: StoreDep, key: KeyNameDep) -> Changed:
+        """The history brings them back, for as long as they are kept."""
         found = _found(label, store.counts())
-        return Changed(changed=store.remove(where=Where.equal("label", *found)))
+        where = Where.equal("label", *found)
+        return Changed(changed=store.remove(where=where, action=action_of("remove", None, key)))
 
     return api
 

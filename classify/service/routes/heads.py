@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep
+from classify.service.dependencies import READ, WRITE, KeyNameDep, ServiceDep, StoreDep
 from classify.service.models.heads import (
     ActiveModel,
     HeadList,
@@ -14,6 +14,7 @@ from classify.service.models.heads import (
     RetrainBody,
     RetrainState,
 )
+from classify.service.models.history import action_of
 from classify.service.problems import responses
 from head.options import RetrainOptions
 from head.versions import registry
@@ -39,9 +40,9 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(409),
     )
-    def rollback(store: StoreDep) -> ActiveModel:
+    def rollback(store: StoreDep, key: KeyNameDep) -> ActiveModel:
         """At once: the next request is answered by it."""
-        return ActiveModel.of(registry.rollback(store))
+        return ActiveModel.of(registry.rollback(store, action=action_of("rollback", None, key)))
 
     @api.get(
         "/v1/heads/{version}",
@@ -59,9 +60,11 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(404, 422),
     )
-    def promote(version: str, store: StoreDep) -> ActiveModel:
+    def promote(version: str, store: StoreDep, key: KeyNameDep) -> ActiveModel:
         """At once: the next request is answered by it."""
-        return ActiveModel.of(registry.promote(store, version))
+        return ActiveModel.of(
+            registry.promote(store, version, action=action_of("promote", None, key))
+        )
 
     @api.post(
         "/v1/retrain",

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from classify.service.dependencies import READ, WRITE, ServiceDep, StoreDep, unless_gone
+from classify.service.dependencies import READ, WRITE, KeyNameDep, ServiceDep, StoreDep, unless_gone
 from classify.service.models.common import Changed, ReferenceId
+from classify.service.models.history import action_of
 from classify.service.models.references import (
     AddForm,
     AddResponse,
@@ -26,7 +27,7 @@ from classify.service.models.references import (
 )
 from classify.service.models.vectors import AddVectorsBody
 from classify.service.problems import responses
-from classify.service.uploads import read_incoming
+from classify.service.uploads import read_action, read_incoming
 from classify.service.vectors import read_references
 from holotype.errors import NotFound
 from holotype.references import Reference, Where
@@ -115,17 +116,19 @@ def _adding(*, max_images: int) -> APIRouter:
         form: Annotated[AddForm, Form(media_type="multipart/form-data")],
         service: ServiceDep,
         request: Request,
+        key: KeyNameDep,
     ) -> AddResponse:
         """The rules of `ingest add`: one outcome per image, `added` only when it is durable."""
         limit = service.settings.max_meta_keys
         incoming = await read_incoming(form, max_meta_keys=limit)
-        work = service.add(incoming, on_conflict=form.on_conflict)
+        action = action_of("add", read_action(form.action), key)
+        work = service.add(incoming, on_conflict=form.on_conflict, action=action)
         outcomes = await unless_gone(request, work)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
     @api.post("/vectors", summary="Add labelled vectors", responses=responses(409, 422, 503, 507))
     async def add_vectors(
-        body: AddVectorsBody, service: ServiceDep, request: Request
+        body: AddVectorsBody, service: ServiceDep, request: Request, key: KeyNameDep
     ) -> AddResponse:
         """One outcome per vector, `added` only when it is durable; doing it again does nothing.
 
@@ -133,7 +136,8 @@ def _adding(*, max_images: int) -> APIRouter:
         is added. A gallery of pictures takes those that its own encoder made, which `space` says.
         """
         incoming = read_references(body, service.store, service.settings)
-        work = service.add_vectors(incoming, on_conflict=body.on_conflict)
+        action = action_of("add", body.action, key)
+        work = service.add_vectors(incoming, on_conflict=body.on_conflict, action=action)
         outcomes = await unless_gone(request, work)
         return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])
 
@@ -144,41 +148,50 @@ def _changing() -> APIRouter:
     api = APIRouter(prefix=PREFIX, dependencies=[WRITE])
 
     @api.post("/relabel", summary="Relabel several references", responses=responses(422, 507))
-    def relabel_selected(body: Relabelling, store: StoreDep) -> Changed:
+    def relabel_selected(body: Relabelling, store: StoreDep, key: KeyNameDep) -> Changed:
         """By id, or all that match; nothing is embedded."""
         where = Where.parse(body.where).among(store.known_counts())
-        changed = store.relabel(body.label, ids=body.ids, where=where, action=body.of_action)
+        action = action_of("relabel", body.action, key)
+        changed = store.relabel(body.label, ids=body.ids, where=where, action=action)
         return Changed(changed=changed)
 
     @api.post("/regroup", summary="Put several references into one group", responses=responses(422))
-    def regroup(body: Regrouping, store: StoreDep) -> Changed:
+    def regroup(body: Regrouping, store: StoreDep, key: KeyNameDep) -> Changed:
         """References of one group are never split across training and validation."""
-        return Changed(changed=store.regroup(body.group, ids=body.ids, action=body.of_action))
+        action = action_of("regroup", body.action, key)
+        return Changed(changed=store.regroup(body.group, ids=body.ids, action=action))
 
     @api.post("/dismiss", summary="Keep labels that were doubted", responses=responses(422))
-    def dismiss(body: Dismissal, store: StoreDep) -> Changed:
+    def dismiss(body: Dismissal, store: StoreDep, key: KeyNameDep) -> Changed:
         """Remembers what was seen, until the reference gets another label."""
-        return Changed(changed=store.dismiss(body.marks, action=body.of_action))
+        action = action_of("dismiss", body.action, key)
+        return Changed(changed=store.dismiss(body.marks, action=action))
 
     @api.post("/remove", summary="Remove several references", responses=responses(422))
-    def remove_selected(body: Selection, store: StoreDep) -> Changed:
+    def remove_selected(body: Selection, store: StoreDep, key: KeyNameDep) -> Changed:
         """By id, or all that match."""
         where = Where.parse(body.where).among(store.known_counts())
-        return Changed(changed=store.remove(ids=body.ids, where=where, action=body.of_action))
+        action = action_of("remove", body.action, key)
+        return Changed(changed=store.remove(ids=body.ids, where=where, action=action))
 
     @api.patch("/{id}", summary="Correct a label", responses=responses(404, 422, 507))
-    def relabel(id: ReferenceId, body: NewLabel, store: StoreDep) -> ReferenceModel:  # noqa: A002
+    def relabel(
+        id: ReferenceId,  # noqa: A002
+        body: NewLabel,
+        store: StoreDep,
+        key: KeyNameDep,
+    ) -> ReferenceModel:
         """Give another label to one reference."""
         _found(store, id)
-        store.relabel(body.label, ids=[id])
+        store.relabel(body.label, ids=[id], action=action_of("relabel", None, key))
         return ReferenceModel.of(_found(store, id))
 
     @api.delete(
         "/{id}", summary="Remove a reference", status_code=204, responses=responses(404, 422)
     )
-    def remove(id: ReferenceId, store: StoreDep) -> None:  # noqa: A002
-        """It is gone for good."""
-        if not store.remove(ids=[id]):
+    def remove(id: ReferenceId, store: StoreDep, key: KeyNameDep) -> None:  # noqa: A002
+        """The history brings it back, for as long as that is kept."""
+        if not store.remove(ids=[id], action=action_of("remove", None, key)):
             raise NotFound(f"no reference {id} is in the gallery")
 
     return api

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from holotype.errors import FingerprintMismatch, StoreError
 from holotype.fingerprint import Fingerprint
+from holotype.history import DEFAULT_LIMITS, Limits
 from holotype.references import MAX_META_KEYS
 from holotype.store.edge.copying import write_backup
 from holotype.store.edge.disk_space import KEEP_FREE, Room
@@ -42,6 +43,7 @@ class EdgeStore(Store, EdgeLeases):
         lock: OwnerLock,
         room: Room,
         max_meta_keys: int = MAX_META_KEYS,
+        history: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Put an open space and its lock together; commands use `open`."""
         Store.__init__(
@@ -51,6 +53,7 @@ class EdgeStore(Store, EdgeLeases):
             references=EdgePoints(space.references, room),
             heads=EdgePoints(space.heads, room),
             max_meta_keys=max_meta_keys,
+            history=history,
         )
         EdgeLeases.__init__(self)
         self._flushing = [QuietFlush(space.references), QuietFlush(space.heads)]
@@ -70,6 +73,7 @@ class EdgeStore(Store, EdgeLeases):
         url: str | None = None,
         keep_free: int = KEEP_FREE,
         max_meta_keys: int = MAX_META_KEYS,
+        history: Limits = DEFAULT_LIMITS,
     ) -> EdgeStore:
         """Own and open a gallery.
 
@@ -83,6 +87,7 @@ class EdgeStore(Store, EdgeLeases):
             url: where this process serves, if it is a service.
             keep_free: bytes that stay free on the disk.
             max_meta_keys: metadata keys that the gallery may have.
+            history: how much of the past is kept.
 
         Raises:
             GalleryMissing: it is not there, and was not to be (or could not be) made.
@@ -99,6 +104,7 @@ class EdgeStore(Store, EdgeLeases):
                 create=create,
                 url=url,
                 max_meta_keys=max_meta_keys,
+                history=history,
             )
         except OSError as error:
             remedy = "choose a folder that can be written to with --home (HOLOTYPE_HOME)"
@@ -126,6 +132,7 @@ class EdgeStore(Store, EdgeLeases):
         create: bool,
         url: str | None,
         max_meta_keys: int,
+        history: Limits,
     ) -> EdgeStore:
         if create and fingerprint is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -141,6 +148,7 @@ class EdgeStore(Store, EdgeLeases):
                 lock=lock,
                 room=room,
                 max_meta_keys=max_meta_keys,
+                history=history,
             )
         except BaseException:  # whatever it is: not opened means not owned
             lock.release()

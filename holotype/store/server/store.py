@@ -47,6 +47,7 @@ class ServerStore(Store, ServerLeases):
             references=references,
             heads=heads,
             max_meta_keys=settings.max_meta_keys,
+            history=settings.history,
         )
         ServerLeases.__init__(self, heads, columns=fingerprint.dimension + 1)
         self._collections = {"reference": references, "point of the heads": heads}

@@ -1,6 +1,6 @@
 """A process that owns an embedded gallery, for tests of locks and of kill -9.
 
-`python -m tests.holotype.store.worker hold|fill|create|index HOME`, from the project's root.
+`python -m tests.holotype.store.worker hold|fill|create|index|undo HOME`, from the project's root.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from holotype.store.edge import space
 from holotype.store.edge.indexing import build_index
@@ -49,6 +50,20 @@ def fill(home: str) -> None:
         _say(str(done))
 
 
+def undo(home: str) -> None:
+    """Undo the oldest action but one, and wait to be killed when a part of it is done."""
+    bring_back = EdgeStore._restore
+
+    def and_wait(store: EdgeStore, *arguments: Any) -> None:
+        bring_back(store, *arguments)
+        _say("restored")
+        signal.pause()
+
+    EdgeStore._restore = and_wait  # type: ignore[method-assign]
+    store = open_home(home)
+    store.undo(store.history()[-2].action.id)
+
+
 def create(home: str) -> None:
     """Die in the middle of creating the gallery."""
     space.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -75,4 +90,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    {"hold": hold, "fill": fill, "create": create, "index": index}[sys.argv[1]](sys.argv[2])
+    {"hold": hold, "fill": fill, "create": create, "index": index, "undo": undo}[sys.argv[1]](
+        sys.argv[2]
+    )

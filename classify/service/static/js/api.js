@@ -97,6 +97,18 @@ function formOf(files, options) {
   return form;
 }
 
+/** A new action of the history: what a person does with one click, and why. */
+export function newAction(kind, why) {
+  const time = new Date().toISOString().replace(/[-:]|\..*/g, "").replace("T", "-");
+  const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { id: `${time}-${random}`, kind, why };
+}
+
+/** Change references; resolves to what the service says, and the id of the action, which can be undone. */
+async function change(what, json, action = newAction(what)) {
+  return { ...(await call("POST", `v1/references/${what}`, { json: { ...json, action } })), action: action.id };
+}
+
 const upload = (path) => (files, options, signal) =>
   patiently(() => call("POST", path, { form: formOf(files, options), signal }), signal);
 
@@ -106,17 +118,19 @@ export const api = {
   classes: () => call("GET", "v1/classes"),
   // By filter: as part of an address, a class named ".." would be another one.
   exported: () => call("GET", "v1/export", { as: "blob" }),
-  renameClass: (label, to, action) => call("POST", "v1/references/relabel", { json: { where: labelled(label), label: to, action } }),
-  removeClass: (label) => call("POST", "v1/references/remove", { json: { where: labelled(label) } }),
+  renameClass: (label, to, action) => change("relabel", { where: labelled(label), label: to }, action),
+  removeClass: (label) => change("remove", { where: labelled(label) }),
   references: ({ label, limit, after }) =>
     call("GET", `v1/references${query([["where", labelled(label)], ["limit", limit], ["after", after]])}`),
   inGroup: (group, after) => call("GET", `v1/references${query([["where", `group=${group}`], ["limit", 1000], ["after", after]])}`),
   reference: (id) => call("GET", `v1/references/${id}`),
   known: (ids) => call("POST", "v1/references/known", { json: { ids } }),
-  relabel: (ids, label, action) => call("POST", "v1/references/relabel", { json: { ids, label, action } }),
-  remove: (ids, action) => call("POST", "v1/references/remove", { json: { ids, action } }),
-  regroup: (ids, group, action) => call("POST", "v1/references/regroup", { json: { ids, group, action } }),
-  dismiss: (marks, action) => call("POST", "v1/references/dismiss", { json: { marks, action } }),
+  relabel: (ids, label, action) => change("relabel", { ids, label }, action),
+  remove: (ids, action) => change("remove", { ids }, action),
+  regroup: (ids, group, action) => change("regroup", { ids, group }, action),
+  dismiss: (marks, action) => change("dismiss", { marks }, action),
+  history: ({ label, id, limit }) => call("GET", `v1/history${query([["label", label], ["id", id], ["limit", limit]])}`),
+  undo: (action) => call("POST", `v1/history/${encodeURIComponent(action)}/undo`),
   original: (id) => call("GET", `v1/references/${id}/original`, { as: "blob" }),
   thumbnail: (id) => call("GET", `v1/references/${id}/thumbnail`, { as: "blob" }),
   classify: upload("v1/classify"),

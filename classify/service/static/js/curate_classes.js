@@ -1,8 +1,8 @@
 /** Classes: how well each is told, and what more references would give. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { curated } from "./curated.js";
-import { newAction } from "./decisions.js";
+
 import { attempt, changed, el, named, oneDecimal, percent, say } from "./dom.js";
 import { ask } from "./forms.js";
 import { linkTo } from "./gallery.js";

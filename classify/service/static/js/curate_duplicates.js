@@ -1,8 +1,8 @@
 /** Duplicates: references that show the same thing, side by side; conflicts of labels first. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { curated } from "./curated.js";
-import { newAction, oneByOne, unchanged } from "./decisions.js";
+import { oneByOne, unchanged } from "./decisions.js";
 import { attempt, baseName, el, named, plural, say } from "./dom.js";
 import { choices, field } from "./forms.js";
 import { picture } from "./pictures.js";

@@ -1,8 +1,8 @@
 /** Suspects: references whose label the others contradict, decided by cohort or one by one. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { curated } from "./curated.js";
-import { newAction, oneByOne, unchanged } from "./decisions.js";
+import { oneByOne, unchanged } from "./decisions.js";
 import { el, named, percent, plural } from "./dom.js";
 import { ask } from "./forms.js";
 import { suspectStage } from "./suspect_stage.js";
@@ -84,7 +84,7 @@ export async function showSuspects(root, visit) {
     if (!cohort) return;
     const members = member === null ? cohort.members : [cohort.members[member]];
     if (what === "remove" && !await ask({ title: `Remove ${plural(members.length, "reference")}?`,
-      text: "It cannot be undone here; picture files are not touched.", action: "Remove", danger: true })) return;
+      text: "Picture files are not touched.", action: "Remove", danger: true })) return;
     const decision = { what, label, cohort, members, at, member, action: newAction(KINDS[what], `suspect: ${cohort.label}, proposed ${cohort.proposed}`), isSettled: false };
     state.done.push(decision);
     takeOut(decision);
@@ -157,9 +157,4 @@ async function carryOut(decision) {
   else await api.dismiss(Object.fromEntries(members.filter(({ id }) => same.includes(id)).map(({ id, mark }) => [id, mark])), action);
 }
 
-async function takeBack({ what, cohort, changed: ids = [] }) {
-  if (!ids.length) return;
-  if (what === "accept") await api.relabel(ids, cohort.label);
-  else if (what === "keep") await api.dismiss(Object.fromEntries(ids.map((id) => [id, "undone"])));
-  else throw new Error("What was removed cannot be brought back");
-}
+const takeBack = async ({ action, changed: ids = [] }) => { if (ids.length) await api.undo(action.id); };

@@ -16,13 +16,6 @@ export function oneByOne(told = () => {}) {
   };
 }
 
-/** What all requests of one decision carry, for the history. */
-export function newAction(kind, why) {
-  const time = new Date().toISOString().replace(/[-:]|\..*/g, "").replace("T", "-");
-  const random = [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { id: `${time}-${random}`, kind, why };
-}
-
 /** Ids of those that still have the label that they were shown with; that some have not is said. */
 export async function unchanged(members) {
   const ids = members.map(({ id }) => id);

@@ -48,14 +48,14 @@ const SAVE_MS = 60_000; // in which a browser has taken a file that it is handed
 
 /**
  * Show a message to everybody, screen readers included. Errors stay until dismissed; what is "heard"
- * stands on the page already, and would cover it.
+ * stands on the page already, and would cover it. A control, such as a button that undoes it, comes with it.
  */
-export function say(text, kind = "info") {
+export function say(text, kind = "info", control = null) {
   for (const same of $$(".toast").filter((other) => $("span", other).textContent === text)) same.remove();
-  const note = el(`p.toast.${kind}`, el("span", text));
+  const note = el(`p.toast.${kind}`, el("span", text), control ?? "");
   if (kind === "error") {
     note.append(el("button.dismiss", { type: "button", onclick: () => note.remove() }, "Dismiss"));
-  } else setTimeout(() => note.remove(), INFO_MS);
+  } else setTimeout(() => note.remove(), control ? 2 * INFO_MS : INFO_MS);
   $("#status").append(note);
 }
 

@@ -7,6 +7,7 @@ import { $, $$, attempt, el, focusOn, plural, say } from "./dom.js";
 import { filesOfDrop, filesOfPaste, othersLeftOut } from "./files.js";
 import { showGallery } from "./gallery.js";
 import { showHeads } from "./heads.js";
+import { showHistory } from "./history.js";
 import { showClass } from "./one_class.js";
 import { showReference } from "./reference.js";
 import { showReview } from "./review.js";
@@ -18,6 +19,7 @@ const PAGES = {
   curate: { title: "Curate", show: showCurate },
   review: { title: "Review", show: showReview },
   heads: { title: "Heads", show: showHeads },
+  history: { title: "History", show: showHistory },
   reference: { title: "Reference", show: showOneReference },
 };
 const LABELS_OFFERED = 2000; // more than that is no help in a list

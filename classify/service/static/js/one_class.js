@@ -2,11 +2,12 @@
 
 import { api } from "./api.js";
 import { classIntake } from "./class_intake.js";
-import { attempt, changed, el, named, percent, plural, say } from "./dom.js";
+import { attempt, changed, el, named, percent, plural } from "./dom.js";
 import { ask, labelField } from "./forms.js";
 import { linkTo } from "./gallery.js";
 import { figuresOfClasses } from "./gallery_figures.js";
 import { referenceGrid } from "./reference_grid.js";
+import { sayDone } from "./undo.js";
 
 export async function showClass(root, { argument: label, signal }) {
   const [size, figures] = await Promise.all([sizeOf(label), figuresOfClasses()]);
@@ -40,9 +41,9 @@ export async function showClass(root, { argument: label, signal }) {
     if (!to || to === label || !(await mergeIsMeant(to))) return;
     const done = await attempt(() => api.renameClass(label, to));
     if (!done) return;
-    say(`${plural(done.changed, "reference")} now in “${done.label ?? to}”`);
+    sayDone(`${plural(done.changed, "reference")} now in “${to}”`, done.action, () => { location.hash = linkTo(label); });
     changed();
-    location.hash = linkTo(done.label ?? to);
+    location.hash = linkTo(to);
   }
 
   async function mergeIsMeant(to) {
@@ -50,7 +51,7 @@ export async function showClass(root, { argument: label, signal }) {
     if (!other) return true;
     return ask({
       title: `Merge into “${to}”?`,
-      text: `“${to}” has ${plural(other.count, "reference")} already. Afterwards the two cannot be told apart.`,
+      text: `“${to}” has ${plural(other.count, "reference")} already. Afterwards only Undo tells the two apart.`,
       action: "Merge", danger: true,
     });
   }
@@ -58,11 +59,12 @@ export async function showClass(root, { argument: label, signal }) {
   async function removeClass() {
     const data = await ask({
       title: `Remove “${label}”?`,
-      text: `All ${plural(references.total, "reference")} leave the gallery for good; the picture files are not touched.`,
+      text: `All ${plural(references.total, "reference")} leave the gallery; the picture files are not touched, and History brings them back for a while.`,
       action: "Remove class", danger: true,
     });
-    if (!data || !(await attempt(() => api.removeClass(label)))) return;
-    say(`“${label}” removed`);
+    const done = data && (await attempt(() => api.removeClass(label)));
+    if (!done) return;
+    sayDone(`“${label}” removed`, done.action, () => { location.hash = linkTo(label); });
     changed();
     location.hash = "#/gallery";
   }

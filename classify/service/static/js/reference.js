@@ -1,9 +1,10 @@
 /** One reference, looked at closely and put right; the arrows go to the next one. */
 
 import { api } from "./api.js";
-import { $, attempt, baseName, busy, changed, el, focusOn, named, say, when } from "./dom.js";
+import { $, attempt, baseName, busy, changed, el, focusOn, named, when } from "./dom.js";
 import { ask, labelField, openDialog, typedLabel } from "./forms.js";
 import { isPicture, picture } from "./pictures.js";
+import { sayDone } from "./undo.js";
 import { zoomable } from "./zoom.js";
 
 /**
@@ -66,25 +67,26 @@ export async function showReference(id, among = [id]) {
 
   async function relabel(label) {
     if (label !== state.reference.label) {
-      await api.relabel([state.reference.id], label);
-      finish("relabelled", `Its label is “${label}” now`);
+      const { action } = await api.relabel([state.reference.id], label);
+      finish("relabelled", `Its label is “${label}” now`, action);
     } else dialog.close();
   }
 
   async function remove() {
     const data = await ask({
       title: "Remove this reference?",
-      text: "It leaves the gallery for good; the picture file is not touched.",
+      text: "It leaves the gallery; the picture file is not touched, and History brings it back for a while.",
       action: "Remove", danger: true,
     });
-    if (data && (await attempt(() => api.remove([state.reference.id])))) finish("removed", "Reference removed");
+    const done = data && (await attempt(() => api.remove([state.reference.id])));
+    if (done) finish("removed", "Reference removed", done.action);
     else $("button.danger", form)?.focus();
   }
 
-  function finish(what, words) {
+  function finish(what, words, action) {
     state.done = { id: state.reference.id, what };
     dialog.close();
-    say(words);
+    sayDone(words, action);
     changed();
   }
 }
@@ -113,6 +115,7 @@ function facts(reference, dismiss) {
     ["Added", reference.added_at ? when(reference.added_at) : null],
     ...Object.entries(reference.meta ?? {}),
     ["Id", reference.id],
+    ["History", el("a", { href: `#/history/${reference.id}`, onclick: dismiss }, "what was done to it")],
   ];
   return el("dl.facts", rows.filter(([, value]) => value)
     .map(([name, value]) => el("div", el("dt", name), el("dd", value))));

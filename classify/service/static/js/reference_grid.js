@@ -1,11 +1,12 @@
 /** A grid of references, of one class or of several: any number of them is selected and put right at once. */
 
 import { api } from "./api.js";
-import { $, $$, attempt, baseName, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
+import { $, $$, attempt, baseName, busy, changed, el, focusOn, named, plural } from "./dom.js";
 import { ask, labelField } from "./forms.js";
 import { isPicture, picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 import { selectionBar } from "./selection.js";
+import { sayDone } from "./undo.js";
 
 const PAGE = 60; // references fetched at a time
 
@@ -49,7 +50,7 @@ export function referenceGrid({ name, heading, own = null }) {
 
   async function begin(labels, total) {
     const mine = ++state.begun;
-    Object.assign(state, { total, pages: pagesOf(labels), last: null });
+    Object.assign(state, { labels, total, pages: pagesOf(labels), last: null });
     grid.replaceChildren();
     count.textContent = "Loading…";
     await load(mine);
@@ -174,7 +175,7 @@ export function referenceGrid({ name, heading, own = null }) {
     const ids = selected();
     const data = await ask({
       title: `Remove ${plural(ids.length, "reference")}?`,
-      text: "They leave the gallery for good; the picture files are not touched.",
+      text: "They leave the gallery; the picture files are not touched, and History brings them back for a while.",
       action: "Remove", danger: true,
     });
     if (data && await apply(() => api.remove(ids), `${plural(ids.length, "reference")} removed`)) leave(ids);
@@ -183,7 +184,7 @@ export function referenceGrid({ name, heading, own = null }) {
   async function apply(action, message) {
     const done = await attempt(action);
     if (!done) return null;
-    say(message);
+    sayDone(message, done.action, () => begin(state.labels, state.total + (own !== null ? done.changed : 0)));
     changed();
     return done;
   }
