@@ -3,9 +3,10 @@
 import { api, newAction } from "./api.js";
 import { curated } from "./curated.js";
 
-import { attempt, changed, el, named, oneDecimal, percent, say } from "./dom.js";
+import { attempt, changed, el, named, oneDecimal, percent } from "./dom.js";
 import { ask } from "./forms.js";
 import { linkTo } from "./gallery.js";
+import { sayDone } from "./undo.js";
 
 const MERGE = "merge";
 const LAST = Infinity; // what was not measured stands last
@@ -56,7 +57,8 @@ export async function showClassesTab(root, visit) {
     if (!yes) return;
     const done = await attempt(() => api.renameClass(label, into, newAction("merge", "cannot be told apart")));
     if (!done) return;
-    say(`“${label}” is part of “${into}” now`);
+    const before = state.classes;
+    sayDone(`“${label}” is part of “${into}” now`, done.action, () => { state.classes = before; draw(); });
     state.classes = state.classes.filter((one) => one.label !== label);
     draw();
     changed();
