@@ -84,10 +84,11 @@ def run_discover(settings: Settings, options: DiscoverOptions) -> int:
             console.say(f"embedded {found.embedded} pictures; the next time none of them will be")
         if len(found) < options.min_size:
             raise UsageError(_too_few(found, options))
-        known = Known.of(read_gallery(access.gallery).training)
-        groups = discover(
-            known, [one.id for one in found.pictures], found.vectors, min_size=options.min_size
-        )
+        view = read_gallery(access.gallery)
+        sought = [one.id for one in found.pictures]
+        with view.threads():
+            known = Known.of(view.training)
+            groups = discover(known, sought, found.vectors, min_size=options.min_size)
         ids = {one.id: [found.pictures[row].id for row in one.rows] for one in groups.groups}
         keep_groups(groups_file(access), ids)
     shown = groups.groups if options.show_all else groups.new

@@ -68,7 +68,8 @@ def run_next(settings: Settings, options: NextOptions) -> int:
         if not len(found):
             raise UsageError(f"nothing to label: {options.source.nothing(found)}")
         view = _gallery(access, found)
-    chosen = label_next(found.vectors, view, batch=options.batch)
+    with view.threads():
+        chosen = label_next(found.vectors, view, batch=options.batch)
     rows = _rows(found, chosen)
     if options.csv is not None:
         write_csv(options.csv, COLUMNS, rows)

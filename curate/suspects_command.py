@@ -99,7 +99,8 @@ def _find(gallery: AnyStore, options: SuspectsOptions) -> Suspects:
     labels = None
     if options.label is not None:
         labels = known_label(options.label, gallery.counts(), gallery=gallery.gallery)
-    found = look(view, above=options.above, seed=options.seed)
+    with view.threads():
+        found = look(view, above=options.above, seed=options.seed)
     if not found.scored:
         raise TooFewReferences(
             f"no label of gallery {gallery.gallery!r} can be doubted: that takes two classes, and "

@@ -38,10 +38,12 @@ def opened(tmp_path: Path, fingerprint: Fingerprint) -> Opened:
 
 
 def ids(*numbers: int) -> list[str]:
+    """Of references called by these numbers."""
     return [picture_id(f"wasp-{n}") for n in numbers]
 
 
 def kinds(store: EdgeStore) -> list[str]:
+    """Of the actions that are remembered, the newest first."""
     return [entry.action.kind for entry in store.history()]
 
 
