@@ -212,6 +212,7 @@ def _show(
         table = Table(
             *("group", "pictures", "alike", "strange", "nearest class", "distance", "probability"),
             "most typical",
+            box=None,
         )
         for one in shown:
             table.add_row(

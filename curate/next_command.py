@@ -135,9 +135,9 @@ def _show(
 ) -> None:
     from rich.table import Table  # which --json needs not
 
-    table = Table("", "picture", "why", *(["perhaps"] if len(view) else []))
+    table = Table("", "picture", "why", *(["perhaps"] if len(view) else []), box=None)
     for row in rows:
-        cells = [str(row["rank"]), row["picture"], row["reason"]]
+        cells = [str(row["rank"]), Path(row["picture"]).name, row["reason"]]
         if len(view):
             said = row["probability"]
             cells.append(row["label"] + ("" if said is None else f" {said:.2f}"))
