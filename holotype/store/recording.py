@@ -26,6 +26,9 @@ from holotype.store.points import POINTS_PER_CALL, Matching, Points, Record, Wit
 _AT_A_TIME: Final = 64
 """Actions that may be adding at the same time and still be one event each."""
 
+_STEPS: Final = "of the history's steps"
+"""What is stored, where a server's error says it."""
+
 _CHANGES_BETWEEN: Final = 256
 """Changes after which it is looked whether something is too old."""
 
@@ -79,7 +82,9 @@ class Recorder:
             self._adding[action.id] = event, counted
             while len(self._adding) > _AT_A_TIME:
                 self._adding.popitem(last=False)
-            self._points.upsert([told.event_point(event, columns=self._columns)], "an event")
+            self._points.upsert(
+                [told.event_point(event, columns=self._columns)], "of the history's steps"
+            )
         if found is None:
             self._forget_now_and_then()
         return event.mark
@@ -96,7 +101,7 @@ class Recorder:
         self._points.check([point])
         with self._guard:  # what is added after this is another step
             self._adding.pop(event.action.id, None)
-        self._points.upsert([point], "an event")
+        self._points.upsert([point], _STEPS)
 
     def keep(self, action: Action, step: str, records: Sequence[Record]) -> int:
         """Keep references that a step removes; returns how many bytes that takes.
