@@ -52,7 +52,7 @@ class Forgetful:
         """Nothing is here."""
         return {}
 
-    def add(self, references: Sequence[EmbeddedReference]) -> None:
+    def add(self, references: Sequence[EmbeddedReference], **_: object) -> None:
         """Forget them."""
 
 

@@ -28,7 +28,8 @@ def main() -> None:
         flat = np.asarray(np.memmap(vectors, np.float32, "r"))
         rows = len(asked["columns"]["ids"])
         view = GalleryView.of(References(vectors=flat.reshape(rows, -1), **asked["columns"]))
-        found = WORK[asked["kind"]](view, asked["options"], tell)
+        with view.threads():
+            found = WORK[asked["kind"]](view, asked["options"], tell)
         result.write(json.dumps(found, allow_nan=False).encode())
         result.flush()
 

@@ -54,7 +54,8 @@ def run_classes(
     check_csv(csv)
     with open_gallery(settings, command="curate classes") as gallery:
         view = read_gallery(gallery)
-    found = sorted(readiness(view, out_of_fold(view.training), more=more), key=_ORDERS[order])
+    with view.threads():
+        found = sorted(readiness(view, out_of_fold(view.training), more=more), key=_ORDERS[order])
     if csv is not None:
         write_csv(csv, COLUMNS, [_row(one) for one in found])
     if as_json:

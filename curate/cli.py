@@ -23,6 +23,17 @@ def curate(_version: console.Version = False) -> None:
 
 
 _Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+_Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
+]
+_Queue = Annotated[
+    bool, typer.Option("--queue", help="The queries that the service keeps for review.")
+]
+_Vectors = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
+]
 
 
 @app.command()
@@ -132,14 +143,108 @@ def duplicates(
     _exit(run_duplicates(settings, options))
 
 
-def _each(given: list[str] | None) -> list[str]:
-    """What was named one by one, or with commas between."""
-    return [one for text in given or () for one in text.split(",") if one]
+@app.command()
+@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
+def classes(
+    settings: Settings,
+    sort: Annotated[
+        Literal["recall", "size", "needs"],
+        typer.Option(help="Weakest first, smallest first, or who needs most first."),
+    ] = "recall",
+    more: Annotated[
+        int, typer.Option(min=1, help="So many more references: what they would give is told.")
+    ] = 10,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Lines of JSON on standard output, one a class.")
+    ] = False,
+) -> None:
+    """How ready each class is: its recall, what it is taken for, and what more would give."""
+    from curate.classes_command import run_classes
+
+    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
 
 
-def _exit(code: int) -> None:
-    if code:
-        sys.exit(code)
+@app.command()
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
+def discover(
+    settings: Settings,
+    folders: _Folders = None,
+    queue: _Queue = False,
+    vectors: _Vectors = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP=LABEL",
+            help="Add the pictures of a group that was shown as references; repeatable.",
+        ),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also groups that look like known classes.")
+    ] = False,
+    min_size: Annotated[int, typer.Option(min=2, help="Pictures of a group at least.")] = 5,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="One object; with --name, a line a picture."),
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Link each picture in DIR/<group>.")
+    ] = None,
+) -> None:
+    """Group pictures that are of no class of the gallery yet, and add a group as a class.
+
+    Each picture is embedded once: its vector is kept beside the gallery.
+    """
+    from curate.discover_command import DiscoverOptions, run_discover
+    from curate.source import Source
+
+    options = DiscoverOptions(
+        source=Source(folders=folders or (), queue=queue, vectors=vectors),
+        show_all=show_all,
+        min_size=min_size,
+        names=name or (),
+        as_json=as_json,
+        csv=csv,
+        sort_into=sort_into,
+    )
+    _exit(run_discover(settings, options))
+
+
+@app.command("next")
+@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
+def choose_next(
+    settings: Settings,
+    folders: _Folders = None,
+    queue: _Queue = False,
+    vectors: _Vectors = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures to label, at most.")] = 50,
+    as_json: _Json = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
+    copy_into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy the pictures to label there.")
+    ] = None,
+    link_into: Annotated[Path | None, typer.Option(metavar="DIR", help="Link them there.")] = None,
+) -> None:
+    """Say which unlabelled pictures to label next, why, and what that is expected to change.
+
+    Each picture is embedded once: its vector is kept beside the gallery. There may be no gallery
+    yet: then those come first that stand for most others.
+    """
+    from curate.next_command import NextOptions, run_next
+    from curate.source import Source
+
+    options = NextOptions(
+        source=Source(folders=folders or (), queue=queue, vectors=vectors),
+        batch=batch,
+        as_json=as_json,
+        csv=csv,
+        copy_into=copy_into,
+        link_into=link_into,
+    )
+    _exit(run_next(settings, options))
 
 
 @app.command("map")
@@ -177,132 +282,16 @@ def draw_map(
     run_map(settings, options)
 
 
-@app.command()
-@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
-def discover(
-    settings: Settings,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
-    ] = None,
-    queue: Annotated[
-        bool, typer.Option("--queue", help="The queries that the service keeps for review.")
-    ] = False,
-    vectors: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GROUP=LABEL",
-            help="Add the pictures of a group that was shown as references; repeatable.",
-        ),
-    ] = None,
-    show_all: Annotated[
-        bool, typer.Option("--all", help="Also groups that look like known classes.")
-    ] = False,
-    min_size: Annotated[int, typer.Option(min=2, help="Pictures of a group at least.")] = 5,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="One object; with --name, a line a picture."),
-    ] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
-    sort_into: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Link each picture in DIR/<group>.")
-    ] = None,
-) -> None:
-    """Group pictures that are of no class of the gallery yet, and add a group as a class.
-
-    Each picture is embedded once: its vector is kept beside the gallery.
-    """
-    from curate.discover_command import DiscoverOptions, run_discover
-
-    options = DiscoverOptions(
-        folders=folders or (),
-        queue=queue,
-        vectors=vectors,
-        show_all=show_all,
-        min_size=min_size,
-        names=name or (),
-        as_json=as_json,
-        csv=csv,
-        sort_into=sort_into,
-    )
-    code = run_discover(settings, options)
-    if code:
-        sys.exit(code)
-
-
-@app.command()
-@takes_settings(*STORE_OPTIONS, *SERVICE_OPTIONS)
-def classes(
-    settings: Settings,
-    sort: Annotated[
-        Literal["recall", "size", "needs"],
-        typer.Option(help="Weakest first, smallest first, or who needs most first."),
-    ] = "recall",
-    more: Annotated[
-        int, typer.Option(min=1, help="So many more references: what they would give is told.")
-    ] = 10,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row a class, too.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Lines of JSON on standard output, one a class.")
-    ] = False,
-) -> None:
-    """How ready each class is: its recall, what it is taken for, and what more would give."""
-    from curate.classes_command import run_classes
-
-    run_classes(settings, order=sort, more=more, csv=csv, as_json=as_json)
-
-
-@app.command("next")
-@takes_settings(*ENCODER_OPTIONS, *STORE_OPTIONS, *SERVICE_OPTIONS)
-def choose_next(
-    settings: Settings,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Folders of pictures without a label."),
-    ] = None,
-    queue: Annotated[
-        bool, typer.Option("--queue", help="The queries that the service keeps for review.")
-    ] = False,
-    vectors: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Vectors in a .parquet or .npz file (column vector)."),
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures to label, at most.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a picture.")] = None,
-    copy_into: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copy the pictures to label there.")
-    ] = None,
-    link_into: Annotated[Path | None, typer.Option(metavar="DIR", help="Link them there.")] = None,
-) -> None:
-    """Say which unlabelled pictures to label next, why, and what that is expected to change.
-
-    Each picture is embedded once: its vector is kept beside the gallery. There may be no gallery
-    yet: then those come first that stand for most others.
-    """
-    from curate.next_command import NextOptions, run_next
-
-    options = NextOptions(
-        folders=folders or (),
-        queue=queue,
-        vectors=vectors,
-        batch=batch,
-        as_json=as_json,
-        csv=csv,
-        copy_into=copy_into,
-        link_into=link_into,
-    )
-    code = run_next(settings, options)
-    if code:
-        sys.exit(code)
-
-
 def main() -> None:
     """Entry point of the console script."""
     console.run(app)
+
+
+def _each(given: list[str] | None) -> list[str]:
+    """What was named one by one, or with commas between."""
+    return [one for text in given or () for one in text.split(",") if one]
+
+
+def _exit(code: int) -> None:
+    if code:
+        sys.exit(code)

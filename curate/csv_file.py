@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def check_csv(file: Path | None) -> None:
         raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
 
 
-def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """A line a row, in UTF-8; what a row has beside the columns is left out.
 
     Raises:

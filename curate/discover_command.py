@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from curate.csv_file import check_csv, write_csv
 from curate.discover import MIN_SIZE, Discovered, PictureGroup, discover
 from curate.discovered import groups_file, keep_groups, members
 from curate.known import Known
 from curate.naming import add_as
-from curate.unlabelled import read_folders, read_queue, read_vectors
+from curate.source import Source
 from curate.view import read_gallery
 from holotype import console
 from holotype.access import Access
-from holotype.characters import harmless_cell
 from holotype.encoder import quick_start
-from holotype.errors import OutputError, UsageError
+from holotype.errors import UsageError
 from holotype.images.folders import PictureFolders
 from holotype.intake.words import clean_label
 
@@ -33,9 +32,7 @@ COLUMNS: Final = ("group", "picture", "id", "stranger_than", "nearest", "distanc
 class DiscoverOptions:
     """What was asked for."""
 
-    folders: Sequence[Path] = ()
-    queue: bool = False
-    vectors: Path | None = None
+    source: Source
     show_all: bool = False
     min_size: int = MIN_SIZE
     names: Sequence[str] = ()
@@ -50,19 +47,10 @@ class DiscoverOptions:
         Raises:
             UsageError: it does not.
         """
-        if bool(self.folders) + self.queue + (self.vectors is not None) != 1:
-            raise UsageError("say where the pictures are: folders, --queue, or --vectors FILE")
-        if self.sort_into is not None and not self.folders:
+        self.source.check()
+        if self.sort_into is not None and not self.source.folders:
             raise UsageError("--sort-into links files, so it takes folders of them")
-        if self.csv is not None and not self.csv.absolute().parent.is_dir():
-            raise UsageError(f"cannot write {self.csv}: there is no folder {self.csv.parent}")
-
-    @property
-    def where(self) -> str:
-        """The source, for people."""
-        if self.vectors is not None:
-            return str(self.vectors)
-        return "the review queue" if self.queue else ", ".join(map(str, self.folders))
+        check_csv(self.csv)
 
     def labels(self) -> dict[str, str]:
         """Label by group.
@@ -89,21 +77,23 @@ def run_discover(settings: Settings, options: DiscoverOptions) -> int:
     options.check()
     labels = options.labels()
     with Access(settings, command="curate discover", load=quick_start.load_quickly) as access:
-        found = _read(access, options)
-        _say_what_was_left_out(found, options)
+        found = options.source.read(access)
         if labels:
             return _name(access, found, labels, as_json=options.as_json)
+        if found.embedded:
+            console.say(f"embedded {found.embedded} pictures; the next time none of them will be")
         if len(found) < options.min_size:
             raise UsageError(_too_few(found, options))
-        known = Known.of(read_gallery(access.gallery).training)
-        groups = discover(
-            known, [one.id for one in found.pictures], found.vectors, min_size=options.min_size
-        )
+        view = read_gallery(access.gallery)
+        sought = [one.id for one in found.pictures]
+        with view.threads():
+            known = Known.of(view.training)
+            groups = discover(known, sought, found.vectors, min_size=options.min_size)
         ids = {one.id: [found.pictures[row].id for row in one.rows] for one in groups.groups}
         keep_groups(groups_file(access), ids)
     shown = groups.groups if options.show_all else groups.new
     if options.csv is not None:
-        _write_csv(options.csv, found, groups, shown)
+        write_csv(options.csv, COLUMNS, _rows(found, groups, shown))
     if options.sort_into is not None:
         console.say(str(_sorted(options.sort_into, found, shown)))
     if options.as_json:
@@ -113,48 +103,14 @@ def run_discover(settings: Settings, options: DiscoverOptions) -> int:
     return console.EXIT_SOME_FAILED if found.refused else console.EXIT_DONE
 
 
-def _read(access: Access, options: DiscoverOptions) -> Unlabelled:
-    if options.vectors is not None:
-        return read_vectors(access, options.vectors)
-    with console.progress("read", "pictures") as progress:
-        done = 0
-
-        def listen(now: int, total: int) -> None:
-            nonlocal done
-            progress.set_total(total)
-            progress.advance(now - done)
-            done = now
-
-        if options.queue:
-            return read_queue(access, listen=listen)
-        return read_folders(access, options.folders, listen=listen)
-
-
-def _say_what_was_left_out(found: Unlabelled, options: DiscoverOptions) -> None:
-    for one in found.refused:
-        console.say(f"not read: {one.source}: {one.reason}")
-    for line in found.left_out.lines():
-        console.say(f"notice: {line}")
-    if found.in_gallery:
-        console.say(f"notice: {found.in_gallery} pictures are references already and left out")
-    if found.repeated:
-        console.say(f"notice: {found.repeated} files are pictures that are there already")
-    if not options.names and found.embedded:
-        console.say(f"embedded {found.embedded} pictures; the next time none of them will be")
-
-
 def _too_few(found: Unlabelled, options: DiscoverOptions) -> str:
-    if len(found):
-        plural = "s" * (len(found) != 1)
-        return (
-            f"nothing to group: {options.where} holds {len(found)} unlabelled picture{plural}, and "
-            f"a group has {options.min_size} at least (--min-size)"
-        )
-    if found.in_gallery:
-        return f"nothing to group: every picture of {options.where} is a reference already"
-    if found.refused:
-        return f"nothing to group: nothing in {options.where} can be read"
-    return f"nothing to group: {options.where} holds no pictures"
+    if not len(found):
+        return f"nothing to group: {options.source.nothing(found)}"
+    return (
+        f"nothing to group: {options.source} holds "
+        f"{console.counted(len(found), 'unlabelled picture')}, and a group has "
+        f"{options.min_size} at least (--min-size)"
+    )
 
 
 def _name(access: Access, found: Unlabelled, labels: dict[str, str], *, as_json: bool) -> int:
@@ -218,23 +174,21 @@ def _to_dict(
     }
 
 
-def _write_csv(
-    file: Path, found: Unlabelled, groups: Discovered, shown: Sequence[PictureGroup]
-) -> None:
-    """A row a picture, those in no group last."""
-    rows = [(group, row) for group in shown for row in group.rows]
-    try:
-        with file.open("w", encoding="utf-8", newline="") as lines:
-            writer = csv.writer(lines)
-            writer.writerow(COLUMNS)
-            for group, row in [*rows, *((None, row) for row in groups.rest)]:
-                picture, strange = found.pictures[row], float(groups.stranger_than[row])
-                cells = [group.id if group else "", picture.name, picture.id, strange]
-                if group is not None:
-                    cells += [group.nearest, group.distance, group.probability]
-                writer.writerow(map(harmless_cell, cells))
-    except OSError as error:
-        raise OutputError(f"the groups to {file}", error) from error
+def _rows(
+    found: Unlabelled, groups: Discovered, shown: Sequence[PictureGroup]
+) -> Iterator[dict[str, Any]]:
+    """A picture each, those in no group last."""
+    grouped = [(group, row) for group in shown for row in group.rows]
+    for group, row in [*grouped, *((None, row) for row in groups.rest)]:
+        yield {
+            "group": group and group.id,
+            "picture": found.pictures[row].name,
+            "id": found.pictures[row].id,
+            "stranger_than": float(groups.stranger_than[row]),
+            "nearest": group and group.nearest,
+            "distance": group and group.distance,
+            "probability": group and group.probability,
+        }
 
 
 def _sorted(into: Path, found: Unlabelled, shown: Sequence[PictureGroup]) -> PictureFolders:
@@ -258,6 +212,7 @@ def _show(
         table = Table(
             *("group", "pictures", "alike", "strange", "nearest class", "distance", "probability"),
             "most typical",
+            box=None,
         )
         for one in shown:
             table.add_row(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from curate.csv_file import check_csv, write_csv
+from curate.done import Done
 from curate.duplicates import Duplicates, DuplicateSet, Member, across, described, find_duplicates
 from curate.view import GalleryView, read_gallery
 from holotype import console
@@ -63,18 +64,6 @@ class DuplicatesOptions:
             raise UsageError("removing asks first, and nobody can answer here: give --yes")
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of what was asked for."""
-
-    changed: int
-    """References that were removed, or have another group."""
-    sets: list[str]
-    """Marks of the sets that it concerned."""
-    left: dict[str, str]
-    """Why a set or a reference was left as it was."""
-
-
 def run_duplicates(settings: Settings, options: DuplicatesOptions) -> int:
     """`curate duplicates`; returns the exit code."""
     options.check()
@@ -88,12 +77,14 @@ def run_duplicates(settings: Settings, options: DuplicatesOptions) -> int:
     if options.as_json:
         told = found.to_dict()
         if done is not None:
-            told["done"] = {"changed": done.changed, "sets": done.sets, "left": done.left}
+            told["done"] = asdict(done)
         console.out_json(told)
     elif done is None:
         _show(found)
     _say(found, options)
-    return console.EXIT_DONE if done is None else _say_done(done, options)
+    if done is None:
+        return console.EXIT_DONE
+    return done.say("regrouped" if options.merge_groups else "removed")
 
 
 def _key(gallery: AnyStore, between: str | None) -> str | None:
@@ -156,7 +147,7 @@ def _act(
         ids = {id_ for one in found.sets for id_ in one.ids}
         left = {id_: "it is in no set" for id_ in options.remove if id_ not in ids}
         chosen = [id_ for id_ in dict.fromkeys(options.remove) if id_ in ids]
-        return Done(_removed(gallery, chosen, options), [], left)
+        return Done(_removed(gallery, chosen, options), left)
     return None
 
 
@@ -179,14 +170,14 @@ def _keep_one(gallery: AnyStore, found: Duplicates, options: DuplicatesOptions) 
         if any(now.get(member.id) != member.label for member in one.members):
             left[one.mark] = "it has changed meanwhile: look again"
     ids = [id_ for id_, one in going.items() if one.mark not in left]
-    marks = dict.fromkeys(going[id_].mark for id_ in ids)
-    return Done(_removed(gallery, ids, options), list(marks), left)
+    return Done(_removed(gallery, ids, options), left)
 
 
 def _removed(gallery: AnyStore, ids: Sequence[str], options: DuplicatesOptions) -> int:
     if not ids:
         return 0
-    question = f"Remove {_references(len(ids))} from gallery {gallery.gallery!r}?"
+    what = console.counted(len(ids), "reference")
+    question = f"Remove {what} from gallery {gallery.gallery!r}?"
     if not options.yes and not console.confirmed(question):
         raise HolotypeError("nothing was removed")
     return gallery.remove(ids=ids, action=Action.new("remove", why="duplicates"))
@@ -211,7 +202,7 @@ def _merge_groups(
         others = sorted(id_ for id_ in ids if group_of.get(id_) != into)
         changed += gallery.regroup(into, ids=others, action=action) if others else 0
         group_of |= dict.fromkeys(ids, into)
-    return Done(changed, [one.mark for one in chosen], left)
+    return Done(changed, left)
 
 
 def _named(found: Duplicates, marks: Iterable[str]) -> tuple[list[DuplicateSet], dict[str, str]]:
@@ -267,20 +258,6 @@ def _say(found: Duplicates, options: DuplicatesOptions) -> None:
         )
     console.say(
         f"{len(found.sets)} sets ({exact} exact, {conflicts} with conflicting labels, {leaks} "
-        f"across groups or values) among {_references(found.references)}; duplicates are nearer "
-        f"than a similarity of {found.threshold:.3f} ({how})"
+        f"across groups or values) among {console.counted(found.references, 'reference')}; "
+        f"duplicates are nearer than a similarity of {found.threshold:.3f} ({how})"
     )
-
-
-def _say_done(done: Done, options: DuplicatesOptions) -> int:
-    for item, why in done.left.items():
-        console.say(f"left as it was: {item}: {why}")
-    what = "regrouped" if options.merge_groups else "removed"
-    console.say(f"{what}: {_references(done.changed)}")
-    if not done.left:
-        return console.EXIT_DONE
-    return console.EXIT_SOME_FAILED if done.changed else console.EXIT_NOTHING_DONE
-
-
-def _references(count: int) -> str:
-    return f"{count} reference" + ("" if count == 1 else "s")

@@ -174,7 +174,8 @@ def _stands_for(chosen: Chosen, *, near: bool, empty: bool) -> tuple[Why, str, i
     n = chosen.covers
     pictures = "itself alone" if n == 1 else f"{n} pictures"
     if near:
-        return Why.TYPICAL, f"stands for {pictures} beside references", n
+        beside = "" if n == 1 else " beside references"
+        return Why.TYPICAL, f"stands for {pictures}{beside}", n
     return Why.NEW, f"covers {pictures}" + ("" if empty else " like none in the gallery"), n
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from curate.csv_file import check_csv, write_csv
 from curate.labelling import BATCH, Labelling, label_next
-from curate.unlabelled import read_folders, read_queue, read_vectors
+from curate.source import Source
 from curate.view import GalleryView
 from holotype import console
 from holotype.access import Access
@@ -34,9 +34,7 @@ COLUMNS: Final = (
 class NextOptions:
     """What was asked for."""
 
-    folders: Sequence[Path] = ()
-    queue: bool = False
-    vectors: Path | None = None
+    source: Source
     batch: int = BATCH
     as_json: bool = False
     csv: Path | None = None
@@ -49,11 +47,10 @@ class NextOptions:
         Raises:
             UsageError: it does not.
         """
-        if bool(self.folders) + self.queue + (self.vectors is not None) != 1:
-            raise UsageError("say where the pictures are: folders, --queue, or --vectors FILE")
+        self.source.check()
         if self.copy_into is not None and self.link_into is not None:
             raise UsageError("--copy-into and --link-into: name one")
-        if (self.copy_into or self.link_into) is not None and not self.folders:
+        if (self.copy_into or self.link_into) is not None and not self.source.folders:
             raise UsageError("--copy-into and --link-into take files, so name folders of them")
         check_csv(self.csv)
 
@@ -67,12 +64,12 @@ def run_next(settings: Settings, options: NextOptions) -> int:
     """
     options.check()
     with Access(settings, command="curate next", load=quick_start.load_quickly) as access:
-        found = _read(access, options)
-        _say_what_was_left_out(found)
+        found = options.source.read(access, cold=True)
         if not len(found):
-            raise UsageError(_nothing(found))
+            raise UsageError(f"nothing to label: {options.source.nothing(found)}")
         view = _gallery(access, found)
-    chosen = label_next(found.vectors, view, batch=options.batch)
+    with view.threads():
+        chosen = label_next(found.vectors, view, batch=options.batch)
     rows = _rows(found, chosen)
     if options.csv is not None:
         write_csv(options.csv, COLUMNS, rows)
@@ -84,23 +81,6 @@ def run_next(settings: Settings, options: NextOptions) -> int:
     return console.EXIT_SOME_FAILED if found.refused else console.EXIT_DONE
 
 
-def _read(access: Access, options: NextOptions) -> Unlabelled:
-    if options.vectors is not None:
-        return read_vectors(access, options.vectors)
-    with console.progress("read", "pictures") as progress:
-        done = 0
-
-        def listen(now: int, total: int) -> None:
-            nonlocal done
-            progress.set_total(total)
-            progress.advance(now - done)
-            done = now
-
-        if options.queue:
-            return read_queue(access, listen=listen)
-        return read_folders(access, options.folders, listen=listen, cold=True)
-
-
 def _gallery(access: Access, found: Unlabelled) -> GalleryView:
     """All references; none of a gallery that is not there yet."""
     try:
@@ -108,25 +88,6 @@ def _gallery(access: Access, found: Unlabelled) -> GalleryView:
     except GalleryMissing:
         none = np.empty((0, found.vectors.shape[1]), np.float32)
         return GalleryView.of(References([], none, [], []))
-
-
-def _say_what_was_left_out(found: Unlabelled) -> None:
-    for one in found.refused:
-        console.say(f"not read: {one.source}: {one.reason}")
-    for line in found.left_out.lines():
-        console.say(f"notice: {line}")
-    if found.in_gallery:
-        console.say(f"notice: {found.in_gallery} pictures are references already and left out")
-    if found.repeated:
-        console.say(f"notice: {found.repeated} files are pictures that are there already")
-
-
-def _nothing(found: Unlabelled) -> str:
-    if found.in_gallery:
-        return "nothing to label: every picture is a reference already"
-    if found.refused:
-        return "nothing to label: no picture can be read"
-    return "nothing to label: there are no pictures"
 
 
 def _rows(found: Unlabelled, chosen: Labelling) -> list[dict[str, Any]]:
@@ -174,9 +135,9 @@ def _show(
 ) -> None:
     from rich.table import Table  # which --json needs not
 
-    table = Table("", "picture", "why", *(["perhaps"] if len(view) else []))
+    table = Table("", "picture", "why", *(["perhaps"] if len(view) else []), box=None)
     for row in rows:
-        cells = [str(row["rank"]), row["picture"], row["reason"]]
+        cells = [str(row["rank"]), Path(row["picture"]).name, row["reason"]]
         if len(view):
             said = row["probability"]
             cells.append(row["label"] + ("" if said is None else f" {said:.2f}"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 
 from curate.csv_file import check_csv, write_csv
+from curate.done import Done
 from curate.suspects import ABOVE, Cohort, Suspect, Suspects, look
 from curate.view import read_gallery
 from holotype import console
@@ -66,16 +67,6 @@ class SuspectsOptions:
             raise UsageError("removing asks first, and nobody can answer here: give --yes")
 
 
-@dataclass(slots=True)
-class Done:
-    """What became of what was asked for."""
-
-    changed: int = 0
-    """References that were relabelled, kept or removed."""
-    left: dict[str, str] | None = None
-    """Why a suspect or a cohort was left as it was."""
-
-
 def run_suspects(settings: Settings, options: SuspectsOptions) -> int:
     """`curate suspects`; returns the exit code.
 
@@ -93,12 +84,12 @@ def run_suspects(settings: Settings, options: SuspectsOptions) -> int:
     if options.as_json:
         told = found.to_dict()
         if done is not None:
-            told["done"] = {"changed": done.changed, "left": done.left or {}}
+            told["done"] = asdict(done)
         console.out_json(told)
     elif done is None and found.cohorts:
         console.for_people(soft_wrap=False).print(_table(found.cohorts[: options.limit]))
     if done is not None:
-        return _say_done(done)
+        return done.say("changed")
     _say(found, options)
     return console.EXIT_DONE
 
@@ -108,7 +99,8 @@ def _find(gallery: AnyStore, options: SuspectsOptions) -> Suspects:
     labels = None
     if options.label is not None:
         labels = known_label(options.label, gallery.counts(), gallery=gallery.gallery)
-    found = look(view, above=options.above, seed=options.seed)
+    with view.threads():
+        found = look(view, above=options.above, seed=options.seed)
     if not found.scored:
         raise TooFewReferences(
             f"no label of gallery {gallery.gallery!r} can be doubted: that takes two classes, and "
@@ -150,24 +142,24 @@ def _act(gallery: AnyStore, found: Suspects, options: SuspectsOptions) -> Done |
     if not (options.accept or options.keep or options.remove):
         return None
     left: dict[str, str] = {}
-    done = Done(left=left)
     chosen = {
         what: _named(found, getattr(options, what), left) for what in ("accept", "keep", "remove")
     }
     _require_one_each(chosen)
     if chosen["remove"] and not options.yes:
-        question = f"Remove {_references(len(chosen['remove']))} from {gallery.gallery!r}?"
+        what = console.counted(len(chosen["remove"]), "reference")
+        question = f"Remove {what} from {gallery.gallery!r}?"
         if not console.confirmed(question):
             raise HolotypeError("nothing was changed")
-    done.changed += _accept(gallery, _still(gallery, chosen["accept"], left))
+    changed = _accept(gallery, _still(gallery, chosen["accept"], left))
     kept = _still(gallery, chosen["keep"], left)
     if kept:
         marks = {one.id: one.mark for one in kept}
-        done.changed += gallery.dismiss(marks, action=Action.new("dismiss", why="no suspect"))
+        changed += gallery.dismiss(marks, action=Action.new("dismiss", why="no suspect"))
     removed = [one.id for one in _still(gallery, chosen["remove"], left)]
     if removed:
-        done.changed += gallery.remove(ids=removed, action=Action.new("remove", why="suspects"))
-    return done
+        changed += gallery.remove(ids=removed, action=Action.new("remove", why="suspects"))
+    return Done(changed, left)
 
 
 def _accept(gallery: AnyStore, suspects: Iterable[Suspect]) -> int:
@@ -230,7 +222,7 @@ def _row(cohort: Cohort, member: Suspect) -> dict[str, Any]:
 def _say(found: Suspects, options: SuspectsOptions) -> None:
     if len(found.cohorts) > options.limit and not options.as_json:
         more = len(found.cohorts) - options.limit
-        console.say(f"{_counted(more, 'more cohort')}: --limit, --json or --csv shows them")
+        console.say(f"{console.counted(more, 'more cohort')}: --limit, --json or --csv shows them")
     if found.looked_at < found.references:
         console.say(
             f"looked at {found.looked_at} of {found.references} references, drawn at random: "
@@ -238,9 +230,10 @@ def _say(found: Suspects, options: SuspectsOptions) -> None:
         )
     expected = sum(one.expected for one in found.cohorts)
     console.say(
-        f"{_counted(len(found.members), 'suspect')} in {_counted(len(found.cohorts), 'cohort')}, "
+        f"{console.counted(len(found.members), 'suspect')} in "
+        f"{console.counted(len(found.cohorts), 'cohort')}, "
         f"about {expected:.0f} of them wrong, among {found.scored} labels that can be doubted "
-        f"(of {_references(found.references)})"
+        f"(of {console.counted(found.references, 'reference')})"
     )
     if found.cohorts:
         _say_next(found.cohorts[0], options)
@@ -277,20 +270,3 @@ def _table(cohorts: Sequence[Cohort]) -> Table:
             one.members[0].id,
         )
     return table
-
-
-def _say_done(done: Done) -> int:
-    for name, why in (done.left or {}).items():
-        console.say(f"left as it was: {name}: {why}")
-    console.say(f"changed: {_references(done.changed)}")
-    if not done.left:
-        return console.EXIT_DONE
-    return console.EXIT_SOME_FAILED if done.changed else console.EXIT_NOTHING_DONE
-
-
-def _references(count: int) -> str:
-    return _counted(count, "reference")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")

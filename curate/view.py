@@ -6,12 +6,14 @@ Shapes: N references, D dimensions, C classes.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from head.data.training_set import TrainingSet, group_numbers, mark_of
+from head.fit.logistic import worthwhile_threads
 from holotype.columns import References
 from holotype.errors import EmptyGallery
 from holotype.references import EVERYTHING, Where
@@ -38,6 +40,11 @@ class GalleryView:
     def labels(self) -> list[str]:
         """N labels."""
         return [self.training.labels[code] for code in self.training.codes]
+
+    def threads(self) -> AbstractContextManager[object]:
+        """As many threads as work on so many references is worth, for a block."""
+        n, d = self.training.vectors.shape
+        return worthwhile_threads(n, min(n, d), len(self.training.labels))
 
     @classmethod
     def of(cls, references: References) -> GalleryView:

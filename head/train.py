@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from head.choice.cross_validation import within_everything
 from head.choice.refit import Refit
 from head.choice.repeats import out_of_fold
 from head.choice.selection import choose
 from head.data.duplicates import join_near_duplicates
-from head.fit.logistic import is_small
+from head.fit.logistic import worthwhile_threads
 from head.fit.options import TrainOptions
 from head.fit.whitening import Metric
 from head.steps import Step
@@ -78,9 +77,8 @@ def train(
             f"a head tells classes apart, and there are only {len(training.labels)}: "
             "train on references of two at least"
         )
-    small = is_small(len(training), min(training.vectors.shape), len(training.labels))
-    # Threads that wait for each other's cores take many times as long beside other work.
-    with threadpool_limits(1 if small else None, user_api="blas"):
+    coordinates = min(training.vectors.shape)
+    with worthwhile_threads(len(training), coordinates, len(training.labels)):
         return _train(training, champion, options or TrainOptions())
 
 

@@ -307,6 +307,11 @@ def out_json(data: Any) -> None:
     sys.stdout.write((printable_json(data) if is_utf8 else printable_ascii_json(data)) + "\n")
 
 
+def counted(count: int, what: str) -> str:
+    """`1 reference`, `2 references`."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def confirmed(question: str) -> bool:
     """Ask on the terminal; no unless the answer is yes."""
     return typer.confirm(printable(question), err=True)
@@ -355,8 +360,12 @@ class Progress:
 
     def advance(self, n: int = 1) -> None:
         """Some more are done."""
-        self._done += n
-        self._update(self._done, self._total)
+        self.at(self._done + n, self._total)
+
+    def at(self, done: int, total: int | None) -> None:
+        """So many are done, of so many."""
+        self._done, self._total = done, total
+        self._update(done, total)
 
 
 @contextmanager

@@ -106,7 +106,8 @@ def run_remove(
     action = Action.new("remove", why=why)
     with open_gallery(settings, command="ingest remove") as store:
         count = gallery.count_chosen(store, ids=ids, label=label)
-        question = f"Remove {_references(count)} from gallery {settings.gallery!r}?"
+        what = console.counted(count, "reference")
+        question = f"Remove {what} from gallery {settings.gallery!r}?"
         if not yes and not console.confirmed(question):
             raise HolotypeError("nothing was removed")
         changed = gallery.remove(store, ids=ids, label=label, action=action)
@@ -123,9 +124,5 @@ def _say_changed(changed: ChangeCount, what: str, *, as_json: bool) -> int:
         console.say(f"not in the gallery: {id_}")
     if as_json:
         console.out_json(asdict(changed))
-    console.say(f"{what}: {_references(changed.count)}")
+    console.say(f"{what}: {console.counted(changed.count, 'reference')}")
     return console.EXIT_SOME_FAILED if changed.missing else console.EXIT_DONE
-
-
-def _references(count: int) -> str:
-    return f"{count} reference" + ("" if count == 1 else "s")

@@ -28,11 +28,13 @@ Shapes: N vectors, R coordinates, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from head.fit.lda import LinearLayer
 from head.fit.options import TrainOptions
@@ -100,6 +102,17 @@ def backend(*, small: bool, device: str) -> Backend:
 def is_small(n_vectors: int, n_coordinates: int, n_classes: int) -> bool:
     """Whether one core is enough for a problem of this size."""
     return n_vectors * n_coordinates * n_classes <= SMALL
+
+
+@contextmanager
+def worthwhile_threads(n_vectors: int, n_coordinates: int, n_classes: int) -> Iterator[None]:
+    """As many threads of the linear algebra as a problem of this size is worth, for a block.
+
+    Threads that wait for each other's cores take many times as long beside other work.
+    """
+    small = is_small(n_vectors, n_coordinates, n_classes)
+    with threadpool_limits(1 if small else None, user_api="blas"):
+        yield
 
 
 @dataclass(frozen=True, slots=True, eq=False)

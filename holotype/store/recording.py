@@ -26,8 +26,11 @@ from holotype.store.points import POINTS_PER_CALL, Matching, Points, Record, Wit
 _AT_A_TIME: Final = 64
 """Actions that may be adding at the same time and still be one event each."""
 
-_STEPS_BETWEEN: Final = 256
-"""Steps after which it is looked whether something is too old."""
+_STEPS: Final = "of the history's steps"
+"""What is stored, where a server's error says it."""
+
+_CHANGES_BETWEEN: Final = 256
+"""Changes after which it is looked whether something is too old."""
 
 _DAY_US: Final = 86_400_000_000
 
@@ -49,7 +52,7 @@ class Recorder:
         # Steps of several processes in one action must not meet.
         self._writer, self._numbers = secrets.token_hex(3), itertools.count()
         self._adding: OrderedDict[str, tuple[Event, Counter[str]]] = OrderedDict()
-        self._steps = 0
+        self._changes = 0
         self.limits = limits
 
     @property
@@ -79,18 +82,26 @@ class Recorder:
             self._adding[action.id] = event, counted
             while len(self._adding) > _AT_A_TIME:
                 self._adding.popitem(last=False)
-            self._points.upsert([told.event_point(event, columns=self._columns)], "an event")
+            self._points.upsert(
+                [told.event_point(event, columns=self._columns)], "of the history's steps"
+            )
         if found is None:
-            self._now_and_then()
+            self._forget_now_and_then()
         return event.mark
 
     def write(self, event: Event) -> None:
-        """Write a step down, before it is done; `settle` brings it to the disk."""
+        """Write a step down, before it is done; `settle` brings it to the disk.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
         if not self.keeps:
             return
+        point = told.event_point(event, columns=self._columns)
+        self._points.check([point])
         with self._guard:  # what is added after this is another step
             self._adding.pop(event.action.id, None)
-        self._points.upsert([told.event_point(event, columns=self._columns)], "an event")
+        self._points.upsert([point], _STEPS)
 
     def keep(self, action: Action, step: str, records: Sequence[Record]) -> int:
         """Keep references that a step removes; returns how many bytes that takes.
@@ -107,6 +118,12 @@ class Recorder:
         """What was written is on the disk when this returns."""
         with self._points.writing():
             pass
+
+    def ended(self) -> None:
+        """A change is over: `settle`, and now and then `forget`."""
+        self.settle()
+        if self.keeps:
+            self._forget_now_and_then()
 
     # -- reading ----------------------------------------------------------------------
 
@@ -168,7 +185,7 @@ class Recorder:
             if count > self.limits.removed or size > self.limits.megabytes << 20:
                 self._points.delete(Matching.equal(kind=REMOVED, version=id_), "removed references")
 
-    def _now_and_then(self) -> None:
-        self._steps += 1
-        if self._steps % _STEPS_BETWEEN == 0:
+    def _forget_now_and_then(self) -> None:
+        self._changes += 1
+        if self._changes % _CHANGES_BETWEEN == 0:
             self.forget()

@@ -93,7 +93,7 @@ class WritingStore(ReferenceStore):
                 if self.shared:
                     over = {**after, CHANGED_AT: self._clock.next()}
                     self._references.set_payload(over, matching, LEFT_OVER)
-        self._history.settle()
+        self._history.ended()
         return changed
 
     def regroup(
@@ -110,7 +110,7 @@ class WritingStore(ReferenceStore):
                 if others:
                     self._move(_alike(others, {"group": group}), action, what=done.REGROUPED)
                 changed += len(others)
-        self._history.settle()
+        self._history.ended()
         return changed
 
     def dismiss(self, marks: Mapping[str, str], *, action: Action | None = None) -> int:
@@ -131,7 +131,7 @@ class WritingStore(ReferenceStore):
                 if changes:
                     self._move(changes, action, what=done.DISMISSED_)
                 changed += sum(map(len, by_mark.values()))
-        self._history.settle()
+        self._history.ended()
         return changed
 
     def remove(
@@ -236,8 +236,8 @@ class WritingStore(ReferenceStore):
                     size = self._history.keep(action, event.step, page)
                     self._history.write(replace(event, bytes=size))
             self._history.settle()
-        except DiskFull as error:  # removing goes on: it makes room
-            _log.warning("what is removed cannot be kept, nor be brought back: %s", error)
+        except DiskFull:  # removing goes on: it makes room
+            _log.warning("the disk is full: what is removed is not kept, and cannot be undone")
 
     def _delete(self, matching: Matching) -> int:
         removed = 0

@@ -137,8 +137,8 @@ def test_next__vectors(gallery: ColourGallery, run: Run, tmp_path: Path) -> None
         (["DIR", "--queue"], "say where the pictures are"),
         (["--queue", "--link-into", "x"], "name folders of them"),
         (["DIR", "--link-into", "x", "--copy-into", "y"], "name one"),
-        (["EMPTY"], "nothing to label: there are no pictures"),
-        (["KNOWN"], "nothing to label: every picture is a reference already"),
+        (["EMPTY"], "empty holds no pictures"),
+        (["KNOWN"], "all-known is a reference already"),
     ],
 )
 def test_next__bad_input(

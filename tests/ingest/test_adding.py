@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from holotype.errors import FingerprintMismatch, StoreUnavailable
+from holotype.history import Action
 from holotype.images.square import Pixels
 from holotype.intake.folders import Folders
 from holotype.intake.incoming import Incoming
@@ -307,11 +308,11 @@ class Failing:
         found: Callable[..., object] = getattr(self._store, name)
         return found
 
-    def add(self, references: Sequence[EmbeddedReference]) -> None:
+    def add(self, references: Sequence[EmbeddedReference], **options: Action | None) -> None:
         self._left -= 1
         if self._left == 0:
             raise StoreUnavailable("the server is gone")
-        self._store.add(references)
+        self._store.add(references, **options)
 
 
 def _pixels(data: bytes, encoder: ColourEncoder) -> Pixels:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holotype.errors import EncoderError
+from holotype.history import Action
 from holotype.images.square import Pixels
 from holotype.intake.folders import Folders
 from holotype.outcomes import FileOutcome, Outcome
@@ -62,9 +63,9 @@ class Watching:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def add(self, references: Sequence[EmbeddedReference]) -> None:
+    def add(self, references: Sequence[EmbeddedReference], **options: Action | None) -> None:
         self.sizes.append(len(references))
-        self._store.add(references)
+        self._store.add(references, **options)
         self.at_stake.append(self._encoder.images_encoded - self.written)
         self.written += len(references)
 

@@ -113,6 +113,8 @@ class History(Model):
 class UndoBody(Body):
     """Who undoes it, and why."""
 
+    model_config = example({"why": "one species since 2025"})
+
     who: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Counts where the key has no name of its own."""
     why: Annotated[str, Field(max_length=MAX_WHY)] | None = None

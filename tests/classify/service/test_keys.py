@@ -34,8 +34,8 @@ def test_parse__nothing_is_no_key() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("admin:" + "k" * 24, "entry 1 is not read:KEY or write:KEY"),
-        (f"read:{READ_KEY},{WRITE_KEY}", "entry 2 is not read:KEY or write:KEY"),
+        ("admin:" + "k" * 24, "entry 1 is not read:KEY, write:KEY or write@NAME:KEY"),
+        (f"read:{READ_KEY},{WRITE_KEY}", "entry 2 is not read:KEY, write:KEY or write@NAME:KEY"),
         ("read:schl\xfcssel-kürzer-nicht", "key 1 holds characters that a header cannot"),
         ("read:short-secret", "key 1 has 12 characters, at least 16 are needed"),
     ],

@@ -35,7 +35,8 @@ def open_at(fingerprint: Fingerprint) -> Iterator[Open]:
     with ExitStack() as opened:
 
         def open_it(server: QdrantHttp, *, create: bool = True, **settings: object) -> ServerStore:
-            chosen = Settings.load(qdrant_url=server.url, **settings)
+            # Without a history, a write that is refused is one of references.
+            chosen = Settings.load(qdrant_url=server.url, history_days=0, **settings)
             store = ServerStore.open(chosen, fingerprint=fingerprint, create=create, policy=AT_ONCE)
             opened.callback(store.close)
             return store

@@ -26,8 +26,9 @@ def open_on(fingerprint: Fingerprint) -> Iterator[Open]:
     """Opens the gallery on a cluster with a replica on every node."""
     opened: list[ServerStore] = []
 
-    def open_it(cluster: Cluster, *, node: int = 0) -> ServerStore:
-        settings = Settings.load(qdrant_replicas=len(cluster.nodes))
+    def open_it(cluster: Cluster, *, node: int = 0, history_days: int = 0) -> ServerStore:
+        # Without a history, a write that is refused is one of references.
+        settings = Settings.load(qdrant_replicas=len(cluster.nodes), history_days=history_days)
         store = ServerStore.open_with(
             cluster.nodes[node], settings, fingerprint=fingerprint, create=True, policy=AT_ONCE
         )
@@ -193,6 +194,25 @@ def test_remove__refused_is_done_again(open_on: Open, pictures: Pictures, by: st
     remove()
 
     assert _by_node(cluster, store) == [{}, {}, {}]
+
+
+def test_relabel__refused_in_the_history_changes_nothing(open_on: Open, pictures: Pictures) -> None:
+    """What cannot be written down is not done, on any replica; repeated, it is one action."""
+    cluster = Cluster(3)
+    store = open_on(cluster, history_days=30)
+    store.add(pictures.many("wasp", 3))
+    ids = [picture_id(f"wasp-{n}") for n in range(3)]
+    cluster.away = {1, 2}
+    with pytest.raises(StoreUnavailable, match="storing 1 of the history's steps"):
+        store.relabel("bee", ids=ids)
+    cluster.back()
+    assert _by_node(cluster, store) == [dict.fromkeys(ids, "wasp")] * 3
+
+    store.relabel("bee", ids=ids)
+
+    assert _by_node(cluster, store) == [dict.fromkeys(ids, "bee")] * 3
+    store.undo(store.history(limit=1)[0].action.id)
+    assert _by_node(cluster, store) == [dict.fromkeys(ids, "wasp")] * 3
 
 
 # -- leases -----------------------------------------------------------------------------
