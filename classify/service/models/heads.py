@@ -9,8 +9,10 @@ from pydantic import Field
 from classify.answering.answers import Evidence, LabelScore
 from classify.service.models.answers import EXAMPLES
 from classify.service.models.common import Body, Group, Label, Model, example
+from classify.service.models.history import ActionBody
 from classify.service.models.references import MAX_PAGE
 from holotype.heads import ActiveHead, HeadRecord
+from holotype.history import Action
 from holotype.outcomes import OnConflict
 
 EXAMPLE_VERSION = "20261123-090000-1f3a"
@@ -66,15 +68,19 @@ class HeadList(Model):
 class ActiveModel(Model):
     """The version that answers now, and those that did before."""
 
-    model_config = example({"version": EXAMPLE_VERSION, "history": []})
+    model_config = example(
+        {"version": EXAMPLE_VERSION, "history": [], "action": "20261130-101500-9f3a1c"}
+    )
 
     version: str
     history: list[str]
+    action: str
+    """Of the gallery's history: it can be undone."""
 
     @classmethod
-    def of(cls, active: ActiveHead) -> ActiveModel:
-        """The JSON form of the pointer."""
-        return cls(version=active.version, history=list(active.history))
+    def of(cls, active: ActiveHead, action: Action) -> ActiveModel:
+        """The JSON form of the pointer, and of what moved it."""
+        return cls(version=active.version, history=list(active.history), action=action.id)
 
 
 class RetrainBody(Body):
@@ -263,6 +269,8 @@ class ReviewLabel(Body):
     group: Group | None = None
     on_conflict: OnConflict = OnConflict.ERROR
     """What to do with a picture that was added under another label meanwhile."""
+    action: ActionBody | None = None
+    """None: it is an action of its own."""
 
 
 class ReviewLabels(ReviewLabel):

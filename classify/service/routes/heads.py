@@ -42,7 +42,8 @@ def router() -> APIRouter:
     )
     def rollback(store: StoreDep, key: KeyNameDep) -> ActiveModel:
         """At once: the next request is answered by it."""
-        return ActiveModel.of(registry.rollback(store, action=action_of("rollback", None, key)))
+        action = action_of("rollback", None, key)
+        return ActiveModel.of(registry.rollback(store, action=action), action)
 
     @api.get(
         "/v1/heads/{version}",
@@ -62,9 +63,8 @@ def router() -> APIRouter:
     )
     def promote(version: str, store: StoreDep, key: KeyNameDep) -> ActiveModel:
         """At once: the next request is answered by it."""
-        return ActiveModel.of(
-            registry.promote(store, version, action=action_of("promote", None, key))
-        )
+        action = action_of("promote", None, key)
+        return ActiveModel.of(registry.promote(store, version, action=action), action)
 
     @api.post(
         "/v1/retrain",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from classify.service.dependencies import READ, WRITE, ServiceDep
+from classify.service.dependencies import READ, WRITE, KeyNameDep, ServiceDep
 from classify.service.models.heads import (
     Candidate,
     CandidateList,
@@ -17,6 +17,7 @@ from classify.service.models.heads import (
     ReviewList,
     ReviewListing,
 )
+from classify.service.models.history import action_of
 from classify.service.models.references import AddResponse, OutcomeModel
 from classify.service.problems import responses
 from classify.service.review_gallery import labels_of
@@ -71,9 +72,9 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(404, 422, 503),
     )
-    async def add_several(body: ReviewLabels, service: ServiceDep) -> AddResponse:
+    async def add_several(body: ReviewLabels, service: ServiceDep, key: KeyNameDep) -> AddResponse:
         """One label for all of them; what was added leaves the queue, a conflict stays."""
-        return await _add(service, body.ids, body)
+        return await _add(service, body.ids, body, key)
 
     @api.get(
         "/{id}/thumbnail",
@@ -132,9 +133,14 @@ def router() -> APIRouter:
         dependencies=[WRITE],
         responses=responses(404, 422, 503),
     )
-    async def add_one(id: str, body: ReviewLabel, service: ServiceDep) -> AddResponse:  # noqa: A002
+    async def add_one(
+        id: str,  # noqa: A002
+        body: ReviewLabel,
+        service: ServiceDep,
+        key: KeyNameDep,
+    ) -> AddResponse:
         """What was added leaves the queue; a conflict stays, unless told what to do with it."""
-        return await _add(service, [id], body)
+        return await _add(service, [id], body, key)
 
     @api.delete(
         "/{id}",
@@ -157,14 +163,17 @@ def _jpeg(service: Service, id_: str, side: int) -> Response:
     return Response(small, media_type="image/jpeg")
 
 
-async def _add(service: Service, ids: list[str], chosen: ReviewLabel) -> AddResponse:
+async def _add(
+    service: Service, ids: list[str], chosen: ReviewLabel, key: str | None
+) -> AddResponse:
     wanted = list(dict.fromkeys(ids))
     kept = await asyncio.to_thread(lambda: [service.review.get(id_) for id_ in wanted])
     incoming = [
         Incoming(source=item.query, label=chosen.label, group=chosen.group, data=data)
         for item, data in kept
     ]
-    outcomes = await service.add(incoming, on_conflict=chosen.on_conflict)
+    action = action_of("add", chosen.action, key)
+    outcomes = await service.add(incoming, on_conflict=chosen.on_conflict, action=action)
     settled = [id_ for id_, o in zip(wanted, outcomes, strict=True) if not o.outcome.is_failure]
     await asyncio.to_thread(service.review.forget, settled)
     return AddResponse(outcomes=[OutcomeModel(**o.to_dict()) for o in outcomes])

@@ -97,6 +97,13 @@ class Visitor:
         """A message of that text, as screen readers hear it."""
         return self.page.get_by_role("status").get_by_text(text)
 
+    def undo(self, text: str) -> None:
+        """Take back what the message of that text speaks of, by its own button."""
+        toast = self.page.get_by_role("status").locator(".toast").filter(has_text=text)
+        toast.get_by_role("button", name="Undo").click()
+        expect(toast).to_have_count(0)
+        expect(self.said("Undone").first).to_be_visible()
+
     def screenshot(self, name: str) -> None:
         """Keep what it looks like, where somebody asked for it."""
         if SCREENSHOTS:

@@ -139,6 +139,12 @@ def test_correct__one_click_adds_and_one_undoes(visitor: Visitor, own_store: Vec
         visitor.card("new.png").get_by_role("button", name="Correct: add as red")
     ).to_be_focused()
     assert own_store.counts()["red"] == 6
+    visitor.page.keyboard.press("Enter")
+    visitor.undo("new.png is in the gallery as “red”")
+    expect(
+        visitor.card("new.png").get_by_role("button", name="Correct: add as red")
+    ).to_be_focused()
+    assert own_store.counts()["red"] == 6
 
 
 def test_relabel_and_add__a_new_class_is_known_at_once(

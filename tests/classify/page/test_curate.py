@@ -180,6 +180,7 @@ def test_duplicates__conflicts_first_and_settled(
     visitor = look("curate/duplicates", at=serve(twins))
     page = visitor.page
     first = page.locator(".sets > li").first
+    before = twins.counts()
     expect(first).to_contain_text("labels differ")
     expect(first.locator("img").first).to_have_js_property("naturalWidth", 48)
     visitor.screenshot("curate-duplicates")
@@ -187,6 +188,10 @@ def test_duplicates__conflicts_first_and_settled(
     first.get_by_role("button", name="All are red").click()
     expect(visitor.said("All are “red”")).to_be_visible()
     assert twins.counts() == {"red": 8, "green": 8, "blue": 7}
+    visitor.undo("All are “red”")
+    expect(first).to_contain_text("labels differ")
+    assert twins.counts() == before
+    first.get_by_role("button", name="All are red").click()
     second = page.locator(".sets > li").filter(has_text="green").first
     second.get_by_role("button", name="Into one group").click()
     expect(visitor.said("In one group")).to_be_visible()
@@ -208,6 +213,8 @@ def test_duplicates__across_a_key(look: Visit, serve: Serve, twins: VectorStore)
     page.get_by_role("button", name="Keep only this").first.click()
     expect(visitor.said("1 duplicate removed")).to_be_visible()
     assert sum(twins.counts().values()) == 22
+    visitor.undo("1 duplicate removed")
+    assert sum(twins.counts().values()) == 23
 
 
 def test_classes__readiness_and_merge(
@@ -236,7 +243,10 @@ def test_classes__readiness_and_merge(
     expect(visitor.said("“red” is part of “green” now")).to_be_visible()
     expect(rows).to_have_count(2)
     assert own_store.counts() == {"green": 12, "blue": 6}
-    page.get_by_role("link", name="green").click()
+    visitor.undo("“red” is part of “green” now")
+    expect(rows).to_have_count(3)
+    assert own_store.counts() == {"red": 6, "green": 6, "blue": 6}
+    page.get_by_role("link", name="green").first.click()
     expect(page.get_by_role("heading", level=1, name="green")).to_be_visible()
 
 

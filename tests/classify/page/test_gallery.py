@@ -182,7 +182,7 @@ def test_add_images__to_a_class(gallery: Visitor, own_store: VectorStore) -> Non
     assert own_store.counts() == {"red": 7, "blue": 7, "green": 6}
     gallery.expected.append(REFUSED)  # the picture of one may be on its way when it is taken out
     page.get_by_role("button", name="Undo").click()
-    expect(gallery.said("1 image taken out again")).to_be_visible()
+    expect(gallery.said("Undone")).to_be_visible()
     expect(boxes(page)).to_have_count(6)
     assert own_store.counts() == {"red": 7, "blue": 6, "green": 6}
 

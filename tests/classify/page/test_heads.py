@@ -264,6 +264,8 @@ def test_promote_and_roll_back__move_the_active_head(
     expect(dialog).to_contain_text(SECOND)
     dialog.get_by_role("button", name="Roll back").click()
     expect(page.locator(".head.active h2")).to_contain_text(SECOND)
+    visitor.undo(f"Head {SECOND} answers from now on")
+    expect(page.locator(".head.active h2")).to_contain_text(FIRST)
 
 
 def test_retrain__shows_what_it_does_and_what_came_of_it(

@@ -170,6 +170,9 @@ def test_add__one_answer_or_a_selection(visitor: Visitor, own_store: VectorStore
     bar.get_by_role("button", name="Add", exact=True).click()
     expect(visitor.said("2 images in the gallery as “ruby”")).to_be_visible()
     assert own_store.counts() == {"red": 6, "green": 7, "blue": 16, "ruby": 2}
+    visitor.undo("2 images in the gallery as “ruby”")
+    assert own_store.counts() == {"red": 6, "green": 7, "blue": 16}
+    expect(held).to_be_visible()
     answers(page).filter(has_text="red-205.png").get_by_role("button").click()
     opened(page).get_by_role("button", name="Correct: add as red").click()
     expect(opened(page)).to_contain_text("In the gallery as red")

@@ -72,6 +72,9 @@ def test_map__a_line_fills_the_grid_and_the_grid_puts_labels_right(
     expect(visitor.said("moved to “leftish”")).to_be_visible()
     expect(legend.get_by_role("button", name="leftish")).to_have_text(f"leftish {len(left)}")
     assert own_store.existing(sorted(left)) == dict.fromkeys(left, "leftish")
+    visitor.undo("moved to “leftish”")
+    expect(legend.get_by_role("button", name="leftish")).to_have_count(0)
+    assert own_store.counts() == {"blue": 6, "green": 6, "red": 6}
     shown.first.check()
     gone = shown.first.input_value()
     page.get_by_role("button", name="Remove", exact=True).click()
@@ -80,6 +83,11 @@ def test_map__a_line_fills_the_grid_and_the_grid_puts_labels_right(
         f"{len(left) - 1} references: inside the line"
     )
     assert gone not in own_store.existing(sorted(left))
+    visitor.undo("1 reference removed")
+    expect(selection.get_by_role("heading")).to_have_text(
+        f"{len(left)} references: inside the line"
+    )
+    assert gone in own_store.existing(sorted(left))
 
 
 def test_map__without_a_pointer(look: Visit) -> None:

@@ -251,6 +251,9 @@ def test_several__two_clicks_for_one_label(doubts: Doubting, store_with_heads: V
     expect(visitor.said("3 queries added as “red”")).to_be_visible()
     expect(visitor.page.locator(".review > li")).to_have_count(1)
     assert store_with_heads.counts() == {"red": 9, "green": 6, "blue": 6}
+    visitor.undo("3 queries added as “red”")
+    expect(visitor.page.locator(".review > li")).to_have_count(4)
+    assert store_with_heads.counts() == {"red": 6, "green": 6, "blue": 6}
 
 
 def test_several__two_clicks_for_all_of_them(

@@ -1,22 +1,23 @@
 /** Pictures into the gallery: a few requests at a time, heard of one by one, ended at any moment. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { el, plural } from "./dom.js";
 import { piecesOf } from "./files.js";
 
 const AT_ONCE = 2; // requests under way: one is decoded while the other is encoded
 
 /**
- * Add the files of `items` under a label. `each(item, outcome)` hears what became of every one and may
+ * Add the files of `items` under a label, as one action of the history. `each(item, outcome)` hears what became of every one and may
  * take its time; the first failure of a request ends them all. Resolves to how often it said true.
  */
-export async function addAll(items, { label, bounds, each, signal, onConflict = "error" }) {
+export async function addAll(items, { label, bounds, each, signal, action = newAction("add"), onConflict = "error" }) {
   const pieces = piecesOf(items, bounds);
   let added = 0;
   const work = async () => {
     for (const piece of pieces) { // one iterator for all: each takes the next piece that is left
       signal?.throwIfAborted();
-      const { outcomes } = await api.add(piece.map(({ file }) => file), { label, on_conflict: onConflict }, signal);
+      const { outcomes } = await api.add(piece.map(({ file }) => file), 
+        { label, on_conflict: onConflict, action: JSON.stringify(action) }, signal);
       for (const [i, outcome] of outcomes.entries()) {
         if (await each(piece[i], outcome)) added += 1;
       }

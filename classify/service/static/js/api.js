@@ -140,8 +140,7 @@ export const api = {
   reviewImage: (id) => call("GET", `v1/review/${id}/image`, { as: "blob" }),
   candidates: (id) => patiently(() => call("GET", `v1/review/${id}/candidates`)),
   restoreReviewed: (id) => call("POST", `v1/review/${id}/restore`),
-  addReviewed: (ids, label, onConflict) =>
-    patiently(() => call("POST", "v1/review", { json: { ids, label, on_conflict: onConflict } })),
+  addReviewed: (ids, label, action) => patiently(() => call("POST", "v1/review", { json: { ids, label, action } })),
   dropReviewed: (id) => call("DELETE", `v1/review/${id}`),
   curated: (kind, between = null) => call("GET", `v1/curate/${kind}${query([["between", between]])}`),
   curate: (kind) => call("POST", `v1/curate/${kind}`),

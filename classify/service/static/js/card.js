@@ -1,12 +1,13 @@
 /** A query: its picture, its answer, and the one click that puts it into the gallery. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { answerView, perhaps, readAnswer } from "./answer.js";
 import { lookAtQuery } from "./compare.js";
 import { busy, changed, el, focusOn, named, percent, say } from "./dom.js";
 import { kindOf, pathOf } from "./files.js";
 import { conflictView, labelField, typedLabel } from "./forms.js";
 import { picture } from "./pictures.js";
+import { sayDone } from "./undo.js";
 
 const NO_ANSWER = { state: "unknown", label: null, closest: null };
 const IN_GALLERY = ["added", "already_present", "relabelled", "kept"];
@@ -130,8 +131,9 @@ export class Card {
 
   #choice() {
     const choose = async (onConflict) => {
-      await this.session.add([this], this.conflict.label, { onConflict });
-      if (this.held) this.#sayHeld();
+      const action = newAction("add");
+      await this.session.add([this], this.conflict.label, { onConflict, action });
+      if (this.held) this.#sayHeld(action);
     };
     return conflictView({ ...this.conflict, keep: () => choose("keep"), replace: () => choose("replace") });
   }
@@ -225,13 +227,16 @@ export class Card {
   }
 
   async #add(label) {
-    await busy(this.form, () => this.session.add([this], label));
-    if (this.held) this.#sayHeld();
+    const action = newAction("add");
+    await busy(this.form, () => this.session.add([this], label, { action }));
+    if (this.held) this.#sayHeld(action);
     else focusOn(this.form.querySelector("[data-choice] button"));
   }
 
-  #sayHeld() {
-    say(`${this.name} is in the gallery as “${this.held.label}”`);
+  #sayHeld(action) {
+    const words = `${this.name} is in the gallery as “${this.held.label}”`;
+    if (this.#undoing === null) say(words);
+    else sayDone(words, action.id, () => this.takenBack());
     focusOn(this.form.querySelector("button"));
   }
 
@@ -253,11 +258,17 @@ export class Card {
   async #undo() {
     await busy(this.form, async () => {
       await this.#undoing();
-      this.#known = this.held.before;
-      this.#offerAgain();
+      this.takenBack();
       say("Undone");
       changed();
     });
+  }
+
+  /** The gallery is as it was before this card was added. */
+  takenBack() {
+    if (!this.held) return; // by the other button
+    this.#known = this.held.before;
+    this.#offerAgain();
   }
 
   #offerAgain() {

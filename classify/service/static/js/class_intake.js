@@ -1,10 +1,11 @@
 /** Pictures into one class: chosen, or dropped with their folder; how far it is, what became of them, and back. */
 
 import { addAll, progressBar } from "./adding.js";
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { $, attempt, busy, changed, el, named, plural, say } from "./dom.js";
 import { imageInputs, othersLeftOut } from "./files.js";
 import { ask } from "./forms.js";
+import { undo } from "./undo.js";
 
 const NAMED = 20; // pictures that were not added and are listed; the others are counted
 
@@ -35,6 +36,7 @@ export function classIntake(label, { reload, signal }) {
     const bounds = { maxImages: gallery.max_images, maxBytes: gallery.max_body_bytes };
     const stopper = new AbortController();
     const items = files.map((file) => ({ file, outcome: null }));
+    const action = newAction("add");
     const progress = progressBar({ total: items.length, what: `Added to ${label}`, stop: () => stopper.abort() });
     const told = () => items.filter(({ outcome }) => outcome !== null);
     const each = (item, outcome) => {
@@ -43,15 +45,15 @@ export function classIntake(label, { reload, signal }) {
     };
     node.replaceChildren(progress.node);
     try {
-      await attempt(() => addAll(items, { label, bounds, each, signal: stopper.signal }));
+      await attempt(() => addAll(items, { label, bounds, each, action, signal: stopper.signal }));
     } finally {
-      report(told().map(({ outcome }) => outcome), items.length, others);
+      report(told().map(({ outcome }) => outcome), items.length, others, action);
       changed();
       await reload();
     }
   }
 
-  function report(outcomes, total, others) {
+  function report(outcomes, total, others, action) {
     const added = outcomes.filter(({ outcome }) => outcome === "added");
     const present = outcomes.filter(({ outcome }) => outcome === "already_present").length;
     const refused = outcomes.filter(({ outcome }) => !["added", "already_present"].includes(outcome));
@@ -62,18 +64,16 @@ export function classIntake(label, { reload, signal }) {
       rest ? `${rest} not sent` : null,
       othersLeftOut(others)].filter(Boolean).join(", ");
     const note = el(`div.notice${refused.length || rest ? "" : ".info"}`, el("div.row.between", el("span", `${words}.`), el("span.actions",
-      added.length ? el("button.quiet", { type: "button", onclick: () => busy(note, () => undo(note, added)) }, "Undo") : null,
+      added.length ? el("button.quiet", { type: "button", onclick: () => busy(note, () => back(note, action)) }, "Undo") : null,
       el("button.quiet", { type: "button", onclick: () => note.remove() }, "Close"))),
     refused.length ? el("ul.refused", refused.slice(0, NAMED).map(({ source, reason }) => el("li", named(source), `: ${reason}`)),
       refused.length > NAMED ? el("li", `and ${refused.length - NAMED} more`) : null) : null);
     node.replaceChildren(note);
   }
 
-  async function undo(note, added) {
-    await api.remove(added.map(({ id }) => id));
+  async function back(note, action) {
+    if (!await undo(action.id)) return;
     note.remove();
-    say(`${plural(added.length, "image")} taken out again`);
-    changed();
     await reload();
   }
 }

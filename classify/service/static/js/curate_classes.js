@@ -57,10 +57,10 @@ export async function showClassesTab(root, visit) {
     if (!yes) return;
     const done = await attempt(() => api.renameClass(label, into, newAction("merge", "cannot be told apart")));
     if (!done) return;
-    const before = state.classes;
-    sayDone(`“${label}” is part of “${into}” now`, done.action, () => { state.classes = before; draw(); });
-    state.classes = state.classes.filter((one) => one.label !== label);
+    const gone = state.classes.find((one) => one.label === label);
+    state.classes = state.classes.filter((one) => one !== gone);
     draw();
+    sayDone(`“${label}” is part of “${into}” now`, done.action, () => { state.classes = [...state.classes, gone]; draw(); });
     changed();
   }
 }

@@ -3,10 +3,11 @@
 import { api, newAction } from "./api.js";
 import { curated } from "./curated.js";
 import { oneByOne, unchanged } from "./decisions.js";
-import { attempt, baseName, el, named, plural, say } from "./dom.js";
+import { attempt, baseName, el, named, plural } from "./dom.js";
 import { choices, field } from "./forms.js";
 import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
+import { sayDone } from "./undo.js";
 
 const SHOWN = 20; // sets before more are asked for
 const SIDE_BY_SIDE = 12; // members shown of a set
@@ -87,7 +88,7 @@ export async function showDuplicates(root, visit) {
   const mergeGroups = (one) => settle(one, one.members, "In one group", async (ids) => {
     const [into = `duplicates-${one.set}`, ...others] = new Set(one.members.map(({ group }) => group).filter(Boolean));
     for (const group of others) ids.push(...await idsOf(group));
-    await api.regroup([...new Set(ids)], into, newAction("regroup", "duplicates are held together"));
+    return api.regroup([...new Set(ids)], into, newAction("regroup", "duplicates are held together"));
   });
 
   /** The set leaves at once, and comes back where the service does not take what was decided. */
@@ -95,16 +96,15 @@ export async function showDuplicates(root, visit) {
     const at = state.sets.indexOf(one);
     state.sets.splice(at, 1);
     draw();
+    const back = () => { state.sets.splice(at, 0, one); draw(); };
     later(async () => {
       try {
         const ids = await unchanged(members);
-        if (ids.length) await act(ids);
+        if (ids.length) sayDone(words, (await act(ids)).action, back);
       } catch (error) {
-        state.sets.splice(at, 0, one);
-        draw();
+        back();
         throw error;
       }
-      say(words);
     });
   }
 }

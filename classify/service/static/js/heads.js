@@ -2,10 +2,11 @@
 
 import { api, pause } from "./api.js";
 import { whiskers } from "./charts.js";
-import { attempt, busy, changed, el, named, oneDecimal, plural, say, when } from "./dom.js";
+import { attempt, busy, changed, el, named, oneDecimal, plural, when } from "./dom.js";
 import { ask } from "./forms.js";
 import { comparison } from "./head_compare.js";
 import { report, scoresOf } from "./head_report.js";
+import { sayDone } from "./undo.js";
 
 const POLL_MS = 700;
 const CHARTED = 12; // newest versions in the chart
@@ -112,7 +113,7 @@ export async function showHeads(root, { signal }) {
   async function move(action) {
     const pointer = await attempt(action);
     if (!pointer) return;
-    say(`Head ${pointer.version} answers from now on`);
+    sayDone(`Head ${pointer.version} answers from now on`, pointer.action, load);
     await attempt(load);
     changed();
   }

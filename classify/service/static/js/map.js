@@ -161,9 +161,9 @@ export async function show(root, visit) {
     recolour().then(() => showChosen({ keep: true }));
   }
 
-  function removed(ids) {
-    const left = new Set(ids);
-    state.map.ids.forEach((id, i) => { if (left.has(id)) state.gone.add(i); });
+  function removed(ids, { back = false } = {}) {
+    const these = new Set(ids);
+    state.map.ids.forEach((id, i) => { if (these.has(id)) state.gone[back ? "delete" : "add"](i); });
     paint();
     showChosen({ keep: true });
   }

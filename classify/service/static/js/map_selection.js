@@ -1,17 +1,18 @@
 /** The references that were selected on the map, as pictures: opened, relabelled, removed. */
 
 import { api } from "./api.js";
-import { $$, attempt, changed, el, focusOn, named, plural, say } from "./dom.js";
+import { $$, attempt, changed, el, focusOn, named, plural } from "./dom.js";
 import { ask, labelField } from "./forms.js";
 import { picture } from "./pictures.js";
 import { showReference } from "./reference.js";
 import { selectionBar } from "./selection.js";
+import { sayDone } from "./undo.js";
 
 const PAGE = 60; // pictures shown at a time
 
 /**
  * A grid; `show(references, words)` fills it with `{id, label, note}`. `relabelled(ids, label)` and `removed(ids)` are
- * told what somebody did.
+ * told what somebody did; with `{ back: true }`, that the removed are there again.
  */
 export function mapSelection({ relabelled, removed, cleared }) {
   const heading = el("h2", { "aria-live": "polite" });
@@ -77,23 +78,27 @@ export function mapSelection({ relabelled, removed, cleared }) {
     const ids = [...marked];
     const data = await ask({ title: `Relabel ${plural(ids.length, "reference")}`, fields: [labelField({ text: "New label" })], action: "Relabel" });
     const label = data?.get("label").trim();
-    if (!label || !(await attempt(() => api.relabel(ids, label)))) return;
+    const done = label && (await attempt(() => api.relabel(ids, label)));
+    if (!done) return;
+    const before = Map.groupBy(references.filter(({ id }) => marked.has(id)), (one) => one.label);
     marked.clear();
     relabelled(ids, label);
-    finish(`${plural(ids.length, "reference")} moved to “${label}”`);
+    finish(`${plural(ids.length, "reference")} moved to “${label}”`, done.action,
+      () => before.forEach((some, was) => relabelled(some.map(({ id }) => id), was)));
   }
 
   async function remove() {
     const ids = [...marked];
     const data = await ask({ title: `Remove ${plural(ids.length, "reference")}?`,
       text: "They leave the gallery; the picture files are not touched.", action: "Remove", danger: true });
-    if (!data || !(await attempt(() => api.remove(ids)))) return;
+    const done = data && (await attempt(() => api.remove(ids)));
+    if (!done) return;
     removed(ids);
-    finish(`${plural(ids.length, "reference")} removed`);
+    finish(`${plural(ids.length, "reference")} removed`, done.action, () => removed(ids, { back: true }));
   }
 
-  function finish(message) {
-    say(message);
+  function finish(message, action, back) {
+    sayDone(message, action, back);
     changed();
     focusOn($$("input", grid)[0] ?? heading);
   }

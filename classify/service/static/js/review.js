@@ -1,10 +1,11 @@
 /** Review: queries that were in doubt, to be labelled and added, one closely or several together. */
 
-import { api } from "./api.js";
+import { api, newAction } from "./api.js";
 import { $, $$, attempt, busy, changed, el, focusOn, named, plural, say } from "./dom.js";
 import { labelField, typedLabel } from "./forms.js";
 import { picture } from "./pictures.js";
 import { isStranger, reviewStage } from "./review_stage.js";
+import { sayUndoable, undo as undoAction } from "./undo.js";
 
 const FAILED = ["broken", "failed"];
 const CONFLICT = "label_conflict";
@@ -18,7 +19,7 @@ export async function showReview(root, { signal }) {
   const queue = await api.review({ limit: PAGE });
   let { total, next_after: nextAfter } = queue;
   const items = new Map();
-  const done = []; // what can be undone, the last at the end: lists of {item, at, reference, outcome, before}
+  const done = []; // what can be undone, the last at the end: an action of the history, or null, and the items that left with their places
   let current = null;
   const list = el("ul.review", { "aria-label": "Queries in doubt" });
   const heading = el("h1", "Review");
@@ -28,7 +29,7 @@ export async function showReview(root, { signal }) {
   const tools = el("div.tools");
   const more = el("button.more", { type: "button", onclick: showMore });
   const all = el("input", { type: "checkbox", id: "select-all", onchange: () => select(() => all.checked) });
-  const stage = reviewStage({ add: (item, label) => add([[label, [item]]]), keep, overrule, drop: (item) => drop([item]), undo, step }, signal);
+  const stage = reviewStage({ add: (item, label) => add([[label, [item]]]), keep, overrule, drop: (item) => drop([item]), undo: () => undo(), step }, signal);
   window.addEventListener("focus", () => attempt(sync), { signal });
   root.append(heading, el("p.lead.review-lead", "Queries in doubt. Add one under a class or a label of your own, or select several to label them together."),
     stage.node, tools, list, more, empty);
@@ -141,15 +142,16 @@ export async function showReview(root, { signal }) {
 
   /** Add groups of queries, each under its label. What the gallery holds under another is asked. */
   async function add(groups) {
+    const action = newAction("add", "reviewed");
     const conflicts = [];
     const settled = [];
     try {
       for (const [label, piece] of groups.flatMap(inPieces)) {
-        const { outcomes } = await api.addReviewed(piece.map(({ id }) => id), label, "error");
+        const { outcomes } = await api.addReviewed(piece.map(({ id }) => id), label, action);
         for (const [i, { source, outcome, reason, id: reference }] of outcomes.entries()) {
           if (FAILED.includes(outcome)) say(`${source}: ${reason}`, "error");
           else if (outcome === CONFLICT) conflicts.push({ item: piece[i], reference, label });
-          else settled.push({ item: piece[i], reference, outcome });
+          else settled.push({ item: piece[i] });
         }
       }
       for (const { item, reference, label } of conflicts) {
@@ -161,7 +163,7 @@ export async function showReview(root, { signal }) {
       await sync();
     } finally {
       const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
-      if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`);
+      if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`, { action: action.id });
     }
     if (!conflicts.length) return;
     // One stands on the stage already.
@@ -173,7 +175,7 @@ export async function showReview(root, { signal }) {
   /** The gallery is right as it is. */
   async function keep(item) {
     await dropped(item);
-    leave([{ item, outcome: "dropped" }], `Left in the gallery as “${item.in_gallery}”`);
+    leave([{ item }], `Left in the gallery as “${item.in_gallery}”`);
   }
 
   /** What somebody chose where the gallery holds the picture under another label than was asked for. */
@@ -185,12 +187,11 @@ export async function showReview(root, { signal }) {
       lookAt(item);
       throw new Error(`It was changed to “${now}” meanwhile: choose again`);
     }
-    if (replace) await api.relabel([reference], label);
+    const done = replace ? await api.relabel([reference], label) : null;
     item.in_gallery = now;
     item.conflict = null;
     await dropped(item);
-    leave([{ item, reference, outcome: replace ? "relabelled" : "dropped", before: present }],
-      replace ? `“${present}” was changed to “${label}”` : `Left in the gallery as “${now}”`);
+    leave([{ item }], replace ? `“${present}” was changed to “${label}”` : `Left in the gallery as “${now}”`, { action: done?.action });
   }
 
   /** Whatever leaves the queue elsewhere, by being added on another page perhaps, leaves this page, too. */
@@ -215,39 +216,38 @@ export async function showReview(root, { signal }) {
     const gone = [];
     for (const item of chosen) {
       if ((await attempt(async () => (await dropped(item), true))) === undefined) break;
-      gone.push({ item, outcome: "dropped" });
+      gone.push({ item });
     }
     if (gone.length) leave(gone, `${plural(gone.length, "query", "queries")} discarded`);
   }
 
   /** Items that are settled leave; the next one is looked at. */
-  function leave(settled, words, { undoable = true } = {}) {
+  function leave(settled, words, { undoable = true, action = null } = {}) {
     const rows = [...list.children];
     const ids = new Set(settled.map(({ item }) => item.id));
-    if (undoable) done.push(settled.map((one) => ({ ...one, at: rows.findIndex((row) => row.dataset.id === one.item.id) })));
+    const entry = { action, left: settled.map(({ item }) => ({ item, at: rows.findIndex((row) => row.dataset.id === item.id) })) };
+    if (undoable) done.push(entry);
     const at = rows.findIndex((row) => row.dataset.id === current?.id);
     const next = rows.slice(at).find((row) => !ids.has(row.dataset.id)) ?? rows.findLast((row) => !ids.has(row.dataset.id));
     for (const row of rows.filter((one) => ids.has(one.dataset.id))) row.remove();
     for (const id of ids) total -= items.delete(id) ? 1 : 0;
     update();
     lookAt(items.get(next?.dataset.id) ?? null);
-    say(words);
+    if (undoable) sayUndoable(words, () => undo(entry));
+    else say(words);
     changed();
     if (!items.size && nextAfter !== null) showMore();
     else if (items.size) stage.focus();
     else focusOn(heading);
   }
 
-  /** The last that was done is taken back, in the gallery first. */
-  async function undo() {
-    const last = done.at(-1);
-    if (!last) return;
-    const added = last.filter(({ outcome }) => outcome === "added").map(({ reference }) => reference);
-    if (added.length) await api.remove(added);
-    for (const { reference, before } of last.filter(({ outcome }) => outcome === "relabelled")) await api.relabel([reference], before);
+  /** What was done, the last unless another is named, is taken back, in the gallery first. */
+  async function undo(entry = done.at(-1)) {
+    if (!done.includes(entry)) return;
+    if (entry.action && !await undoAction(entry.action)) return;
     const back = [];
-    for (const one of last) if (await restored(one.item)) back.push(one);
-    done.pop();
+    for (const one of entry.left) if (await restored(one.item)) back.push(one);
+    done.splice(done.indexOf(entry), 1);
     for (const { item, at } of [...back].sort((a, b) => a.at - b.at)) {
       items.set(item.id, item);
       list.insertBefore(tile(item), list.children[at] ?? null);
@@ -256,8 +256,9 @@ export async function showReview(root, { signal }) {
     update();
     lookAt(back[0]?.item ?? current);
     stage.focus();
-    const lost = last.length - back.length;
-    say(lost ? `Undone, but ${plural(lost, "query", "queries")} left too long ago to be brought back` : "Undone");
+    const lost = entry.left.length - back.length;
+    if (lost) say(`${plural(lost, "query", "queries")} left too long ago to be brought back`);
+    else if (!entry.action) say("Undone");
     changed();
   }
 

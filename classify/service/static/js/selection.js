@@ -2,7 +2,9 @@
 
 import { progressBar } from "./adding.js";
 import { $, attempt, el, named, plural, say } from "./dom.js";
+import { newAction } from "./api.js";
 import { labelField, typedLabel } from "./forms.js";
+import { sayDone } from "./undo.js";
 
 /** A bar with these buttons; `update(n, text)` shows how many, and nothing at 0. */
 export function selectionBar(name, ...contents) {
@@ -61,17 +63,20 @@ export function answerSelection(session, list) {
     session.addEventListener("answers", watch);
     tools.replaceWith(progress.node);
     $("button", progress.node).focus();
+    const action = newAction("add");
     let added = 0;
     await attempt(async () => {
       for (const [label, some] of groups) {
-        if (!stopper.signal.aborted) added += await session.add(some, label, { signal: stopper.signal });
+        if (!stopper.signal.aborted) added += await session.add(some, label, { action, signal: stopper.signal });
       }
     });
     session.removeEventListener("answers", watch);
     progress.node.replaceWith(tools);
     const left = cards.length - added;
-    say(`${plural(added, "image")} in the gallery${groups.length === 1 ? ` as “${groups[0][0]}”` : ""}`
-      + (left ? `; ${plural(left, "image")} not added` : ""));
+    const words = `${plural(added, "image")} in the gallery${groups.length === 1 ? ` as “${groups[0][0]}”` : ""}`
+      + (left ? `; ${plural(left, "image")} not added` : "");
+    if (added) sayDone(words, action.id, () => cards.forEach((card) => card.takenBack()));
+    else say(words);
     list.select(cards.filter((card) => card.held), false);
     update();
     const next = list.selected[0] ?? list.shown[0];

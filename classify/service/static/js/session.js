@@ -99,10 +99,10 @@ export class Session extends EventTarget {
    * Add pictures under a label; the outcomes land on the cards. Resolves to how many were added.
    * A picture that the gallery holds under another label stays as it is, unless told otherwise.
    */
-  async add(cards, label, { onConflict = "error", signal } = {}) {
+  async add(cards, label, { onConflict = "error", action, signal } = {}) {
     try {
       return await addAll(cards.filter((card) => card.file !== null), {
-        label, onConflict, signal, bounds: this.bounds, each: (card, outcome) => card.added(outcome) });
+        label, onConflict, action, signal, bounds: this.bounds, each: (card, outcome) => card.added(outcome) });
     } finally {
       changed();
     }

@@ -3,11 +3,16 @@
 import { api } from "./api.js";
 import { attempt, busy, changed, el, plural, say } from "./dom.js";
 
-/** Say what was done, with a button that undoes it; `after` is called when it did. */
+/** Say what was done, with a button that undoes the action; `after` is called when it did. */
 export function sayDone(words, action, after = () => {}) {
-  const button = el("button.quiet", { type: "button", onclick: () => busy(button, async () => {
+  sayUndoable(words, async () => { if (await undo(action)) await after(); });
+}
+
+/** Say what was done, with a button that takes it back. */
+export function sayUndoable(words, back) {
+  const button = el("button.quiet", { type: "button", onclick: () => busy(button, () => {
     button.closest(".toast")?.remove();
-    if (await undo(action)) await after();
+    return back();
   }) }, "Undo");
   say(words, "info", button);
 }
