@@ -140,6 +140,7 @@ def test_correct__one_click_adds_and_one_undoes(visitor: Visitor, own_store: Vec
     ).to_be_focused()
     assert own_store.counts()["red"] == 6
     visitor.page.keyboard.press("Enter")
+    expect(undo).to_be_focused()
     visitor.undo("new.png is in the gallery as “red”")
     expect(
         visitor.card("new.png").get_by_role("button", name="Correct: add as red")

@@ -275,6 +275,7 @@ export class Card {
     const old = this.form;
     this.held = null;
     this.session.keep([this]);
+    if (!old) return; // nobody has opened this card
     old.replaceWith(this.#corrections());
     focusOn(this.form.querySelector("button, input"));
   }
