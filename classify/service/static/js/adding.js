@@ -16,7 +16,7 @@ export async function addAll(items, { label, bounds, each, signal, action = newA
   const work = async () => {
     for (const piece of pieces) { // one iterator for all: each takes the next piece that is left
       signal?.throwIfAborted();
-      const { outcomes } = await api.add(piece.map(({ file }) => file), 
+      const { outcomes } = await api.add(piece.map(({ file }) => file),
         { label, on_conflict: onConflict, action: JSON.stringify(action) }, signal);
       for (const [i, outcome] of outcomes.entries()) {
         if (await each(piece[i], outcome)) added += 1;

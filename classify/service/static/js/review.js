@@ -145,6 +145,7 @@ export async function showReview(root, { signal }) {
     const action = newAction("add", "reviewed");
     const conflicts = [];
     const settled = [];
+    let wrote = false; // what the gallery held already is no action
     try {
       for (const [label, piece] of groups.flatMap(inPieces)) {
         const { outcomes } = await api.addReviewed(piece.map(({ id }) => id), label, action);
@@ -152,6 +153,7 @@ export async function showReview(root, { signal }) {
           if (FAILED.includes(outcome)) say(`${source}: ${reason}`, "error");
           else if (outcome === CONFLICT) conflicts.push({ item: piece[i], reference, label });
           else settled.push({ item: piece[i] });
+          wrote ||= outcome === "added";
         }
       }
       for (const { item, reference, label } of conflicts) {
@@ -163,7 +165,7 @@ export async function showReview(root, { signal }) {
       await sync();
     } finally {
       const under = groups.length === 1 ? ` as “${groups[0][0]}”` : "";
-      if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`, { action: action.id });
+      if (settled.length) leave(settled, `${plural(settled.length, "query", "queries")} added${under}`, { action: wrote ? action.id : null });
     }
     if (!conflicts.length) return;
     // One stands on the stage already.
@@ -187,11 +189,11 @@ export async function showReview(root, { signal }) {
       lookAt(item);
       throw new Error(`It was changed to “${now}” meanwhile: choose again`);
     }
-    const done = replace ? await api.relabel([reference], label) : null;
+    const changing = replace ? await api.relabel([reference], label) : null;
     item.in_gallery = now;
     item.conflict = null;
     await dropped(item);
-    leave([{ item }], replace ? `“${present}” was changed to “${label}”` : `Left in the gallery as “${now}”`, { action: done?.action });
+    leave([{ item }], replace ? `“${present}” was changed to “${label}”` : `Left in the gallery as “${now}”`, { action: changing?.action });
   }
 
   /** Whatever leaves the queue elsewhere, by being added on another page perhaps, leaves this page, too. */

@@ -75,7 +75,8 @@ export function answerSelection(session, list) {
     const left = cards.length - added;
     const words = `${plural(added, "image")} in the gallery${groups.length === 1 ? ` as “${groups[0][0]}”` : ""}`
       + (left ? `; ${plural(left, "image")} not added` : "");
-    if (added) sayDone(words, action.id, () => cards.forEach((card) => card.takenBack()));
+    const changed = cards.filter(({ held }) => ["added", "relabelled"].includes(held?.outcome));
+    if (changed.length) sayDone(words, action.id, () => changed.forEach((card) => card.takenBack()));
     else say(words);
     list.select(cards.filter((card) => card.held), false);
     update();
